@@ -1,0 +1,14 @@
+#!/usr/bin/env node
+// The entry of every command. Plain JavaScript, so that an old Node prints advice and not a syntax error.
+const [major] = process.versions.node.split('.').map(Number)
+if (major < 24) {
+  process.stderr.write(
+    `portcullis needs Node 24 and was started with ${process.version}.\n` +
+      'From a checkout run it through npm (`npm start`, `npx portcullis ...`): `npm ci` brings its own Node 24.\n',
+  )
+  process.exit(2)
+}
+const { enableCompileCache } = await import('node:module')
+enableCompileCache()
+const { main } = await import('../src/cli/main.ts')
+await main(process.argv.slice(2))

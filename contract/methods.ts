@@ -1,0 +1,72 @@
+import { getOption, hasOption, type DescMessage, type DescMethod, type DescService } from '@bufbuild/protobuf'
+import { access, AccessClass, Risk } from './gen/portcullis/v1/access_pb.ts'
+import { HubService } from './gen/portcullis/v1/hub_pb.ts'
+import { IdentityService } from './gen/portcullis/v1/identity_pb.ts'
+import { LedgerService } from './gen/portcullis/v1/ledger_pb.ts'
+import { TenantService } from './gen/portcullis/v1/tenant_pb.ts'
+
+export type AccessClassName = 'public_read' | 'private_read' | 'write'
+
+/** One method of the contract with what the gate demands of its calls. */
+export interface Method {
+  /** `/portcullis.v1.<Service>/<Method>`: the gRPC path and the HTTP path alike. */
+  readonly path: string
+  readonly input: DescMessage
+  readonly output: DescMessage
+  readonly access: AccessClassName
+  /** Empty for public reads only. */
+  readonly scope: string
+  readonly risk: 'normal' | 'high'
+  readonly idempotent: boolean
+  readonly ownObjects: boolean
+  readonly unrecorded: boolean
+}
+
+const classes: Readonly<Record<AccessClass, AccessClassName | undefined>> = {
+  [AccessClass.UNSPECIFIED]: undefined,
+  [AccessClass.PUBLIC_READ]: 'public_read',
+  [AccessClass.PRIVATE_READ]: 'private_read',
+  [AccessClass.WRITE]: 'write',
+}
+
+/** Reads the access option of a method. Throws where it is absent or contradicts itself: such a method must not be served (SPEC C1). */
+export function accessOf(method: DescMethod): Method {
+  const path = `/${method.parent.typeName}/${method.name}`
+  if (!hasOption(method, access)) throw new Error(`${path} has no (access) option; declare class, scope and risk in the contract`)
+  const option = getOption(method, access)
+  const accessClass = classes[option.class]
+  if (accessClass === undefined) throw new Error(`${path} declares no access class`)
+  if (option.risk === Risk.UNSPECIFIED) throw new Error(`${path} declares no risk`)
+  if ((option.scope === '') !== (accessClass === 'public_read')) {
+    throw new Error(`${path}: a scope is required for all but public reads, and public reads take none`)
+  }
+  if (option.idempotent !== (accessClass === 'write')) throw new Error(`${path}: writes, and only writes, are idempotent`)
+  if (option.idempotent !== method.input.fields.some((field) => field.name === 'idempotency_key')) {
+    throw new Error(`${path}: the field idempotency_key and the option idempotent go together`)
+  }
+  return {
+    path,
+    input: method.input,
+    output: method.output,
+    access: accessClass,
+    scope: option.scope,
+    risk: option.risk === Risk.HIGH ? 'high' : 'normal',
+    idempotent: option.idempotent,
+    ownObjects: option.ownObjects,
+    unrecorded: option.unrecorded,
+  }
+}
+
+const services: readonly DescService[] = [HubService, IdentityService, LedgerService, TenantService]
+
+/** Every method of the contract by path. Built at import: a method without its option stops the start. */
+export const methods: ReadonlyMap<string, Method> = new Map(
+  services.flatMap((service) => service.methods.map((method) => [`/${service.typeName}/${method.name}`, accessOf(method)])),
+)
+
+/** The entry of `methods` for a method descriptor such as `HubService.method.startRun`. */
+export function methodOf(method: DescMethod): Method {
+  const found = methods.get(`/${method.parent.typeName}/${method.name}`)
+  if (found === undefined) throw new Error(`${method.parent.typeName}.${method.name} is not a method of the contract`)
+  return found
+}

@@ -1,0 +1,8 @@
+export { cidrContains, isLoopback, parseAddress, parseCidr, type Address, type Cidr } from '../core/net.ts'
+export { loadConfig, type LoadInput, type LoadResult } from './load.ts'
+export { printConfig } from './print.ts'
+export { formatProblems, type Problem } from './problem.ts'
+export { reloadable, type Reload } from './reload.ts'
+export type { Config, ConfigInput } from './schema.ts'
+export { rootSection, settings, type Section, type Setting } from './settings.ts'
+export { suggest } from './suggest.ts'

@@ -1,0 +1,48 @@
+import { randomBytes } from 'node:crypto'
+import { crc32 } from 'node:zlib'
+import { Secret } from './secret.ts'
+
+const alphabet = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
+const pattern = /^pc_([0-9A-Za-z]{22})_([0-9A-Za-z]{43})([0-9A-Za-z]{6})$/
+
+/** The parts of an API key text, `pc_<id><_><secret><checksum>` (SPEC G4). */
+export interface ParsedKey {
+  /** The UUID of the key in base62, 22 characters. */
+  readonly id: string
+  /** 256 random bits in base62, 43 characters. */
+  readonly secret: string
+}
+
+/** A new key text for the key with that UUID. */
+export function makeKey(uuid: string): { readonly text: Secret; readonly secret: string } {
+  const id = keyPartOf(uuid)
+  const secret = base62(BigInt(`0x${randomBytes(32).toString('hex')}`), 43)
+  return { text: new Secret(`pc_${id}_${secret}${checksum(id, secret)}`), secret }
+}
+
+/** The parts, or undefined where the form or the checksum is wrong: such a text never reaches a look-up. */
+export function parseKey(text: string): ParsedKey | undefined {
+  const match = pattern.exec(text)
+  const [, id, secret, sum] = match ?? []
+  if (id === undefined || secret === undefined || sum !== checksum(id, secret)) return undefined
+  return { id, secret }
+}
+
+/** How a key's UUID is written inside the key text. */
+export function keyPartOf(uuid: string): string {
+  return base62(BigInt(`0x${uuid.replaceAll('-', '')}`), 22)
+}
+
+function checksum(id: string, secret: string): string {
+  return base62(BigInt(crc32(`pc_${id}_${secret}`)), 6)
+}
+
+function base62(value: bigint, length: number): string {
+  let rest = value
+  let text = ''
+  for (let place = 0; place < length; place += 1) {
+    text = alphabet.charAt(Number(rest % 62n)) + text
+    rest /= 62n
+  }
+  return text
+}

@@ -1,0 +1,23 @@
+/** A tenant as callers see it. */
+export interface Tenant {
+  /** `ten_...` */
+  readonly id: string
+  /** Also the name of its ledger log. */
+  readonly name: string
+}
+
+/** Who calls, whatever the credential was (SPEC G3). */
+export interface Caller {
+  readonly kind: 'agent' | 'operator'
+  /** `agt_...` or `opr_...` */
+  readonly id: string
+  readonly tenant: Tenant
+  /** Closed under implication: `admin:read` brings the scopes that it includes. */
+  readonly scopes: ReadonlySet<string>
+  readonly credential: { readonly kind: 'api_key'; readonly id: string }
+}
+
+/** Operators with this scope see tenants and the system log: they run the platform. */
+export function isPlatform(caller: Caller): boolean {
+  return caller.kind === 'operator' && caller.scopes.has('tenants:write')
+}

@@ -1,0 +1,27 @@
+/** Every scope that a key can hold, with the scopes that it includes (SPEC G6, SURFACES). */
+export const scopes: ReadonlyMap<string, readonly string[]> = new Map([
+  ['admin:read', ['telemetry:read']],
+  ['identity:read', []],
+  ['identity:write', ['identity:read']],
+  ['ledger:read', []],
+  ['telemetry:read', []],
+  ['telemetry:write', []],
+  ['tenants:write', []],
+])
+
+/** What the first admin of a new tenant holds: all but the power over tenants. */
+export const tenantAdminScopes: readonly string[] = [...scopes.keys()].filter((scope) => scope !== 'tenants:write')
+
+/** What the first admin of the tenant `main` holds. */
+export const platformAdminScopes: readonly string[] = [...scopes.keys()]
+
+const closed = new WeakMap<ReadonlySet<string>, ReadonlySet<string>>()
+
+/** The scopes with all that they include. Computed once per key record. */
+export function closeScopes(held: ReadonlySet<string>): ReadonlySet<string> {
+  const known = closed.get(held)
+  if (known !== undefined) return known
+  const all = new Set([...held].flatMap((scope) => [scope, ...(scopes.get(scope) ?? [])]))
+  closed.set(held, all)
+  return all
+}

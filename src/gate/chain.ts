@@ -1,0 +1,47 @@
+import type { AccessClassName } from '@portcullis/contract'
+import type { Refusal } from '#core'
+import type { Call, Decision, Progress } from './call.ts'
+import type { GatePorts } from './ports.ts'
+import { authenticate } from './steps/authenticate.ts'
+import { limitAddress } from './steps/limit-address.ts'
+import { limitFailures } from './steps/limit-failures.ts'
+import { limitKey } from './steps/limit-key.ts'
+import { matchTenant } from './steps/match-tenant.ts'
+import { requireScope } from './steps/require-scope.ts'
+
+/** One stage of the gate. A refusal leaves the table; undefined goes on. What was learned is written to `progress`. */
+export type Step = (call: Call, progress: Progress, ports: GatePorts) => Refusal | undefined
+
+const P = 'public_read'
+const R = 'private_read'
+const W = 'write'
+
+/**
+ * The whole policy of the gate, in the order it runs (SPEC G2): bounds and the method are settled before a call gets here,
+ * validation follows when the body has been read.
+ */
+// prettier-ignore
+const table: readonly (readonly [Step, ...AccessClassName[]])[] = [
+  [limitAddress,  P      ],
+  [limitFailures,    R, W],
+  [authenticate,     R, W],
+  [limitKey,         R, W],
+  [requireScope,     R, W],
+  [matchTenant,      R, W],
+]
+
+const stepsOf: Readonly<Record<AccessClassName, readonly Step[]>> = {
+  public_read: table.filter((row) => row.includes(P)).map(([step]) => step),
+  private_read: table.filter((row) => row.includes(R)).map(([step]) => step),
+  write: table.filter((row) => row.includes(W)).map(([step]) => step),
+}
+
+/** Decides one call. Pure but for the buckets: state comes through the ports, and nothing here waits. */
+export function decide(call: Call, ports: GatePorts): Decision {
+  const progress: Progress = { caller: undefined, key: undefined, ownOnly: false }
+  for (const step of stepsOf[call.method.access]) {
+    const refusal = step(call, progress, ports)
+    if (refusal !== undefined) return { refused: true, refusal, caller: progress.caller }
+  }
+  return { refused: false, caller: progress.caller, ownOnly: progress.ownOnly }
+}

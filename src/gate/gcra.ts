@@ -1,0 +1,42 @@
+import type { Rate } from './ports.ts'
+
+/**
+ * Token buckets by the generic cell rate algorithm: one number per subject, the theoretical arrival time.
+ * Bounded: the subject seen longest ago is forgotten first, which can only let a caller in, never a bucket overflow memory.
+ */
+export class Gcra {
+  readonly #arrivals = new Map<string, number>()
+  readonly #subjectsMax: number
+  #rate: Rate
+
+  constructor(rate: Rate, subjectsMax = 100_000) {
+    this.#rate = rate
+    this.#subjectsMax = subjectsMax
+  }
+
+  /** Changes the default rate; what was charged stays charged. */
+  configure(rate: Rate): void {
+    this.#rate = rate
+  }
+
+  /** Takes `cost` tokens. 0 when they were there; else the milliseconds until they will be, and nothing is taken. */
+  take(subject: string, nowMs: number, cost = 1, rate: Rate = this.#rate): number {
+    const wait = this.wait(subject, nowMs, cost, rate)
+    if (wait > 0) return wait
+    const arrival = Math.max(this.#arrivals.get(subject) ?? nowMs, nowMs)
+    this.#arrivals.delete(subject)
+    this.#arrivals.set(subject, arrival + (cost * 1000) / rate.perSecond)
+    if (this.#arrivals.size > this.#subjectsMax) {
+      const oldest = this.#arrivals.keys().next()
+      if (!oldest.done) this.#arrivals.delete(oldest.value)
+    }
+    return 0
+  }
+
+  /** Like take, but takes nothing. */
+  wait(subject: string, nowMs: number, cost = 1, rate: Rate = this.#rate): number {
+    const intervalMs = 1000 / rate.perSecond
+    const arrival = Math.max(this.#arrivals.get(subject) ?? nowMs, nowMs)
+    return Math.max(0, arrival + cost * intervalMs - nowMs - rate.burst * intervalMs)
+  }
+}

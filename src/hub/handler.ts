@@ -1,0 +1,48 @@
+import type { DescMethodUnary, DescMessage, Message, MessageShape } from '@bufbuild/protobuf'
+import { methodOf, type Method } from '@portcullis/contract'
+import type { Caller, Clock, Refusal } from '#core'
+import type { Effect, ReaderPort, Summary } from './ports.ts'
+
+/** What a handler knows beside the message. */
+export interface HandlerContext {
+  readonly caller: Caller
+  /** The caller lacks the read scope: only its own objects are there. */
+  readonly ownOnly: boolean
+  readonly reader: ReaderPort
+  readonly clock: Clock
+}
+
+/** What one method does once the gate has let the call in. */
+export interface Handler {
+  readonly method: Method
+  /** The arguments as the ledger shows them: chosen fields only. */
+  readonly summary: (message: Message) => Summary
+  readonly act: (message: Message, context: HandlerContext) => Promise<Message | Refusal> | Effect | Refusal
+}
+
+/** A write: validates and says what is to be done; the writer does it. */
+export function write<I extends DescMessage, O extends DescMessage>(
+  method: DescMethodUnary<I, O>,
+  act: (message: MessageShape<I>, context: HandlerContext) => Effect | Refusal,
+  summary: (message: MessageShape<I>) => Summary,
+): Handler {
+  return { method: methodOf(method), act, summary } as unknown as Handler
+}
+
+/** A read: answers from the store, under the caller's tenant. */
+export function read<I extends DescMessage, O extends DescMessage>(
+  method: DescMethodUnary<I, O>,
+  act: (message: MessageShape<I>, context: HandlerContext) => Promise<MessageShape<O> | Refusal>,
+  summary: (message: MessageShape<I>) => Summary,
+): Handler {
+  return { method: methodOf(method), act, summary } as unknown as Handler
+}
+
+/** Bare UUID of a public id that was made by us. */
+export function bare(id: string): string {
+  return id.slice(id.indexOf('_') + 1)
+}
+
+export function readScope(caller: Caller, platform: boolean): { readonly tenantId: string; readonly platform: boolean } {
+  return { tenantId: bare(caller.tenant.id), platform }
+}

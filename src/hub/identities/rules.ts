@@ -1,0 +1,48 @@
+import { create } from '@bufbuild/protobuf'
+import { timestampFromMs } from '@bufbuild/protobuf/wkt'
+import { AgentSchema, ApiKeySchema, type Agent, type ApiKey } from '@portcullis/contract'
+import { publicId, refuse, scopes as knownScopes, type Refusal } from '#core'
+import type { AgentRow, KeyRow } from '../ports.ts'
+
+export const agentNamePattern = /^[a-z0-9][a-z0-9._-]{0,62}$/
+
+/** A key can grant only scopes that exist and that its maker holds. */
+export function grantRefusal(wanted: readonly string[], held: ReadonlySet<string>): Refusal | undefined {
+  if (wanted.length === 0) return refuse('input.invalid', 'no scopes', { detail: 'scopes needs at least one scope' })
+  const unknown = wanted.find((scope) => !knownScopes.has(scope))
+  if (unknown !== undefined) {
+    return refuse('input.invalid', `unknown scope ${unknown}`, { detail: `scopes must be among ${[...knownScopes.keys()].join(', ')}` })
+  }
+  const missing = wanted.find((scope) => !held.has(scope))
+  return missing === undefined ? undefined : refuse('identity.scope_exceeds', `caller lacks ${missing}`, { detail: missing })
+}
+
+export function agentMessage(row: AgentRow): Agent {
+  return create(AgentSchema, {
+    id: publicId('agt', row.id),
+    name: row.name,
+    owner: row.owner,
+    labels: { ...row.labels },
+    allowedModels: [...row.allowedModels],
+    allowedTools: [...row.allowedTools],
+    createdAt: timestampFromMs(row.createdAtMs),
+    ...(row.disabledAtMs === null ? {} : { disabledAt: timestampFromMs(row.disabledAtMs) }),
+  })
+}
+
+export function keyMessage(row: KeyRow): ApiKey {
+  return create(ApiKeySchema, {
+    id: publicId('key', row.id),
+    agentId: row.agentId === null ? '' : publicId('agt', row.agentId),
+    scopes: [...row.scopes],
+    createdAt: timestampFromMs(row.createdAtMs),
+    ...(row.expiresAtMs === null ? {} : { expiresAt: timestampFromMs(row.expiresAtMs) }),
+    ...(row.revokedAtMs === null ? {} : { revokedAt: timestampFromMs(row.revokedAtMs) }),
+    ...(row.lastUsedAtMs === null ? {} : { lastUsedAt: timestampFromMs(row.lastUsedAtMs) }),
+    allowedModels: [...row.allowedModels],
+    allowedTools: [...row.allowedTools],
+    allowedCidrs: [...row.allowedCidrs],
+    ratePerSecond: row.ratePerSecond ?? 0,
+    rateBurst: row.rateBurst ?? 0,
+  })
+}

@@ -1,0 +1,296 @@
+import type { DescMessage, Message } from '@bufbuild/protobuf'
+import type { LedgerRecord } from '#ledger'
+import type { Json, Refusal } from '#core'
+
+/**
+ * The work of each kind of write: the arguments of one member and the row that its statement answers with. A member without a
+ * row was refused by the database: its object is not there for this caller. `verdict` other than `done` names a refusal.
+ * Ids are bare UUIDs, times are milliseconds since the epoch, 64-bit numbers are decimal strings.
+ */
+export interface Operations {
+  'run.start': { args: RunStart; row: Done }
+  'run.finish': { args: RunFinish; row: RunRow & { readonly verdict: 'done' | 'object.state' } }
+  'attempt.record': { args: AttemptRecord; row: AttemptRow }
+  'event.record': { args: EventRecord; row: { readonly agentId: string | null } }
+  'agent.create': { args: AgentCreate; row: Done }
+  'agent.disable': { args: { readonly id: string; readonly atMs: number }; row: AgentRow }
+  'key.create': { args: KeyCreate; row: { readonly verdict: 'done' | 'object.state' } }
+  'key.revoke': { args: { readonly id: string; readonly atMs: number }; row: KeyRow }
+  'tenant.create': { args: TenantCreate; row: { readonly createdAtMs: number } }
+  'tenant.disable': { args: { readonly id: string }; row: TenantRow }
+  'session.open': { args: SessionOpen; row: { readonly operatorId: string; readonly tenantId: string } }
+}
+export type OperationName = keyof Operations
+export type OperationRow = Operations[OperationName]["row"]
+
+type Done = Readonly<Record<never, never>>
+
+export interface RunStart {
+  readonly id: string
+  readonly taskId: string
+  readonly workflow: string
+  readonly agentId: string | null
+  readonly promptVersion: string
+  readonly modelPolicy: string
+  readonly status: number
+  readonly maxRetries: number
+  readonly startedAtMs: number
+}
+
+export interface RunFinish {
+  readonly id: string
+  /** Where set, only a run of this agent is there. */
+  readonly ownerAgentId: string | null
+  readonly status: number
+  readonly lastError: string
+  readonly finishedAtMs: number
+}
+
+export interface TokenColumns {
+  readonly inputTokens: string
+  readonly cachedReadTokens: string
+  readonly cacheWriteTokens: string
+  readonly outputTokens: string
+  readonly reasoningTokens: string
+}
+
+export interface AttemptRecord extends TokenColumns {
+  readonly id: string
+  readonly runId: string
+  readonly ownerAgentId: string | null
+  readonly attemptNumber: number
+  readonly workflow: string
+  readonly providerType: string
+  readonly provider: string
+  readonly model: string
+  readonly promptVersion: string
+  readonly promptHash: string
+  readonly outcome: number
+  readonly errorType: string
+  readonly errorMessage: string
+  readonly costNanoUsd: string
+  readonly reportedCostNanoUsd: string
+  readonly latencyMs: string
+  readonly qualityScoreMilli: number
+  readonly createdAtMs: number
+}
+
+export interface AttemptRow {
+  readonly workflow: string
+  readonly promptVersion: string
+  readonly agentId: string | null
+}
+
+export interface EventRecord {
+  readonly id: string
+  readonly runId: string
+  readonly ownerAgentId: string | null
+  readonly eventType: string
+  readonly level: number
+  readonly message: string
+  readonly dataJson: string
+  readonly createdAtMs: number
+}
+
+export interface AgentCreate {
+  readonly id: string
+  readonly name: string
+  readonly owner: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly allowedModels: readonly string[]
+  readonly allowedTools: readonly string[]
+  readonly createdAtMs: number
+}
+
+export interface KeyCreate {
+  readonly id: string
+  readonly agentId: string
+  /** Hex. */
+  readonly digest: string
+  readonly scopes: readonly string[]
+  readonly allowedModels: readonly string[]
+  readonly allowedTools: readonly string[]
+  readonly allowedCidrs: readonly string[]
+  readonly ratePerSecond: number | null
+  readonly rateBurst: number | null
+  readonly createdAtMs: number
+  readonly expiresAtMs: number | null
+}
+
+export interface TenantCreate {
+  readonly id: string
+  readonly name: string
+  readonly operatorId: string
+  readonly keyId: string
+  readonly keyDigest: string
+  readonly keyScopes: readonly string[]
+}
+
+export interface SessionOpen {
+  readonly codeDigest: string
+  readonly sessionDigest: string
+}
+
+/** A run as stored; status is the number of TaskState. */
+export interface RunRow extends TokenColumns {
+  readonly id: string
+  readonly taskId: string
+  readonly workflow: string
+  readonly agentId: string | null
+  readonly promptVersion: string
+  readonly modelPolicy: string
+  readonly status: number
+  readonly maxRetries: number
+  readonly totalAttempts: string
+  readonly successAttempts: string
+  readonly failedAttempts: string
+  readonly costNanoUsd: string
+  readonly lastError: string
+  readonly startedAtMs: number
+  readonly finishedAtMs: number | null
+}
+
+export interface AgentRow {
+  readonly id: string
+  readonly name: string
+  readonly owner: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly allowedModels: readonly string[]
+  readonly allowedTools: readonly string[]
+  readonly createdAtMs: number
+  readonly disabledAtMs: number | null
+}
+
+export interface KeyRow {
+  readonly id: string
+  readonly agentId: string | null
+  readonly scopes: readonly string[]
+  readonly createdAtMs: number
+  readonly expiresAtMs: number | null
+  readonly revokedAtMs: number | null
+  readonly lastUsedAtMs: number | null
+  readonly allowedModels: readonly string[]
+  readonly allowedTools: readonly string[]
+  readonly allowedCidrs: readonly string[]
+  readonly ratePerSecond: number | null
+  readonly rateBurst: number | null
+}
+
+export interface TenantRow {
+  readonly id: string
+  readonly name: string
+  readonly createdAtMs: number
+  readonly disabledAtMs: number | null
+}
+
+/** What a write wants done: the writer runs it with others in one transaction (SPEC L5). A handler never talks to the database. */
+export interface Effect<Name extends OperationName = OperationName> {
+  readonly operation: Name
+  /** Rows are written in the order of this key, so that replicas cannot deadlock. */
+  readonly key: string
+  readonly args: Operations[Name]['args']
+  /** The run whose row the statement updates; locked first, in order. */
+  readonly runId?: string
+  /** What the row means for the caller. */
+  readonly answer: (row: Operations[Name]['row'] | undefined) => Answer | Refusal
+  /** Credentials in memory are read again before the reply, so that the change holds at once on this replica. */
+  readonly changesCredentials?: boolean
+}
+
+export interface Answer {
+  readonly reply: Message
+  /** What a replay answers, where it differs: a secret is shown once and never stored. */
+  readonly stored?: Message
+}
+
+/** Makes an effect; ties the arguments and the row to the operation's name. */
+export function effect<Name extends OperationName>(spec: Effect<Name>): Effect {
+  return spec as unknown as Effect
+}
+
+export interface Idempotency {
+  /** Hex of SHA-256 over caller, method and key. */
+  readonly keyDigest: string
+  /** Hex of SHA-256 over the message without its key field. */
+  readonly payloadDigest: string
+}
+
+export type RecordedOutcome =
+  | { readonly outcome: 'allow'; readonly replayed?: boolean }
+  | { readonly outcome: 'deny' | 'error'; readonly code: string; readonly reason: string }
+
+/** One waiting call: its work, if it has any, and how its entry reads once the outcome is known. */
+export interface WriterMember {
+  /** Bare UUID; undefined for calls without a tenant. */
+  readonly tenantId: string | undefined
+  readonly effect?: Effect
+  readonly idempotency?: Idempotency
+  readonly output?: DescMessage
+  readonly record: (outcome: RecordedOutcome) => LedgerRecord
+}
+
+export type WriteResult =
+  | { readonly refused: false; readonly reply: Message | undefined; readonly replayed: boolean }
+  | Refusal
+
+export interface WriterPort {
+  /** Resolves when the effect and its entry are committed, or with the refusal; rejects on a fault, with nothing done. */
+  submit(member: WriterMember): Promise<WriteResult>
+}
+
+export interface Page {
+  readonly size: number
+  /** Only rows with a smaller id. */
+  readonly before: string | undefined
+}
+
+export interface RunFilter {
+  readonly id?: string
+  readonly taskId?: string
+  readonly workflow?: string
+  readonly agentId?: string
+  readonly status?: number
+  readonly promptVersion?: string
+  readonly startedAfterMs?: number
+  readonly startedBeforeMs?: number
+}
+
+export interface EntryFilter {
+  readonly log: string
+  readonly caller?: string
+  readonly action?: string
+  readonly outcome?: string
+  readonly code?: string
+  readonly requestId?: string
+  readonly afterMs?: number
+  readonly beforeMs?: number
+}
+
+export interface EntryRow {
+  readonly log: string
+  readonly seq: string
+  readonly tsMs: number
+  readonly leaf: Uint8Array
+  readonly entry: Uint8Array
+}
+
+/** Reads on behalf of one caller, under row-level security. */
+export interface ReadScope {
+  /** Bare UUID. */
+  readonly tenantId: string
+  /** The caller is an operator of the platform: it sees tenants and the system log. */
+  readonly platform: boolean
+}
+
+export interface ReaderPort {
+  run(scope: ReadScope, id: string): Promise<RunRow | undefined>
+  runs(scope: ReadScope, filter: RunFilter, page: Page): Promise<readonly RunRow[]>
+  agents(scope: ReadScope, filter: { readonly name?: string }, page: Page): Promise<readonly AgentRow[]>
+  keys(scope: ReadScope, filter: { readonly agentId?: string }, page: Page): Promise<readonly KeyRow[]>
+  tenants(scope: ReadScope, page: Page): Promise<readonly TenantRow[]>
+  entries(scope: ReadScope, filter: EntryFilter, page: Page): Promise<readonly EntryRow[]>
+  ping(): Promise<boolean>
+}
+
+/** What goes into the entry as arguments: chosen fields only, never the whole message (SPEC L3). */
+export type Summary = { readonly [key: string]: Json | undefined }

@@ -1,0 +1,239 @@
+import { fromBinary, toBinary } from '@bufbuild/protobuf'
+import type { Client, QueryResult } from 'pg'
+import { isRefusal, refuse, type Refusal } from '#core'
+import type { Answer, OperationRow, WriteResult, WriterMember } from '#hub'
+import { send, type Connection, type Statement } from './connection.ts'
+import { classify, describe, sqlState, unavailableRefusal } from './errors.ts'
+import * as sql from './batch-statements.ts'
+
+/** A member that waits, with the ends of its promise. `elsewhere`: another replica holds its idempotency key. */
+export interface Held {
+  readonly member: WriterMember
+  readonly resolve: (result: WriteResult | 'elsewhere') => void
+  readonly reject: (fault: Error) => void
+}
+
+type Verdict =
+  | { readonly kind: 'done'; readonly answer: Answer | undefined }
+  | { readonly kind: 'replayed'; readonly reply: Uint8Array }
+  | { readonly kind: 'refused'; readonly refusal: Refusal }
+  | { readonly kind: 'elsewhere' }
+
+type Result = QueryResult<Record<string, unknown>>
+
+/** The error of a statement, as opposed to one of the connection: the transaction can be tried again in parts. */
+class StatementFailed extends Error {}
+/** The connection went away after the commit was sent: nobody knows. */
+class OutcomeUnknown extends Error {}
+
+/**
+ * One transaction for many calls. Flush 1 runs the effects; flush 2 writes the entries with the real outcomes and commits, so
+ * that a replica which freezes between them never holds the head of a log.
+ */
+export class Batch {
+  readonly #connection: Connection
+  readonly #held: readonly Held[]
+
+  constructor(connection: Connection, held: readonly Held[]) {
+    this.#connection = connection
+    this.#held = held
+  }
+
+  /** Settles every member; never rejects. */
+  async run(): Promise<void> {
+    await this.#attempt(this.#held)
+  }
+
+  async #attempt(held: readonly Held[]): Promise<void> {
+    let client: Client
+    try {
+      client = await this.#connection.client()
+    } catch (error) {
+      return this.#fail(held, unavailableRefusal(error))
+    }
+    try {
+      const verdicts = await this.#transact(client, held)
+      for (const [index, one] of held.entries()) settle(one, verdicts[index])
+    } catch (error) {
+      await this.#recover(client, held, error)
+    }
+  }
+
+  /** A bad member is found by halving; it fails alone and the others are done (SPEC L5). */
+  async #recover(client: Client, held: readonly Held[], error: unknown): Promise<void> {
+    if (error instanceof OutcomeUnknown) {
+      this.#connection.discard()
+      return this.#fail(held, refuse('outcome.unknown', describe(error.cause)))
+    }
+    if (!(error instanceof StatementFailed)) {
+      this.#connection.discard()
+      return this.#fail(held, unavailableRefusal(error))
+    }
+    try {
+      await client.query('rollback')
+    } catch {
+      // The connection is gone; the next attempt opens another, and the transaction died with this one.
+      this.#connection.discard()
+    }
+    const [only] = held
+    if (held.length === 1 && only !== undefined) return this.#failAlone(only, error.cause)
+    const middle = held.length >> 1
+    await this.#attempt(held.slice(0, middle))
+    await this.#attempt(held.slice(middle))
+  }
+
+  async #failAlone(one: Held, cause: unknown): Promise<void> {
+    const contended = classify(cause) === 'contended'
+    const refusal = refuse(contended ? 'store.busy' : 'server.internal', describe(cause), contended ? { retryAfterSeconds: 1 } : {})
+    if (one.member.effect !== undefined) {
+      const record = one.member.record({ outcome: 'error', code: refusal.code, reason: refusal.reason })
+      const settled = new Promise<void>((resolve) => {
+        const mark = (): void => resolve()
+        void this.#attempt([{ member: { tenantId: one.member.tenantId, record: () => record }, resolve: mark, reject: mark }])
+      })
+      await settled
+    }
+    if (contended) one.resolve(refusal)
+    else one.reject(new Error('a statement of the store failed', { cause }))
+  }
+
+  #fail(held: readonly Held[], refusal: Refusal): void {
+    for (const one of held) {
+      // Where only the record was at stake the caller is told that, and not that work may have been done.
+      one.resolve(one.member.effect === undefined ? refuse('audit.unavailable', refusal.reason, { retryAfterSeconds: 1 }) : refusal)
+    }
+  }
+
+  async #transact(client: Client, held: readonly Held[]): Promise<readonly Verdict[]> {
+    const groups = sql.groupByTenant(held.map((one) => one.member))
+    const work = groups.filter((group) => group.effects > 0)
+    let verdicts: Verdict[] = held.map(() => ({ kind: 'done', answer: undefined }))
+    const opening: Statement[] = []
+    if (work.length > 0) {
+      opening.push(sql.begin)
+      const flush = work.flatMap((group) => sql.effectStatements(group))
+      const results = await this.#flush(client, [...opening, ...flush])
+      verdicts = judge(held, work, flush, results.slice(1))
+      const open = held.flatMap((one, index) => (verdicts[index]?.kind === 'elsewhere' && one.member.idempotency ? [index] : []))
+      if (open.length > 0) await this.#findStored(client, held, open, verdicts)
+      opening.length = 0
+    } else {
+      opening.push(sql.begin)
+    }
+    const closing = [
+      ...opening,
+      ...work.flatMap((group) => sql.settleStatements(group, (index) => storedReply(held[index], verdicts[index]))),
+      ...sql.appendStatement(held.flatMap((one, index) => entry(one.member, verdicts[index]))),
+    ]
+    await this.#commit(client, closing)
+    return verdicts
+  }
+
+  /** Rows whose key was there before: a replay, another payload, or a call that another replica has under way. */
+  async #findStored(client: Client, held: readonly Held[], open: readonly number[], verdicts: Verdict[]): Promise<void> {
+    for (const group of sql.groupByTenant(open.flatMap((index) => held[index]?.member ?? []))) {
+      const statements = sql.storedStatements(group)
+      const results = await this.#flush(client, statements)
+      const stored = new Map((results.at(-1)?.rows ?? []).map((row) => [String(row['key']), row]))
+      for (const index of open) {
+        const { idempotency, tenantId } = held[index]?.member ?? {}
+        if (idempotency === undefined || tenantId !== group.tenantId) continue
+        const row = stored.get(idempotency.keyDigest)
+        if (row === undefined) continue
+        verdicts[index] =
+          row['payload'] !== idempotency.payloadDigest
+            ? { kind: 'refused', refusal: refuse('idempotency.payload_mismatch', 'key used with another payload') }
+            : row['reply'] instanceof Uint8Array
+              ? { kind: 'replayed', reply: row['reply'] }
+              : { kind: 'elsewhere' }
+      }
+    }
+  }
+
+  /** Sends statements without waiting between them; the first error of a statement is the one that counts. */
+  async #flush(client: Client, statements: readonly Statement[]): Promise<readonly Result[]> {
+    const settled = await Promise.allSettled(statements.map((statement) => send(client, statement)))
+    return unwrap(settled)
+  }
+
+  async #commit(client: Client, statements: readonly Statement[]): Promise<void> {
+    const settled = await Promise.allSettled([...statements, sql.commit].map((statement) => send(client, statement)))
+    const last = settled.at(-1)
+    // The server answered the commit itself: whatever it says is certain.
+    if (last?.status === 'fulfilled' && last.value.command === 'COMMIT') return
+    const failed = settled.find((one): one is PromiseRejectedResult => one.status === 'rejected' && sqlState(one.reason) !== undefined)
+    if (failed !== undefined && classify(failed.reason) !== 'unavailable') throw new StatementFailed('a statement failed', { cause: failed.reason })
+    if (last?.status === 'fulfilled') throw new Error(`the commit was answered with ${last.value.command}`, { cause: failed?.reason })
+    throw new OutcomeUnknown('the commit was not answered', { cause: last?.reason ?? failed?.reason })
+  }
+}
+
+function unwrap(settled: readonly PromiseSettledResult<Result>[]): readonly Result[] {
+  const failed = settled.filter((one) => one.status === 'rejected')
+  const [first] = failed
+  if (first === undefined) return settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+  // 25P02 only says that an earlier statement of the transaction failed.
+  const cause = (failed.find((one) => sqlState(one.reason) !== '25P02') ?? first).reason as unknown
+  if (failed.some((one) => classify(one.reason) === 'unavailable')) throw new Error('the store went away', { cause })
+  throw new StatementFailed('a statement failed', { cause })
+}
+
+function judge(
+  held: readonly Held[],
+  groups: readonly sql.TenantGroup[],
+  statements: readonly Statement[],
+  results: readonly Result[],
+): Verdict[] {
+  const rows = new Map<number, Record<string, unknown>>()
+  const fresh = new Set<string>()
+  for (const [index, statement] of statements.entries()) {
+    for (const row of results[index]?.rows ?? []) {
+      if (statement.name === sql.claimName) fresh.add(`${String(row['tenant'])} ${String(row['key'])}`)
+      else if (typeof row['n'] === 'number') rows.set(row['n'], row)
+    }
+  }
+  const working = new Set(groups.flatMap((group) => group.indexes))
+  return held.map(({ member }, index) => {
+    if (!working.has(index) || member.effect === undefined) return { kind: 'done', answer: undefined }
+    if (member.idempotency !== undefined && !fresh.has(`${member.tenantId ?? ''} ${member.idempotency.keyDigest}`)) return { kind: 'elsewhere' }
+    const answer = member.effect.answer(rows.get(index) as OperationRow | undefined)
+    return isRefusal(answer) ? { kind: 'refused', refusal: answer } : { kind: 'done', answer }
+  })
+}
+
+function storedReply(held: Held | undefined, verdict: Verdict | undefined): sql.Settlement {
+  const { idempotency, output } = held?.member ?? {}
+  if (idempotency === undefined || output === undefined || verdict === undefined) return 'none'
+  if (verdict.kind === 'refused') return verdict.refusal.code === 'idempotency.payload_mismatch' ? 'none' : 'forget'
+  if (verdict.kind !== 'done' || verdict.answer === undefined) return 'none'
+  return toBinary(output, verdict.answer.stored ?? verdict.answer.reply)
+}
+
+function entry(member: WriterMember, verdict: Verdict | undefined): ReturnType<WriterMember['record']>[] {
+  switch (verdict?.kind) {
+    case 'refused':
+      return [member.record({ outcome: 'deny', code: verdict.refusal.code, reason: verdict.refusal.reason })]
+    case 'replayed':
+      return [member.record({ outcome: 'allow', replayed: true })]
+    case 'done':
+      return [member.record({ outcome: 'allow' })]
+    default:
+      return []
+  }
+}
+
+function settle({ member, resolve, reject }: Held, verdict: Verdict | undefined): void {
+  switch (verdict?.kind) {
+    case 'done':
+      return resolve({ refused: false, reply: verdict.answer?.reply, replayed: false })
+    case 'refused':
+      return resolve(verdict.refusal)
+    case 'elsewhere':
+      return resolve('elsewhere')
+    case 'replayed':
+      if (member.output === undefined) return reject(new Error('a replay of a call without a reply type'))
+      return resolve({ refused: false, reply: fromBinary(member.output, verdict.reply), replayed: true })
+    default:
+      return reject(new Error('a member of a batch was left without a verdict'))
+  }
+}

@@ -1,0 +1,90 @@
+import { Client, type ClientConfig, type QueryResult } from 'pg'
+
+/** How to reach the database. `password` is revealed only here. */
+export interface ConnectionSettings {
+  readonly client: ClientConfig
+  readonly connectTimeoutMs: number
+  /** The server ends a statement after this. */
+  readonly statementTimeoutMs: number
+  /** Statements run once on each new connection. */
+  readonly setUp?: readonly string[]
+}
+
+export interface Statement {
+  readonly name: string
+  readonly text: string
+  readonly values: readonly (string | number | null)[]
+}
+
+/**
+ * One pipelined connection that reconnects by itself. Statements are sent without waiting for the one before; each answers its
+ * own promise. After an error of the connection every outstanding promise rejects and the next use connects anew.
+ */
+export class Connection {
+  readonly #settings: ConnectionSettings
+  readonly #purpose: string
+  #client: Promise<Client> | undefined
+  #closed = false
+
+  constructor(settings: ConnectionSettings, purpose: string) {
+    this.#settings = settings
+    this.#purpose = purpose
+  }
+
+  /** A connected client; rejects where the database cannot be reached in time. */
+  async client(): Promise<Client> {
+    if (this.#closed) throw new Error('the connection to the store is closed')
+    this.#client ??= this.#connect()
+    return this.#client
+  }
+
+  /** Drops the client, for example after a transaction whose state is not known. */
+  discard(): void {
+    const dropped = this.#client
+    this.#client = undefined
+    dropped?.then(
+      (client) => client.connection.stream.destroy(),
+      () => undefined,
+    )
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    const client = await this.#client?.catch(() => undefined)
+    this.#client = undefined
+    await client?.end()
+  }
+
+  async #connect(): Promise<Client> {
+    const { client: config, connectTimeoutMs, statementTimeoutMs } = this.#settings
+    const client = new Client({
+      ...config,
+      pipeline: true,
+      application_name: `portcullis ${this.#purpose}`,
+      connectionTimeoutMillis: connectTimeoutMs,
+      statement_timeout: statementTimeoutMs,
+      lock_timeout: 3000,
+      idle_in_transaction_session_timeout: 2000,
+      // A server that answers nothing at all (frozen, black-holed) counts as gone.
+      query_timeout: statementTimeoutMs + 2000,
+      keepAlive: true,
+    })
+    const forget = (): void => {
+      this.#client = undefined
+    }
+    client.on('error', forget)
+    client.on('end', forget)
+    try {
+      await client.connect()
+      for (const statement of this.#settings.setUp ?? []) await client.query(statement)
+    } catch (error) {
+      forget()
+      throw error
+    }
+    return client
+  }
+}
+
+export function send(client: Client, statement: Statement): Promise<QueryResult<Record<string, unknown>>> {
+  return client.query({ name: statement.name, text: statement.text, values: [...statement.values] })
+}

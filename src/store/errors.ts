@@ -1,0 +1,37 @@
+import { refuse, type Refusal } from '#core'
+
+/** What an error of the database means for a batch. */
+export type StoreError =
+  /** A statement failed: some member is to blame, the others are not. */
+  | 'statement'
+  /** A lock was not had in time. */
+  | 'contended'
+  /** The database or the connection to it is gone, full or shutting down: nobody is to blame. */
+  | 'unavailable'
+
+// Classes of SQLSTATE that say the server cannot serve: connection, resources, operator intervention, read-only.
+const unavailable = /^(08|53|58|57P0|25006)/
+
+export function classify(error: unknown): StoreError {
+  const state = sqlState(error)
+  if (state === undefined || unavailable.test(state)) return 'unavailable'
+  if (state === '55P03' || state === '57014' || state === '40P01' || state === '40001') return 'contended'
+  return 'statement'
+}
+
+/** The SQLSTATE of an error of the server; undefined where the error is of the connection. */
+export function sqlState(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !('code' in error)) return undefined
+  const { code } = error
+  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && 'severity' in error ? code : undefined
+}
+
+export function unavailableRefusal(error: unknown): Refusal {
+  return refuse('store.unavailable', describe(error), { retryAfterSeconds: 1 })
+}
+
+export function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const state = sqlState(error)
+  return state === undefined ? error.message : `${state} ${error.message}`
+}

@@ -1,0 +1,6 @@
+export { Connection, type ConnectionSettings } from './connection.ts'
+export { inspectDatabase } from './inspect.ts'
+export { KeyCache, keyCacheDefaults } from './keys.ts'
+export { migrate, pendingMigrations, schemaVersion } from './migrate.ts'
+export { Reader } from './reader.ts'
+export { Writer, writerDefaults, type WriterSettings } from './writer.ts'

@@ -1,0 +1,66 @@
+import type { Client } from 'pg'
+import { readMigrations, schemaVersion } from './migrate.ts'
+
+const tables = ['audits.entries', 'audits.heads']
+
+/**
+ * What keeps the server from starting on this database: every problem at once, each with what to do (SPEC O2, L6). The start
+ * creates nothing and repairs nothing.
+ */
+export async function inspectDatabase(client: Client): Promise<readonly string[]> {
+  const version = await client.query<{ number: number }>(`select current_setting('server_version_num')::int as number`)
+  const problems: string[] = []
+  const number = version.rows[0]?.number ?? 0
+  if (number < 150_000) problems.push(`PostgreSQL ${Math.floor(number / 10_000)} is too old: use 15 to 18`)
+  const found = await schemaVersion(client)
+  const wanted = Math.max(...(await readMigrations()).map((migration) => migration.version))
+  if (found !== wanted) {
+    const todo = found < wanted ? 'run `portcullis migrate --config FILE` as the owner role' : 'install the version of Portcullis that made it'
+    problems.push(`the schema has version ${found} and this version needs ${wanted}: ${todo}`)
+    return problems
+  }
+  return [...problems, ...(await inspectRole(client)), ...(await inspectTriggers(client))]
+}
+
+async function inspectRole(client: Client): Promise<readonly string[]> {
+  const { rows } = await client.query<Record<string, boolean | string>>(`
+    select current_user as name, r.rolsuper as super, r.rolbypassrls as bypass, r.rolcreaterole or r.rolcreatedb as maker,
+           exists (select from pg_class c join pg_namespace s on s.oid = c.relnamespace
+                    where s.nspname in ('portcullis', 'audits') and pg_has_role(r.oid, c.relowner, 'member')) as owns,
+           has_schema_privilege('portcullis', 'create') or has_schema_privilege('audits', 'create')
+             or has_database_privilege(current_database(), 'create') as ddl,
+           has_table_privilege('audits.entries', 'insert, update, delete, truncate')
+             or has_table_privilege('audits.heads', 'insert, update, delete, truncate') as writes_ledger
+      from pg_roles r where r.rolname = current_user`)
+  const role = rows[0]
+  if (role === undefined) return ['the role of the connection is not in pg_roles']
+  const name = String(role['name'])
+  const claims: readonly [string, string][] = [
+    ['super', 'is a superuser'],
+    ['bypass', 'bypasses row-level security'],
+    ['maker', 'may create roles or databases'],
+    ['owns', 'owns tables of Portcullis, itself or through a role'],
+    ['ddl', 'may create objects'],
+    ['writes_ledger', 'may write the ledger past the append function'],
+  ]
+  return claims
+    .filter(([column]) => role[column] === true)
+    .map(([, claim]) => `the role ${name} ${claim}: serve as portcullis_app, and give that role no more than the migrations do`)
+}
+
+async function inspectTriggers(client: Client): Promise<readonly string[]> {
+  const { rows } = await client.query<{ table: string; rls: boolean; always: number; other: number }>(`
+    select n.nspname || '.' || c.relname as table, c.relrowsecurity and c.relforcerowsecurity as rls,
+           count(t.oid) filter (where t.tgenabled = 'A')::int as always, count(t.oid) filter (where t.tgenabled <> 'A')::int as other
+      from pg_class c join pg_namespace n on n.oid = c.relnamespace
+      left join pg_trigger t on t.tgrelid = c.oid and not t.tgisinternal
+     where n.nspname = 'audits' and c.relname in ('entries', 'heads') group by 1, 2`)
+  const problems: string[] = []
+  for (const table of tables) {
+    const row = rows.find((one) => one.table === table)
+    if (row === undefined) problems.push(`the table ${table} is missing: restore the schema from the migrations`)
+    else if (row.always === 0 || row.other > 0) problems.push(`the append-only triggers of ${table} are missing or not ENABLE ALWAYS: restore them from the migrations`)
+    if (row?.rls === false) problems.push(`row-level security of ${table} is not forced: restore it from the migrations`)
+  }
+  return problems
+}

@@ -1,0 +1,152 @@
+import { keyPartOf, parseCidr, publicId, type Clock } from '#core'
+import type { KeyPort, KeyRecord } from '#gate'
+import { Connection, type ConnectionSettings } from './connection.ts'
+
+export interface KeyCacheSettings {
+  readonly connection: ConnectionSettings
+  /** Between two looks at what changed; the notification usually comes first. */
+  readonly pollMs: number
+  /** Older state than this authenticates nobody (SPEC G20). */
+  readonly leaseMs: number
+}
+
+export const keyCacheDefaults = { pollMs: 250, leaseMs: 1000 } as const
+
+const channel = 'portcullis_credentials'
+const touchEveryMs = 15_000
+
+interface LoadedRow {
+  readonly id: string
+  readonly digest: Uint8Array
+  readonly agent_id: string | null
+  readonly operator_id: string | null
+  readonly tenant_id: string
+  readonly tenant_name: string
+  readonly scopes: readonly string[]
+  readonly allowed_cidrs: readonly string[]
+  readonly rate_per_second: number | null
+  readonly rate_burst: number | null
+  readonly expires_at: Date | null
+  readonly revoked_at: Date | null
+  readonly owner_disabled: boolean
+  readonly tenant_disabled: boolean
+}
+
+/**
+ * Every key in memory, under an epoch: the transaction horizon of the last look. What committed since is read again, so that
+ * no change can be missed, whatever the order of commits (SPEC G4). LISTEN wakes it; the poll stands behind.
+ */
+export class KeyCache implements KeyPort {
+  readonly #settings: KeyCacheSettings
+  readonly #clock: Clock
+  readonly #connection: Connection
+  readonly #keys = new Map<string, KeyRecord>()
+  readonly #used = new Map<string, number>()
+  #horizon = '0'
+  #freshAt = Number.NEGATIVE_INFINITY
+  #looking: Promise<void> | undefined
+  #listening: unknown
+  #timer: NodeJS.Timeout | undefined
+  #touchedAt: number
+
+  constructor(settings: KeyCacheSettings, clock: Clock) {
+    this.#settings = settings
+    this.#clock = clock
+    this.#connection = new Connection(settings.connection, 'credentials')
+    this.#touchedAt = clock.monotonic()
+  }
+
+  find(keyPart: string): KeyRecord | undefined {
+    return this.#keys.get(keyPart)
+  }
+
+  fresh(): boolean {
+    return this.#clock.monotonic() - this.#freshAt <= this.#settings.leaseMs
+  }
+
+  used(key: KeyRecord, atMs: number): void {
+    this.#used.set(key.id.slice('key_'.length), atMs)
+  }
+
+  /** The first load; rejects where the database cannot be read. Then looks by itself until closed. */
+  async start(): Promise<void> {
+    await this.refresh()
+    this.#timer = setInterval(() => {
+      // A failed look shows as staleness, and the next one tries again.
+      this.refresh().catch(() => undefined)
+    }, this.#settings.pollMs)
+    this.#timer.unref()
+  }
+
+  /** Looks now. A look that began before the call does not count: it may have read the past. */
+  async refresh(): Promise<void> {
+    const current = this.#looking
+    if (current !== undefined) await current.catch(() => undefined)
+    this.#looking ??= this.#look().finally(() => {
+      this.#looking = undefined
+    })
+    return this.#looking
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer)
+    await this.#looking?.catch(() => undefined)
+    await this.#touch().catch(() => undefined)
+    await this.#connection.close()
+  }
+
+  async #look(): Promise<void> {
+    const askedAt = this.#clock.monotonic()
+    const client = await this.#connection.client()
+    if (this.#listening !== client) {
+      client.on('notification', () => void this.refresh().catch(() => undefined))
+      await client.query(`listen ${channel}`)
+      this.#listening = client
+    }
+    // The horizon is taken before the rows are read: what commits in between is read twice, never missed.
+    const [horizon, changed] = await Promise.all([
+      client.query<{ horizon: string }>({ name: 'keys.horizon', text: 'select pg_snapshot_xmin(pg_current_snapshot())::text as horizon' }),
+      client.query<LoadedRow>({ name: 'keys.load', text: 'select * from portcullis.load_keys($1::text::xid8)', values: [this.#horizon] }),
+    ])
+    for (const row of changed.rows) this.#keys.set(keyPartOf(row.id), toRecord(row))
+    this.#horizon = horizon.rows[0]?.horizon ?? this.#horizon
+    this.#freshAt = askedAt
+    if (askedAt - this.#touchedAt > touchEveryMs) {
+      this.#touchedAt = askedAt
+      await this.#touch()
+    }
+  }
+
+  async #touch(): Promise<void> {
+    if (this.#used.size === 0) return
+    const used = [...this.#used]
+    this.#used.clear()
+    const client = await this.#connection.client()
+    await client.query('select portcullis.touch_keys($1::uuid[], $2::timestamptz[])', [
+      used.map(([id]) => id),
+      used.map(([, atMs]) => new Date(atMs)),
+    ])
+  }
+}
+
+function toRecord(row: LoadedRow): KeyRecord {
+  return {
+    id: publicId('key', row.id),
+    digest: row.digest,
+    owner:
+      row.agent_id === null
+        ? { kind: 'operator', id: publicId('opr', row.operator_id ?? '') }
+        : { kind: 'agent', id: publicId('agt', row.agent_id) },
+    tenant: { id: publicId('ten', row.tenant_id), name: row.tenant_name },
+    scopes: new Set(row.scopes),
+    expiresAtMs: row.expires_at?.getTime(),
+    revokedAtMs: row.revoked_at?.getTime(),
+    ownerDisabled: row.owner_disabled,
+    tenantDisabled: row.tenant_disabled,
+    allowedCidrs: row.allowed_cidrs.map(parseCidr),
+    rate:
+      row.rate_per_second === null
+        ? undefined
+        : { perSecond: row.rate_per_second, burst: row.rate_burst ?? row.rate_per_second },
+  }
+}

@@ -1,0 +1,227 @@
+-- The ledger (SPEC L1, L4, L6): one Merkle log per tenant and retention class; audits.append is the only way in.
+-- Runs as portcullis_owner in one transaction. docs/ledger-format.md describes the bytes, src/ledger verifies them.
+
+create table audits.heads (
+  log text collate "C" primary key check (log ~ '^[a-z0-9][a-z0-9._/-]{0,127}$'),
+  tenant_id uuid references portcullis.tenants (id),
+  retention_class text not null default 'default',
+  size bigint not null default 0 check (size >= 0),
+  -- RFC 6962 compact range: the roots of the perfect subtrees, largest first, 32 bytes for each one bit of size.
+  frontier bytea not null default '' check (length(frontier) = 32 * bit_count(int8send(size))),
+  last_hash bytea not null default decode(repeat('00', 32), 'hex') check (length(last_hash) = 32),
+  last_ts timestamptz not null default '-infinity',
+  unique (tenant_id, retention_class)
+);
+
+-- entry is the truth; every other column is a copy for queries. No foreign key to heads: it would cost a look-up for
+-- each row, and append has locked the head already.
+create table audits.entries (
+  log text collate "C" not null,
+  seq bigint not null check (seq >= 0),
+  ts timestamptz not null,
+  tenant_id uuid,
+  caller text,
+  actor text,
+  action text,
+  outcome text not null check (outcome in ('allow', 'deny', 'error')),
+  code text,
+  request_id text,
+  leaf bytea not null check (length(leaf) = 32),
+  entry bytea not null check (length(entry) <= 61440),
+  primary key (log, seq)
+);
+
+-- Ascending on purpose: rows arrive in this order, so pages fill from the right; lists read the index backwards.
+create index entries_by_ts on audits.entries (log, ts);
+create index entries_by_caller on audits.entries (log, caller, seq);
+create index entries_by_request on audits.entries (log, request_id) where request_id is not null;
+create index entries_by_code on audits.entries (log, code, seq) where code is not null;
+create index entries_by_outcome on audits.entries (log, outcome, seq) where outcome <> 'allow';
+
+-- Append-only, also for the owner and for superusers. ENABLE ALWAYS holds under session_replication_role = replica.
+-- Statement triggers refuse what matches no row too; row triggers are what logical replication fires.
+create function audits.refuse_change() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp
+as $$
+begin
+  raise exception 'the ledger is append-only: % on audits.% is refused', tg_op, tg_table_name
+    using errcode = '42501', hint = 'Record a correction as a new entry. Retention prunes by policy, never row by row.';
+end
+$$;
+
+create trigger entries_refuse_statement before update or delete or truncate on audits.entries
+  for each statement execute function audits.refuse_change();
+create trigger entries_refuse_row before update or delete on audits.entries
+  for each row execute function audits.refuse_change();
+create trigger heads_refuse_statement before delete or truncate on audits.heads
+  for each statement execute function audits.refuse_change();
+create trigger heads_refuse_row before delete on audits.heads
+  for each row execute function audits.refuse_change();
+create trigger heads_only_grow before update on audits.heads
+  for each row when (new.size <= old.size or new.log <> old.log or new.tenant_id is distinct from old.tenant_id)
+  execute function audits.refuse_change();
+alter table audits.entries enable always trigger entries_refuse_statement;
+alter table audits.entries enable always trigger entries_refuse_row;
+alter table audits.heads enable always trigger heads_refuse_statement;
+alter table audits.heads enable always trigger heads_refuse_row;
+alter table audits.heads enable always trigger heads_only_grow;
+
+-- The owner policies are for append and create_log, which run as the owner; readers see one tenant, or the platform's.
+alter table audits.heads enable row level security;
+alter table audits.heads force row level security;
+alter table audits.entries enable row level security;
+alter table audits.entries force row level security;
+create policy heads_owner on audits.heads to portcullis_owner using (true) with check (true);
+create policy entries_owner on audits.entries to portcullis_owner using (true) with check (true);
+create policy heads_read on audits.heads for select to portcullis_app, portcullis_reader using (
+  tenant_id = (select nullif(current_setting('portcullis.tenant', true), '')::uuid)
+  or (tenant_id is null and (select current_setting('portcullis.platform', true)) = 'on')
+);
+create policy entries_read on audits.entries for select to portcullis_app, portcullis_reader using (
+  tenant_id = (select nullif(current_setting('portcullis.tenant', true), '')::uuid)
+  or (tenant_id is null and (select current_setting('portcullis.platform', true)) = 'on')
+);
+
+-- Makes an empty log; the same call again is fine. A null tenant makes a log of the platform, such as 'system'.
+create function audits.create_log(p_log text, p_tenant uuid) returns void
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if p_log is null or p_log !~ '^[a-z0-9][a-z0-9._/-]{0,127}$' then
+    raise exception 'ledger log name "%" is not valid', p_log
+      using errcode = 'LG001', hint = 'Use 1 to 128 of a-z 0-9 . _ / - and begin with a letter or digit.';
+  end if;
+  insert into audits.heads (log, tenant_id) values (p_log, p_tenant) on conflict (log) do nothing;
+  if not exists (select from audits.heads h where h.log = p_log and h.tenant_id is not distinct from p_tenant) then
+    raise exception 'ledger log "%" belongs to another tenant', p_log
+      using errcode = 'LG002', hint = 'Choose another name for the log.';
+  end if;
+end
+$$;
+
+-- N values joined by newlines; an empty value is null. One empty value is a list of one.
+create function audits.split_lines(p_text text) returns text[]
+language sql immutable parallel safe
+return case when p_text = '' then array[null]::text[] else string_to_array(p_text, E'\n', '') end;
+
+/*
+ * Appends N entries, to one log or to several, in the order given. Each parameter holds N values joined by newlines,
+ * '' for null; p_bodies holds canonical JSON (which has no raw newline). Text, because splitting it is much cheaper than
+ * parsing array literals, and a loop, because each entry holds the hash of the one before.
+ *
+ * Heads are locked in log order, so that two writers cannot deadlock. Nothing is written unless all of it is.
+ * Errors: LG003 no such log, LG004 counts differ, LG005 body not an object or entry over 60 KiB, LG006 unknown outcome,
+ * LG007 an entry of another tenant than its log.
+ */
+create function audits.append(
+  p_logs text, p_tenants text, p_callers text, p_actors text, p_actions text,
+  p_outcomes text, p_codes text, p_requests text, p_bodies text
+) returns table (log text, first_seq bigint, appended int)
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_variable
+<<v>>
+declare
+  logs constant text[] := audits.split_lines(p_logs);
+  tenants constant uuid[] := audits.split_lines(p_tenants)::uuid[];
+  callers constant text[] := audits.split_lines(p_callers);
+  actors constant text[] := audits.split_lines(p_actors);
+  actions constant text[] := audits.split_lines(p_actions);
+  outcomes constant text[] := audits.split_lines(p_outcomes);
+  codes constant text[] := audits.split_lines(p_codes);
+  requests constant text[] := audits.split_lines(p_requests);
+  bodies constant text[] := audits.split_lines(p_bodies);
+  total constant int := cardinality(bodies);
+  rows audits.entries[] := array_fill(null::audits.entries, array[total]);
+  heads audits.heads[] := '{}';
+  done int := 0;
+  head record;
+  stamp timestamptz;
+  middle text;
+  tail text;
+  seq bigint;
+  entry bytea;
+  leaf bytea;
+  frontier bytea;
+  node bytea;
+  bits bigint;
+  depth int;
+  i int;
+begin
+  if array[cardinality(logs), cardinality(tenants), cardinality(callers), cardinality(actors), cardinality(actions),
+           cardinality(outcomes), cardinality(codes), cardinality(requests)] <> array_fill(total, array[8]) then
+    raise exception 'ledger append: % bodies, but another parameter holds another number of values', total
+      using errcode = 'LG004', hint = 'Send the same number of values in each parameter, and no newline inside a value.';
+  end if;
+  if not outcomes <@ array['allow', 'deny', 'error'] then
+    raise exception 'ledger append: an outcome is not one of allow, deny, error' using errcode = 'LG006',
+      hint = 'Send one outcome for each entry.';
+  end if;
+  -- An asynchronous commit would let a crash lose what was acknowledged. A SET clause of the function would end with
+  -- the function, before the commit that it is meant for.
+  if current_setting('synchronous_commit') in ('off', 'local') then
+    set local synchronous_commit = on;
+  end if;
+
+  for head in
+    select h.*, m.members from audits.heads h
+    join (select u.l, array_agg(u.o::int order by u.o) as members
+          from unnest(logs) with ordinality as u (l, o) group by u.l) m on m.l = h.log
+    order by h.log for update of h
+  loop
+    stamp := greatest(clock_timestamp(), head.last_ts);
+    middle := ',"log":"' || head.log || '","prev":"';
+    tail := ',"ts":"' || to_char(stamp at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || '","v":1}';
+    seq := head.size;
+    leaf := head.last_hash;
+    frontier := head.frontier;
+    foreach i in array head.members loop
+      entry := convert_to('{"body":' || bodies[i] || middle || encode(leaf, 'hex') || '","seq":' || seq || tail, 'UTF8');
+      if length(entry) > 61440 or not starts_with(bodies[i], '{') or bodies[i] is null then
+        raise exception 'ledger append: body % is not a JSON object, or its entry is over 61440 bytes', i
+          using errcode = 'LG005', hint = 'Make bodies with encodeBody, which caps and truncates.';
+      end if;
+      if head.tenant_id is not null and tenants[i] is distinct from head.tenant_id then
+        raise exception 'ledger append: entry % is of another tenant than its log "%"', i, head.log
+          using errcode = 'LG007', hint = 'Send the tenant that owns the log.';
+      end if;
+      leaf := sha256('\x00'::bytea || entry);
+      done := done + 1;
+      -- The cast matters: without it each row goes through text and back.
+      rows[done] := row(head.log, seq, stamp, tenants[i], callers[i], actors[i], actions[i], outcomes[i], codes[i],
+                        requests[i], leaf, entry)::audits.entries;
+      -- Each trailing one bit of seq is a perfect subtree that this leaf completes.
+      node := leaf;
+      bits := seq;
+      depth := length(frontier);
+      while bits & 1 = 1 loop
+        node := sha256('\x01'::bytea || substr(frontier, depth - 31, 32) || node);
+        depth := depth - 32;
+        bits := bits >> 1;
+      end loop;
+      frontier := substr(frontier, 1, depth) || node;
+      seq := seq + 1;
+    end loop;
+    heads := heads || row(head.log, null, null, seq, frontier, leaf, stamp)::audits.heads;
+    log := head.log;
+    first_seq := head.size;
+    appended := seq - head.size;
+    return next;
+  end loop;
+
+  if done <> total then
+    raise exception 'ledger append: log "%" does not exist',
+      (select l from unnest(logs) l where not exists (select from audits.heads h where h.log = l) limit 1)
+      using errcode = 'LG003', hint = 'Make the log first, with audits.create_log.';
+  end if;
+  insert into audits.entries select * from unnest(rows);
+  update audits.heads h set size = n.size, frontier = n.frontier, last_hash = n.last_hash, last_ts = n.last_ts
+  from unnest(heads) n where h.log = n.log;
+end v
+$$;
+
+revoke all on all tables in schema audits from public;
+revoke all on all functions in schema audits from public;
+grant select on audits.heads, audits.entries to portcullis_app, portcullis_reader;
+grant execute on function audits.create_log(text, uuid) to portcullis_app;
+grant execute on function audits.append(text, text, text, text, text, text, text, text, text) to portcullis_app;

@@ -1,0 +1,23 @@
+import type { OperationName } from '#hub'
+import * as identities from './identities.ts'
+import * as runs from './runs.ts'
+import * as sessions from './sessions.ts'
+import type { OperationStatement } from './statement.ts'
+
+/**
+ * Every kind of operation with its statement, in the order in which a batch runs them: what makes rows comes before what
+ * refers to them. The order is the same on every replica, so that two batches cannot deadlock.
+ */
+export const operations: ReadonlyMap<OperationName, OperationStatement> = new Map<OperationName, OperationStatement>([
+  ['tenant.create', identities.createTenant],
+  ['tenant.disable', identities.disableTenant],
+  ['session.open', sessions.openSession],
+  ['agent.create', identities.createAgent],
+  ['agent.disable', identities.disableAgent],
+  ['key.create', identities.createKey],
+  ['key.revoke', identities.revokeKey],
+  ['run.start', runs.startRun],
+  ['attempt.record', runs.recordAttempt],
+  ['event.record', runs.recordEvent],
+  ['run.finish', runs.finishRun],
+])

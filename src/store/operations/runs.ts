@@ -1,0 +1,91 @@
+import { members, ms, type OperationStatement } from './statement.ts'
+
+/** The columns of a RunRow. */
+export const runColumns = `r.id, r.task_id as "taskId", r.workflow, r.agent_id as "agentId", r.prompt_version as "promptVersion",
+  r.model_policy as "modelPolicy", r.status, r.max_retries as "maxRetries", r.total_attempts as "totalAttempts",
+  r.success_attempts as "successAttempts", r.failed_attempts as "failedAttempts", r.input_tokens as "inputTokens",
+  r.cached_read_tokens as "cachedReadTokens", r.cache_write_tokens as "cacheWriteTokens", r.output_tokens as "outputTokens",
+  r.reasoning_tokens as "reasoningTokens", r.cost_nano_usd as "costNanoUsd", r.last_error as "lastError",
+  ${ms('r.started_at', 'startedAtMs')}, ${ms('r.finished_at', 'finishedAtMs')}`
+
+export const startRun: OperationStatement = {
+  name: 'run.start',
+  text: `with ${members(`id uuid, "taskId" text, workflow text, "agentId" uuid, "promptVersion" text, "modelPolicy" text,
+      status smallint, "maxRetries" int, "startedAtMs" float8`)},
+  r as (
+    insert into portcullis.runs (tenant_id, id, task_id, workflow, agent_id, prompt_version, model_policy, status, max_retries, started_at)
+    select (select portcullis.tenant()), id, "taskId", workflow, "agentId", "promptVersion", "modelPolicy", status, "maxRetries",
+           to_timestamp("startedAtMs" / 1000)
+      from m order by id
+    returning id)
+  select m.n from m join r using (id)`,
+}
+
+// A run that is no longer under way answers the verdict object.state; one that is not there answers no row.
+export const finishRun: OperationStatement = {
+  name: 'run.finish',
+  text: `with ${members('id uuid, "ownerAgentId" uuid, status smallint, "lastError" text, "finishedAtMs" float8')},
+  r as (
+    update portcullis.runs r set status = m.status, last_error = m."lastError", finished_at = to_timestamp(m."finishedAtMs" / 1000)
+      from m
+     where r.tenant_id = (select portcullis.tenant()) and r.id = m.id and r.finished_at is null
+       and (m."ownerAgentId" is null or r.agent_id = m."ownerAgentId")
+    returning m.n, ${runColumns})
+  select 'done' as verdict, r.* from r
+  union all
+  select 'object.state', m.n, ${runColumns}
+    from m join portcullis.runs r on r.tenant_id = (select portcullis.tenant()) and r.id = m.id
+   where (m."ownerAgentId" is null or r.agent_id = m."ownerAgentId") and not exists (select from r done where done.n = m.n)`,
+}
+
+// The attempts of a batch are added to their runs together: one update a run, whatever the number of attempts (SPEC H6).
+export const recordAttempt: OperationStatement = {
+  name: 'attempt.record',
+  text: `with ${members(`id uuid, "runId" uuid, "ownerAgentId" uuid, "attemptNumber" int, workflow text, "providerType" text,
+      provider text, model text, "promptVersion" text, "promptHash" text, outcome smallint, "errorType" text, "errorMessage" text,
+      "inputTokens" bigint, "cachedReadTokens" bigint, "cacheWriteTokens" bigint, "outputTokens" bigint, "reasoningTokens" bigint,
+      "costNanoUsd" bigint, "reportedCostNanoUsd" bigint, "latencyMs" bigint, "qualityScoreMilli" int, "createdAtMs" float8`)},
+  found as materialized (
+    select m.*, r.agent_id, coalesce(nullif(m.workflow, ''), r.workflow) as the_workflow,
+           coalesce(nullif(m."promptVersion", ''), r.prompt_version) as the_version
+      from m join portcullis.runs r on r.tenant_id = (select portcullis.tenant()) and r.id = m."runId"
+     where m."ownerAgentId" is null or r.agent_id = m."ownerAgentId"),
+  written as (
+    insert into portcullis.prompt_attempts (tenant_id, id, run_id, attempt_number, workflow, agent_id, provider_type, provider, model,
+      prompt_version, prompt_hash, outcome, error_type, error_message, input_tokens, cached_read_tokens, cache_write_tokens,
+      output_tokens, reasoning_tokens, cost_nano_usd, reported_cost_nano_usd, latency_ms, quality_score_milli, created_at)
+    select (select portcullis.tenant()), id, "runId", "attemptNumber", the_workflow, agent_id, "providerType", provider, model,
+      the_version, "promptHash", outcome, "errorType", "errorMessage", "inputTokens", "cachedReadTokens", "cacheWriteTokens",
+      "outputTokens", "reasoningTokens", "costNanoUsd", "reportedCostNanoUsd", "latencyMs", "qualityScoreMilli",
+      to_timestamp("createdAtMs" / 1000)
+      from found),
+  added as (
+    update portcullis.runs r set
+      total_attempts = r.total_attempts + t.total, success_attempts = r.success_attempts + t.success,
+      failed_attempts = r.failed_attempts + t.failed, input_tokens = r.input_tokens + t.input,
+      cached_read_tokens = r.cached_read_tokens + t.cached, cache_write_tokens = r.cache_write_tokens + t.cache_write,
+      output_tokens = r.output_tokens + t.output, reasoning_tokens = r.reasoning_tokens + t.reasoning,
+      cost_nano_usd = r.cost_nano_usd + t.cost
+      from (select "runId", count(*) as total, count(*) filter (where outcome = 1) as success,
+                   count(*) filter (where outcome = 2) as failed, sum("inputTokens") as input, sum("cachedReadTokens") as cached,
+                   sum("cacheWriteTokens") as cache_write, sum("outputTokens") as output, sum("reasoningTokens") as reasoning,
+                   sum("costNanoUsd") as cost
+              from found group by "runId") t
+     where r.tenant_id = (select portcullis.tenant()) and r.id = t."runId")
+  select n, the_workflow as workflow, the_version as "promptVersion", agent_id as "agentId" from found`,
+}
+
+export const recordEvent: OperationStatement = {
+  name: 'event.record',
+  text: `with ${members(`id uuid, "runId" uuid, "ownerAgentId" uuid, "eventType" text, level smallint, message text, "dataJson" text,
+      "createdAtMs" float8`)},
+  found as materialized (
+    select m.*, r.agent_id
+      from m join portcullis.runs r on r.tenant_id = (select portcullis.tenant()) and r.id = m."runId"
+     where m."ownerAgentId" is null or r.agent_id = m."ownerAgentId"),
+  written as (
+    insert into portcullis.run_events (tenant_id, id, run_id, agent_id, event_type, level, message, data_json, created_at)
+    select (select portcullis.tenant()), id, "runId", agent_id, "eventType", level, message, "dataJson", to_timestamp("createdAtMs" / 1000)
+      from found)
+  select n, agent_id as "agentId" from found`,
+}

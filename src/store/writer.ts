@@ -1,0 +1,150 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { refuse, type Clock, type Refusal } from '#core'
+import type { WriteResult, WriterMember, WriterPort } from '#hub'
+import { Batch, type Held } from './batch.ts'
+import { Connection, type ConnectionSettings } from './connection.ts'
+
+export interface WriterSettings {
+  readonly connection: ConnectionSettings
+  /** Batches in flight at once; each has a connection of its own. */
+  readonly lanes: number
+  readonly batchMax: number
+  /** Calls that wait; one more is refused with store.busy. */
+  readonly queueMax: number
+  /** How long a call waits for the first one with the same idempotency key. */
+  readonly duplicateWaitMs: number
+}
+
+export const writerDefaults = { lanes: 2, batchMax: 256, queueMax: 4096, duplicateWaitMs: 2000 } as const
+
+// Every statement of a batch finds its rows by key. A plan made while a table was small must not scan it once it has grown.
+const byKeyOnly = ['set enable_seqscan = off', 'set enable_hashjoin = off', 'set enable_mergejoin = off']
+
+interface Lane {
+  readonly connection: Connection
+  busy: boolean
+}
+
+/**
+ * The group-commit writer (SPEC L5). Calls that wait while the lanes are busy form the next batch: one transaction of two
+ * pipelined flushes, effects first, then their entries and the commit. No timer decides.
+ */
+export class Writer implements WriterPort {
+  readonly #settings: WriterSettings
+  readonly #clock: Clock
+  readonly #lanes: readonly Lane[]
+  readonly #queue: Held[] = []
+  readonly #firsts = new Map<string, Promise<unknown>>()
+  #pumping = false
+  #idle: (() => void)[] = []
+
+  constructor(settings: WriterSettings, clock: Clock) {
+    this.#settings = settings
+    this.#clock = clock
+    this.#lanes = Array.from({ length: settings.lanes }, (_, lane) => ({
+      connection: new Connection({ ...settings.connection, setUp: byKeyOnly }, `writer ${lane}`),
+      busy: false,
+    }))
+  }
+
+  /** Calls that wait for a lane. */
+  get queued(): number {
+    return this.#queue.length
+  }
+
+  async submit(member: WriterMember): Promise<WriteResult> {
+    const { idempotency } = member
+    if (idempotency === undefined) return this.#enqueue(member)
+    const key = `${member.tenantId ?? ''} ${idempotency.keyDigest}`
+    const deadline = this.#clock.monotonic() + this.#settings.duplicateWaitMs
+    for (;;) {
+      const first = this.#firsts.get(key)
+      if (first === undefined) {
+        const result = await this.#asFirst(key, member)
+        if (result !== 'elsewhere') return result
+        // Another replica is at it: ask again until it has committed or given up.
+        if (this.#clock.monotonic() >= deadline) return this.#refuseInFlight(member)
+        await delay(20)
+      } else {
+        const left = deadline - this.#clock.monotonic()
+        if (left <= 0) return this.#refuseInFlight(member)
+        const late = new AbortController()
+        await Promise.race([first.catch(() => undefined), delay(left, undefined, { signal: late.signal }).catch(() => undefined)])
+        late.abort()
+      }
+    }
+  }
+
+  /** Resolves once nothing waits and no batch is in flight; then closes the connections. */
+  async close(): Promise<void> {
+    if (this.#queue.length > 0 || this.#lanes.some((lane) => lane.busy)) {
+      await new Promise<void>((resolve) => this.#idle.push(resolve))
+    }
+    await Promise.all(this.#lanes.map((lane) => lane.connection.close()))
+  }
+
+  async #asFirst(key: string, member: WriterMember): Promise<WriteResult | 'elsewhere'> {
+    const work = this.#enqueueTold(member)
+    this.#firsts.set(key, work)
+    try {
+      return await work
+    } finally {
+      this.#firsts.delete(key)
+    }
+  }
+
+  async #enqueue(member: WriterMember): Promise<WriteResult> {
+    const result = await this.#enqueueTold(member)
+    return result === 'elsewhere' ? refuse('idempotency.in_flight', 'key held by another replica') : result
+  }
+
+  #enqueueTold(member: WriterMember): Promise<WriteResult | 'elsewhere'> {
+    if (this.#queue.length >= this.#settings.queueMax) {
+      return Promise.resolve(refuse('store.busy', `${this.#queue.length} calls wait`, { retryAfterSeconds: 1 }))
+    }
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ member, resolve, reject })
+      this.#schedule()
+    })
+  }
+
+  async #refuseInFlight(member: WriterMember): Promise<Refusal> {
+    const refusal = refuse('idempotency.in_flight', 'the first call with this key is still under way', { retryAfterSeconds: 1 })
+    await this.#enqueue({
+      tenantId: member.tenantId,
+      record: () => member.record({ outcome: 'deny', code: refusal.code, reason: refusal.reason }),
+    })
+    return refusal
+  }
+
+  // Waits for the end of the current phase of the event loop, so that calls which arrived together leave together.
+  #schedule(): void {
+    if (this.#pumping) return
+    this.#pumping = true
+    setImmediate(() => {
+      this.#pumping = false
+      this.#pump()
+    })
+  }
+
+  #pump(): void {
+    for (const lane of this.#lanes) {
+      if (this.#queue.length === 0) break
+      if (!lane.busy) this.#dispatch(lane)
+    }
+    if (this.#queue.length === 0 && this.#lanes.every((lane) => !lane.busy)) {
+      const waiting = this.#idle
+      this.#idle = []
+      for (const resolve of waiting) resolve()
+    }
+  }
+
+  #dispatch(lane: Lane): void {
+    lane.busy = true
+    const held = this.#queue.splice(0, this.#settings.batchMax)
+    void new Batch(lane.connection, held).run().finally(() => {
+      lane.busy = false
+      this.#pump()
+    })
+  }
+}
