@@ -73,7 +73,9 @@ function explain(issue: z.core.$ZodIssue, values: Values): Problem {
   const given = values.get(setting?.path ?? path)?.value
   if (!setting) return problem(path, notShown, issue.message, 'See the reference of the settings.')
   const value = Array.isArray(given) && path !== setting.path ? given[Number(path.split('.').at(-1))] : given
-  const shown = setting.secret && value !== undefined ? redacted : showValue(value)
+  // An item may be a piece of a URL that a comma in its password cut in two.
+  const withheld = setting.secret || showValue(given) === redacted
+  const shown = withheld && value !== undefined ? redacted : showValue(value)
   return problem(path, value === undefined ? notSet : shown, why(issue, value), todo(setting, value))
 }
 

@@ -1,4 +1,4 @@
-import { isLoopback } from '../core/net.ts'
+import { isLoopback } from '#core'
 
 export type DatabaseUrl =
   | { readonly ok: true; /** The server is reached without leaving this machine. */ readonly local: boolean }

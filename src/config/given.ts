@@ -23,8 +23,18 @@ const variablePrefix = 'PORTCULLIS__'
 const settingByEnv = new Map(settings.map((setting) => [setting.env, setting]))
 const places = placesByKey()
 
-/** Takes the values out of a parsed file or an object made in code. Relative file paths start at `folder` where given. */
-export function fromTree(root: object, source: 'file' | 'code', folder?: string): Given {
+export interface TreeOrigin {
+  readonly source: 'file' | 'code'
+  /** Where relative file names start. */
+  readonly folder?: string | undefined
+  /** The text that was parsed. */
+  readonly text?: string
+}
+
+/** Takes the values out of a parsed file or an object made in code. */
+export function fromTree(root: object, { source, folder, text = '' }: TreeOrigin): Given {
+  // A special character in an unquoted URL ends the value early, and what follows becomes keys.
+  const restOfUrls = (text.match(/:\/\/.*/g) ?? []).join('\n')
   const values = new Map<string, GivenValue>()
   const problems: Problem[] = []
   const walk = (section: Section, value: unknown): void => {
@@ -40,7 +50,9 @@ export function fromTree(root: object, source: 'file' | 'code', folder?: string)
       const child = section.children.get(key)
       if (child?.kind === 'section') walk(child, inner)
       else if (child) giveSetting(child, inner)
-      else if (problems.length < problemsMax) problems.push(unknownKey(section, key))
+      else if (problems.length < problemsMax) {
+        problems.push(unknownKey(section, key, !restOfUrls.includes(key)))
+      }
     }
   }
   const giveSetting = (setting: Setting, value: unknown): void => {
@@ -92,12 +104,12 @@ function fromText(setting: Setting, text: string): unknown {
   }
 }
 
-function unknownKey(section: Section, key: string): Problem {
+function unknownKey(section: Section, key: string, mayShow: boolean): Problem {
   const known = [...section.children.keys()]
   const near = suggest(key, known)
   const meant = elsewhere(key) ?? (near && pathOf(section, near))
   const todo = meant ? `Did you mean ${meant}?` : `Known here: ${known.join(', ')}.`
-  return problem(pathOf(section, showName(key)), notShown, 'There is no such setting.', todo)
+  return problem(pathOf(section, mayShow ? showName(key) : notShown), notShown, 'There is no such setting.', todo)
 }
 
 function unknownVariable(name: string): Problem {

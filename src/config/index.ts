@@ -1,4 +1,4 @@
-export { cidrContains, isLoopback, parseAddress, parseCidr, type Address, type Cidr } from '../core/net.ts'
+export { cidrContains, isLoopback, parseAddress, parseCidr, type Address, type Cidr } from '#core'
 export { loadConfig, type LoadInput, type LoadResult } from './load.ts'
 export { printConfig } from './print.ts'
 export { formatProblems, type Problem } from './problem.ts'

@@ -27,7 +27,7 @@ const http = section('Bounds of the HTTP and management listeners.', {
 const rate = section('Token buckets: a burst, then a steady rate.', {
   key: bucket('Calls of one API key, unless the key has limits of its own.', 1_000, 2_000),
   address: bucket('Public reads from one address.', 50, 200),
-  failures: bucket('Missing or failed credentials from one address.', 1, 60),
+  failures: bucket('Missing or failed credentials from one address.', 10, 300),
 })
 
 export const limits = section('Bounds on what callers can ask for. Sizes are bytes.', {

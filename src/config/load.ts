@@ -31,7 +31,7 @@ export function loadConfig(input: LoadInput): LoadResult {
   const file = readSettingsFile(input)
   const ours = fromVariables(input.env)
   const plain = fromPlainVariables(input.mode === 'up' ? { ...input.env, DATABASE_URL: undefined } : input.env)
-  const code = fromTree(input.overrides ?? {}, 'code')
+  const code = fromTree(input.overrides ?? {}, { source: 'code' })
   const values = new Map([file, plain, ours, code].flatMap((given) => [...given.values]))
   const strays = input.mode === 'up' ? ownDatabase(values, input.env) : []
   const checked = checkValues(values)
@@ -63,7 +63,7 @@ function readSettingsFile({ file, text }: LoadInput): SettingsFile {
   const parsed = parseYaml(read.text, name)
   if (!parsed.ok) return unreadable(parsed.problems)
   const folder = file === undefined ? undefined : dirname(resolve(file))
-  return { ...fromTree(parsed.root, 'file', folder), unreadable: false }
+  return { ...fromTree(parsed.root, { source: 'file', folder, text: read.text }), unreadable: false }
 }
 
 function unreadable(problems: readonly Problem[]): SettingsFile {

@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { parseAddress, parseCidr } from '../core/net.ts'
+import { parseAddress, parseCidr } from '#core'
 import { flag, optionalSection, parsedText, requiredText, section, type FieldMeta } from './fields.ts'
 
 export const listen = section('Where the server listens: `host:port`, IPv6 in brackets, port 0 for any free port.', {

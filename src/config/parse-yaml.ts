@@ -1,10 +1,22 @@
-import { isMap, isScalar, LineCounter, parseDocument, visit, type Document, type YAMLError } from 'yaml'
-import { notShown, problem, showName, type Problem } from './problem.ts'
+import {
+  isAlias,
+  isMap,
+  isNode,
+  isScalar,
+  LineCounter,
+  parseDocument,
+  visit,
+  type Document,
+  type Node,
+  type YAMLError,
+  type YAMLMap,
+} from 'yaml'
+import { notShown, problem, type Problem } from './problem.ts'
 
 export const configBytesMax = 1024 * 1024
 // Each use of an anchor multiplies what it holds; a settings file needs few.
 const aliasesMax = 100
-const syntaxProblemsMax = 20
+const problemsMax = 20
 
 export type YamlRead =
   { readonly ok: true; readonly root: object } | { readonly ok: false; readonly problems: readonly Problem[] }
@@ -28,16 +40,16 @@ export function parseYaml(text: string, name: string): YamlRead {
 function read(text: string, name: string): YamlRead {
   const lines = new LineCounter()
   // The library compares each key with all before it, so duplicates are looked for here, in linear time.
-  const options = { uniqueKeys: false, stringKeys: true, prettyErrors: false, logLevel: 'silent' } as const
+  const options = { uniqueKeys: false, stringKeys: true, prettyErrors: false, logLevel: 'error' } as const
   const document = parseDocument(text, { ...options, lineCounter: lines })
   const place = (offset: number): string => {
     const { line, col } = lines.linePos(offset)
     return `${name}:${line}:${col}`
   }
-  const syntax = [...document.errors, ...document.warnings].slice(0, syntaxProblemsMax)
+  const syntax = [...document.errors, ...document.warnings].slice(0, problemsMax)
   const problems = [
     ...syntax.map((error) => problem(place(error.pos[0]), notShown, ...advice(error, text))),
-    ...duplicateKeys(document, place),
+    ...structureProblems(document, place),
   ]
   if (problems.length > 0) return { ok: false, problems }
   const root: unknown = isMap(document.contents) ? document.toJS({ maxAliasCount: aliasesMax }) : undefined
@@ -47,22 +59,32 @@ function read(text: string, name: string): YamlRead {
   return { ok: false, problems: [problem(name, notShown, why, todo)] }
 }
 
-function duplicateKeys(document: Document.Parsed, place: (offset: number) => string): readonly Problem[] {
+/** What the library finds late or slowly: keys that are there twice, aliases without anchor. */
+function structureProblems(document: Document.Parsed, place: (offset: number) => string): readonly Problem[] {
   const problems: Problem[] = []
-  visit(document, {
-    Map(_, map) {
-      const seen = new Set<unknown>()
-      for (const { key } of map.items) {
-        if (!isScalar(key)) continue
-        if (seen.has(key.value) && problems.length < syntaxProblemsMax) {
-          const why = `The key ${showName(String(key.value))} is there twice.`
-          problems.push(problem(place(key.range?.[0] ?? 0), notShown, why, 'Keep one of them.'))
-        }
-        seen.add(key.value)
-      }
-    },
+  const report = (node: Node, [why, todo]: Advice): void => {
+    if (problems.length < problemsMax) problems.push(problem(place(node.range?.[0] ?? 0), notShown, why, todo))
+  }
+  const anchors = new Set<string>()
+  visit(document, (_, node) => {
+    if (isAlias(node)) {
+      if (!anchors.has(node.source)) report(node, ['An alias (*) refers to no anchor before it.', quote])
+    } else if (isNode(node) && node.anchor) {
+      anchors.add(node.anchor)
+    }
+    if (isMap(node)) for (const key of repeatedKeys(node)) report(key, ['A key is there twice.', 'Keep one of them.'])
   })
   return problems
+}
+
+function repeatedKeys(map: YAMLMap): readonly Node[] {
+  const seen = new Set<unknown>()
+  return map.items.flatMap(({ key }) => {
+    if (!isScalar(key)) return []
+    if (seen.has(key.value)) return [key]
+    seen.add(key.value)
+    return []
+  })
 }
 
 type Advice = readonly [why: string, todo: string]
@@ -80,7 +102,6 @@ const byCode: Partial<Record<YAMLError['code'], Advice>> = {
     'The file holds more than one document.',
     'Remove the line `---` and what belongs to the other document.',
   ],
-  BAD_ALIAS: ['An alias (*) refers to no anchor before it.', quote],
   TAG_RESOLVE_FAILED: ['A tag (!) is not known here.', quote],
   NON_STRING_KEY: ['A key is not plain text.', 'Use the names of the settings as keys.'],
   MISSING_CHAR: ['A closing quote, bracket or comma, or a space after a colon is missing.', quote],

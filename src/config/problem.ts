@@ -14,8 +14,8 @@ export const notSet = '(not set)'
 export const redacted = '[redacted]'
 
 const shownCharsMax = 80
-// A connection string pasted into the wrong place: a URL with an authority, or `password=...`. A false alarm costs little.
-const mayHoldSecret = /:\/+.*@|(?:passw(?:or)?d|pwd|secret|token)["']?\s*[=:]/is
+// A connection string in the wrong place, or the first piece of one: no value that may be shown is a URL.
+const mayHoldSecret = /:\/\/|(?:passw(?:or)?d|pwd|secret|token)["']?\s*[=:]/i
 
 /** Text for people: a value that may hold a credential is withheld as a whole, never in part (SPEC S5). */
 export function showValue(value: unknown): string {
@@ -24,9 +24,9 @@ export function showValue(value: unknown): string {
   return mayHoldSecret.test(text) ? redacted : shorten(text)
 }
 
-/** A name from outside (a key, a variable) that goes into a path. */
+/** A name from outside (a key, a variable) that goes into a path; withheld where it is not a plain word. */
 export function showName(name: string): string {
-  return mayHoldSecret.test(name) ? redacted : shorten(name)
+  return /^\w[\w-]*$/.test(name) ? shorten(name) : notShown
 }
 
 export function problem(

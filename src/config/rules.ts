@@ -1,9 +1,8 @@
-import { parseAddress } from '../core/net.ts'
+import { parseAddress, type Secret } from '#core'
 import { inspectDatabaseUrl } from './database-url.ts'
 import { problem, redacted, showValue, type Problem } from './problem.ts'
 import { readTextFile } from './read-file.ts'
 import type { CheckedConfig } from './schema.ts'
-import type { Secret } from '#core'
 
 /** What the rules look at: settings that are valid one by one, and the URLs that they lead to. */
 export interface Facts {

@@ -13,7 +13,7 @@ export const configSchema = section('', {
   limits,
   reflection,
   trustedProxies,
-  log: section('The log of the process, on stdout.', {
+  log: section('The log of the process.', {
     level: choice(
       ['fatal', 'error', 'warn', 'info', 'debug', 'trace'],
       'info',

@@ -1,13 +1,14 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { canonicalJson, canonicalJsonWithFloats, type Json } from './canonical-json.ts'
 
 const vectors = join(import.meta.dirname, '../../../shared/vectors/rfc8785/testdata')
 const vectorsAbsent = !existsSync(vectors)
 const nest = (levels: number): Json => (levels === 0 ? 1 : [nest(levels - 1)])
-const json = fc.jsonValue({ maxDepth: 5, noUnicodeString: false }) as fc.Arbitrary<Json>
+// What JSON.stringify writes as \u0000 is refused, see below.
+const json = fc.jsonValue({ maxDepth: 5 }).filter((v) => !JSON.stringify(v).includes('\\u0000')) as fc.Arbitrary<Json>
 
 describe('canonicalJson', () => {
   const names = vectorsAbsent ? [] : readdirSync(join(vectors, 'input'))
@@ -19,7 +20,7 @@ describe('canonicalJson', () => {
   })
 
   it.each(names)('T3: agrees with the RFC 8785 vector %s', (name) => {
-    const input = JSON.parse(readFileSync(join(vectors, 'input', name), 'utf8')) as Json
+    const input: Json = JSON.parse(readFileSync(join(vectors, 'input', name), 'utf8'))
     const output = readFileSync(join(vectors, 'output', name), 'utf8')
     expect(canonicalJsonWithFloats(input)).toBe(output)
     if (name === 'values.json') expect(() => canonicalJson(input)).toThrow('not an integer within 2^53')
@@ -36,9 +37,12 @@ describe('canonicalJson', () => {
     expect(canonicalJson({ b: undefined, a: null, c: [null] })).toBe('{"a":null,"c":[null]}')
   })
 
-  it.each([1.5, NaN, Infinity, 2 ** 53, -(2 ** 53), 1e300])('L1: refuses the number %s and says what to do', (value) => {
-    expect(() => canonicalJson({ a: value })).toThrow('decimal string')
-  })
+  it.each([1.5, NaN, Infinity, 2 ** 53, -(2 ** 53), 1e300])(
+    'L1: refuses the number %s and says what to do',
+    (value) => {
+      expect(() => canonicalJson({ a: value })).toThrow('decimal string')
+    },
+  )
 
   it('L1: writes integers up to the edge of 2^53, and minus zero as zero', () => {
     expect(canonicalJson([2 ** 53 - 1, -(2 ** 53) + 1, -0])).toBe('[9007199254740991,-9007199254740991,0]')
@@ -60,20 +64,23 @@ describe('canonicalJson', () => {
   })
 
   it('L1: refuses what is not JSON rather than writing it as {}', () => {
-    expect(() => canonicalJson(new Date(0) as unknown as Json)).toThrow('instance of a class')
-    expect(() => canonicalJson([undefined] as unknown as Json)).toThrow('undefined')
-    expect(() => canonicalJson({ a: 1n } as unknown as Json)).toThrow('bigint')
+    // @ts-expect-error a Date is not JSON
+    expect(() => canonicalJson(new Date(0))).toThrow('instance of a class')
+    // @ts-expect-error undefined is not JSON in a list
+    expect(() => canonicalJson([undefined])).toThrow('undefined')
+    // @ts-expect-error a bigint is not JSON
+    expect(() => canonicalJson({ a: 1n })).toThrow('bigint')
   })
 
   it('L1: keeps a key named __proto__ as data', () => {
-    expect(canonicalJson(JSON.parse('{"__proto__":{"a":1}}') as Json)).toBe('{"__proto__":{"a":1}}')
+    expect(canonicalJson(JSON.parse('{"__proto__":{"a":1}}'))).toBe('{"__proto__":{"a":1}}')
   })
 
   it('L1: reads back as the same value and is a fixed point', () => {
     fc.assert(
       fc.property(json, (value) => {
         const text = canonicalJsonWithFloats(value)
-        const back = JSON.parse(text) as Json
+        const back: Json = JSON.parse(text)
         expect(back).toEqual(JSON.parse(JSON.stringify(value)))
         expect(canonicalJsonWithFloats(back)).toBe(text)
       }),

@@ -20,22 +20,19 @@ const depthMax = 32
 const special = /[\u0000-\u001f"\\\ud800-\udfff]/
 
 function write(value: Json | undefined, depth: number, number: (value: number) => string): string {
-  switch (typeof value) {
-    case 'string':
-      return quote(value)
-    case 'number':
-      return number(value)
-    case 'boolean':
-      return value ? 'true' : 'false'
-    case 'object':
-      if (value === null) return 'null'
-      if (depth >= depthMax) {
-        throw new RangeError(`JSON nests deeper than ${depthMax} levels: flatten the value or summarize it first`)
-      }
-      return isList(value) ? writeList(value, depth, number) : writeObject(value, depth, number)
-    default:
-      throw new TypeError(`JSON cannot hold a ${typeof value}: leave the member out or turn it into a string`)
+  if (typeof value === 'string') return quote(value)
+  if (typeof value === 'number') return number(value)
+  if (typeof value === 'boolean') return value ? 'true' : 'false'
+  if (value === null) return 'null'
+  if (typeof value !== 'object') {
+    throw new TypeError(
+      `JSON cannot hold a value of type ${typeof value}: leave the member out or write it as a string`,
+    )
   }
+  if (depth >= depthMax) {
+    throw new RangeError(`JSON nests deeper than ${depthMax} levels: flatten the value or summarize it first`)
+  }
+  return isList(value) ? writeList(value, depth, number) : writeObject(value, depth, number)
 }
 
 function writeList(list: readonly Json[], depth: number, number: (value: number) => string): string {
@@ -61,17 +58,29 @@ function writeObject(
     const member = object[key]
     if (member === undefined) continue
     if (out.length > 1) out += ','
-    out += `${quote(key)}:${write(member, depth + 1, number)}`
+    out += quoteKey(key) + write(member, depth + 1, number)
   }
   return `${out}}`
 }
 
 /** By UTF-16 code units (RFC 8785, 3.2.3), which is what `<` and sort() do; most objects are written in order already. */
-function sorted(keys: string[]): string[] {
+function sorted(keys: readonly string[]): readonly string[] {
   for (let i = 1; i < keys.length; i++) {
-    if ((keys[i - 1] ?? '') > (keys[i] ?? '')) return keys.sort()
+    if ((keys[i - 1] ?? '') > (keys[i] ?? '')) return keys.toSorted()
   }
   return keys
+}
+
+// Names of members repeat from call to call. Bounded, because callers may choose names of their own.
+const quotedKeys = new Map<string, string>()
+const quotedKeysMax = 1024
+
+function quoteKey(key: string): string {
+  const known = quotedKeys.get(key)
+  if (known !== undefined) return known
+  const quoted = `${quote(key)}:`
+  if (quotedKeys.size < quotedKeysMax && key.length <= 64) quotedKeys.set(key, quoted)
+  return quoted
 }
 
 function quote(text: string): string {

@@ -198,7 +198,8 @@ export interface Effect<Name extends OperationName = OperationName> {
 }
 
 export interface Answer {
-  readonly reply: Message
+  /** Absent where no caller waits for a message. */
+  readonly reply?: Message
   /** What a replay answers, where it differs: a secret is shown once and never stored. */
   readonly stored?: Message
 }
@@ -269,7 +270,6 @@ export interface EntryFilter {
 export interface EntryRow {
   readonly log: string
   readonly seq: string
-  readonly tsMs: number
   readonly leaf: Uint8Array
   readonly entry: Uint8Array
 }

@@ -206,7 +206,8 @@ function storedReply(held: Held | undefined, verdict: Verdict | undefined): sql.
   if (idempotency === undefined || output === undefined || verdict === undefined) return 'none'
   if (verdict.kind === 'refused') return verdict.refusal.code === 'idempotency.payload_mismatch' ? 'none' : 'forget'
   if (verdict.kind !== 'done' || verdict.answer === undefined) return 'none'
-  return toBinary(output, verdict.answer.stored ?? verdict.answer.reply)
+  const reply = verdict.answer.stored ?? verdict.answer.reply
+  return reply === undefined ? 'none' : toBinary(output, reply)
 }
 
 function entry(member: WriterMember, verdict: Verdict | undefined): ReturnType<WriterMember['record']>[] {

@@ -6,6 +6,10 @@ export interface ConnectionSettings {
   readonly connectTimeoutMs: number
   /** The server ends a statement after this. */
   readonly statementTimeoutMs: number
+  /** A connection that was idle for longer is replaced at its next use. */
+  readonly idleTimeoutMs: number
+  /** A connection is replaced after this, between two uses. */
+  readonly maxLifetimeSeconds: number
   /** Statements run once on each new connection. */
   readonly setUp?: readonly string[]
 }
@@ -24,7 +28,10 @@ export class Connection {
   readonly #settings: ConnectionSettings
   readonly #purpose: string
   #client: Promise<Client> | undefined
+  #current: Client | undefined
   #closed = false
+  #connectedAt = Number.POSITIVE_INFINITY
+  #usedAt = Number.POSITIVE_INFINITY
 
   constructor(settings: ConnectionSettings, purpose: string) {
     this.#settings = settings
@@ -34,7 +41,15 @@ export class Connection {
   /** A connected client; rejects where the database cannot be reached in time. */
   async client(): Promise<Client> {
     if (this.#closed) throw new Error('the connection to the store is closed')
-    this.#client ??= this.#connect()
+    const nowMs = performance.now()
+    const { idleTimeoutMs, maxLifetimeSeconds } = this.#settings
+    const tired = nowMs - this.#usedAt > idleTimeoutMs || nowMs - this.#connectedAt > maxLifetimeSeconds * 1000
+    if (tired) this.#retire()
+    this.#usedAt = nowMs
+    if (this.#client === undefined) {
+      this.#connectedAt = nowMs
+      this.#client = this.#connect()
+    }
     return this.#client
   }
 
@@ -55,6 +70,16 @@ export class Connection {
     await client?.end()
   }
 
+  /** Ends the client once what it was sent has been answered. */
+  #retire(): void {
+    const retired = this.#client
+    this.#client = undefined
+    retired?.then(
+      (client) => void client.end(),
+      () => undefined,
+    )
+  }
+
   async #connect(): Promise<Client> {
     const { client: config, connectTimeoutMs, statementTimeoutMs } = this.#settings
     const client = new Client({
@@ -70,8 +95,9 @@ export class Connection {
       keepAlive: true,
     })
     const forget = (): void => {
-      this.#client = undefined
+      if (this.#current === client) this.#client = undefined
     }
+    this.#current = client
     client.on('error', forget)
     client.on('end', forget)
     try {

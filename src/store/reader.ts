@@ -1,7 +1,6 @@
 import type { AgentRow, EntryFilter, EntryRow, KeyRow, Page, ReaderPort, ReadScope, RunFilter, RunRow, TenantRow } from '#hub'
 import { Connection, send, type ConnectionSettings, type Statement } from './connection.ts'
 import { agentColumns, keyColumns, tenantColumns } from './operations/identities.ts'
-import { ms } from './operations/statement.ts'
 import { runColumns } from './operations/runs.ts'
 
 const begin: Statement = { name: 'read.begin', text: 'begin transaction read only', values: [] }
@@ -70,7 +69,7 @@ export class Reader implements ReaderPort {
     where.add('e.ts > to_timestamp($::float8 / 1000)', filter.afterMs)
     where.add('e.ts < to_timestamp($::float8 / 1000)', filter.beforeMs)
     where.add('e.seq < $::bigint', page.before)
-    const columns = `e.log, e.seq, ${ms('e.ts', 'tsMs')}, e.leaf, e.entry`
+    const columns = 'e.log, e.seq, e.leaf, e.entry'
     return this.#rows(scope, where.select('read.entries', columns, 'audits.entries e', 'e.seq desc', page.size))
   }
 

@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf'
-import { timestampFromMs, timestampMs } from '@bufbuild/protobuf/wkt'
+import { timestampMs, TimestampSchema, type Timestamp } from '@bufbuild/protobuf/wkt'
 import { LedgerEntrySchema, LedgerService, QueryResponseSchema, type LedgerEntry } from '@portcullis/contract'
 import { isPlatform, isRefusal, refuse } from '#core'
 import { Fields } from '../fields.ts'
@@ -37,15 +37,21 @@ const query = read(
 
 function entryMessage(row: EntryRow): LedgerEntry {
   const entryJson = Buffer.from(row.entry).toString('utf8')
-  const { prev } = JSON.parse(entryJson) as { readonly prev: string }
+  const { prev, ts } = JSON.parse(entryJson) as { readonly prev: string; readonly ts: string }
   return create(LedgerEntrySchema, {
     log: row.log,
     seq: BigInt(row.seq),
-    ts: timestampFromMs(row.tsMs),
+    ts: exactTime(ts),
     previousHash: prev,
     recordHash: Buffer.from(row.leaf).toString('hex'),
     entryJson,
   })
+}
+
+/** The microseconds of an entry's time, which milliseconds would lose. */
+function exactTime(ts: string): Timestamp {
+  const micros = Number(ts.slice(20, 26))
+  return create(TimestampSchema, { seconds: BigInt(Date.parse(`${ts.slice(0, 19)}Z`) / 1000), nanos: micros * 1000 })
 }
 
 export const entryHandlers = [query]

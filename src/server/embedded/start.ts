@@ -29,6 +29,8 @@ export interface EmbeddedPostgres {
   readonly dataDir: string
   /** This call made the cluster. A start that is killed before it migrated leaves an empty one that is not first. */
   readonly firstStart: boolean
+  /** It ran already, left behind by a server that was killed or in use by another one. */
+  readonly adopted: boolean
   readonly version: string
   /** Set where the files had to live under /var/lib/portcullis. */
   readonly movedTo: string | undefined
@@ -71,7 +73,7 @@ export async function startEmbedded({ dir, log }: EmbeddedOptions): Promise<Embe
     const binaries = await usableBinaries(found, identity)
     if (binaries !== found) log({ level: 'info', message: `PostgreSQL runs from a copy, ${binaries.binDir}.` })
     const { firstStart, password } = await ensureCluster(files, binaries, identity)
-    const { port, version } = await bringUp({ files, binaries, identity, password, log })
+    const { port, version, adopted } = await bringUp({ files, binaries, identity, password, log })
     const stop = async (mode: 'fast' | 'immediate' = 'fast'): Promise<void> => {
       await withLock(files.lockFile, lockDeadlineMs, () => stopPostmaster(files.dataDir, mode))
     }
@@ -81,6 +83,7 @@ export async function startEmbedded({ dir, log }: EmbeddedOptions): Promise<Embe
       superuserPassword: password,
       dataDir: files.dataDir,
       firstStart,
+      adopted,
       version,
       movedTo,
       stop,
@@ -88,7 +91,7 @@ export async function startEmbedded({ dir, log }: EmbeddedOptions): Promise<Embe
   })
 }
 
-async function bringUp(setting: Setting): Promise<{ port: number; version: string }> {
+async function bringUp(setting: Setting): Promise<{ port: number; version: string; adopted: boolean }> {
   const { files, password, log } = setting
   const until = performance.now() + startDeadlineMs
   let port = await keptPort(files.portFile)
@@ -101,7 +104,7 @@ async function bringUp(setting: Setting): Promise<{ port: number; version: strin
       if (itsPort && version !== undefined) {
         await keepPort(files.portFile, itsPort)
         log({ level: 'info', message: `Took over the running PostgreSQL ${version} on port ${itsPort}.`, pid })
-        return { port: itsPort, version }
+        return { port: itsPort, version, adopted: true }
       }
       await wait(pollMs)
       continue
@@ -116,7 +119,7 @@ async function bringUp(setting: Setting): Promise<{ port: number; version: strin
     } else {
       await keepPort(files.portFile, port)
       log({ level: 'info', message: `Started PostgreSQL ${outcome.version} on port ${port}.` })
-      return { port, version: outcome.version }
+      return { port, version: outcome.version, adopted: false }
     }
   }
   throw new Error(

@@ -20,21 +20,23 @@ create table audits.entries (
   seq bigint not null check (seq >= 0),
   ts timestamptz not null,
   tenant_id uuid,
-  caller text,
+  caller text collate "C",
   actor text,
   action text,
-  outcome text not null check (outcome in ('allow', 'deny', 'error')),
-  code text,
-  request_id text,
+  outcome text collate "C" not null check (outcome in ('allow', 'deny', 'error')),
+  code text collate "C",
+  request_id text collate "C",
   leaf bytea not null check (length(leaf) = 32),
   entry bytea not null check (length(entry) <= 61440),
   primary key (log, seq)
 );
 
--- Ascending on purpose: rows arrive in this order, so pages fill from the right; lists read the index backwards.
+-- Ascending on purpose: rows arrive in this order, so pages fill from the right; lists read the index backwards. Ids are
+-- compared as bytes, and hardly any two rows of an index are equal, so looking for duplicates is off.
 create index entries_by_ts on audits.entries (log, ts);
-create index entries_by_caller on audits.entries (log, caller, seq);
-create index entries_by_request on audits.entries (log, request_id) where request_id is not null;
+create index entries_by_caller on audits.entries (log, caller, seq) with (deduplicate_items = off);
+create index entries_by_request on audits.entries (log, request_id) with (deduplicate_items = off)
+  where request_id is not null;
 create index entries_by_code on audits.entries (log, code, seq) where code is not null;
 create index entries_by_outcome on audits.entries (log, outcome, seq) where outcome <> 'allow';
 
@@ -74,12 +76,10 @@ alter table audits.entries force row level security;
 create policy heads_owner on audits.heads to portcullis_owner using (true) with check (true);
 create policy entries_owner on audits.entries to portcullis_owner using (true) with check (true);
 create policy heads_read on audits.heads for select to portcullis_app, portcullis_reader using (
-  tenant_id = (select nullif(current_setting('portcullis.tenant', true), '')::uuid)
-  or (tenant_id is null and (select current_setting('portcullis.platform', true)) = 'on')
+  tenant_id = (select portcullis.tenant()) or (tenant_id is null and (select portcullis.platform()))
 );
 create policy entries_read on audits.entries for select to portcullis_app, portcullis_reader using (
-  tenant_id = (select nullif(current_setting('portcullis.tenant', true), '')::uuid)
-  or (tenant_id is null and (select current_setting('portcullis.platform', true)) = 'on')
+  tenant_id = (select portcullis.tenant()) or (tenant_id is null and (select portcullis.platform()))
 );
 
 -- Makes an empty log; the same call again is fine. A null tenant makes a log of the platform, such as 'system'.
@@ -131,7 +131,7 @@ declare
   codes constant text[] := audits.split_lines(p_codes);
   requests constant text[] := audits.split_lines(p_requests);
   bodies constant text[] := audits.split_lines(p_bodies);
-  total constant int := cardinality(bodies);
+  total constant int := coalesce(cardinality(bodies), 0);
   rows audits.entries[] := array_fill(null::audits.entries, array[total]);
   heads audits.heads[] := '{}';
   done int := 0;
@@ -222,6 +222,7 @@ $$;
 
 revoke all on all tables in schema audits from public;
 revoke all on all functions in schema audits from public;
+grant usage on schema audits to portcullis_app, portcullis_reader, portcullis_maintenance;
 grant select on audits.heads, audits.entries to portcullis_app, portcullis_reader;
 grant execute on function audits.create_log(text, uuid) to portcullis_app;
 grant execute on function audits.append(text, text, text, text, text, text, text, text, text) to portcullis_app;

@@ -21,5 +21,5 @@ export function members(columns: string): string {
 
 /** Milliseconds since the epoch of a timestamptz column, under a camelCase name. */
 export function ms(column: string, name: string): string {
-  return `(extract(epoch from ${column}) * 1000)::float8 as "${name}"`
+  return `round(extract(epoch from ${column}) * 1000)::float8 as "${name}"`
 }

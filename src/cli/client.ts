@@ -1,0 +1,102 @@
+import type { ZodType } from 'zod'
+import { uuidv7 } from '#core'
+import { readBounded } from './bounded-read.ts'
+import { CliError } from './errors.ts'
+import type { Io } from './io.ts'
+import type { ClientOptions } from './options.ts'
+import { refusedBy, unreachable } from './failures.ts'
+import { findTarget, type Target } from './target.ts'
+
+const deadlineMs = 15_000
+const replyBytesMax = 4 * 1024 * 1024
+const attemptsMax = 3
+const retryAfterMs = 500
+// What a repetition with the same idempotency key settles without doing the work twice (SPEC G15).
+const retried: ReadonlySet<string> = new Set([
+  'outcome.unknown',
+  'idempotency.in_flight',
+  'server.draining',
+  'cli.connection_lost',
+])
+
+export interface Reply {
+  readonly body: unknown
+  readonly requestId: string | undefined
+}
+
+/** Calls methods by name over HTTP, as any other client would. */
+export class Client {
+  readonly #target: Target
+  readonly #io: Io
+
+  constructor(options: ClientOptions, io: Io) {
+    this.#target = findTarget(options, io)
+    this.#io = io
+  }
+
+  /** Calls a method such as `HubService/StartRun` and checks the shape of what comes back. */
+  async call<T>(method: string, message: object, shape: ZodType<T>): Promise<T> {
+    return this.parse((await this.callText(method, JSON.stringify(message))).body, shape)
+  }
+
+  /** Sends a message that is JSON text already. Without `keyed` the text brings its own idempotency key. */
+  async callText(method: string, text: string, keyed = true): Promise<Reply> {
+    const path = method.includes('.') ? method : `portcullis.v1.${method}`
+    const idempotencyKey = keyed ? uuidv7() : undefined
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.#post(path, text, idempotencyKey)
+      } catch (error) {
+        const again = keyed && attempt < attemptsMax && error instanceof CliError && retried.has(error.code)
+        if (!again) throw error
+        await this.#io.sleep(retryAfterMs)
+      }
+    }
+  }
+
+  parse<T>(body: unknown, shape: ZodType<T>): T {
+    const parsed = shape.safeParse(body)
+    if (parsed.success) return parsed.data
+    const where = parsed.error.issues[0]?.path.join('.') ?? ''
+    throw new CliError('unavailable', 'cli.reply_unknown', `The server's reply has an unknown form (${where}).`, {
+      todo: 'Use the same version of portcullis here and there.',
+    })
+  }
+
+  async #post(path: string, body: string, idempotencyKey: string | undefined): Promise<Reply> {
+    const { url, key } = this.#target
+    const headers = {
+      'content-type': 'application/json',
+      ...(key && { authorization: `Bearer ${key.reveal()}` }),
+      ...(idempotencyKey && { 'idempotency-key': idempotencyKey }),
+    }
+    const signal = AbortSignal.timeout(deadlineMs)
+    try {
+      // A redirect is refused and not followed: the key is for this server alone.
+      const reply = await fetch(`${url}/${path}`, { method: 'POST', headers, body, signal, redirect: 'manual' })
+      const text = reply.body === null ? '' : await readBounded(reply.body, replyBytesMax)
+      if (text === undefined) throw tooLarge(url)
+      const requestId = reply.headers.get('x-request-id') ?? undefined
+      const json = parseJson(text)
+      if (reply.status !== 200 || json === undefined)
+        throw refusedBy(url, reply.status, json, requestId, key !== undefined)
+      return { body: json, requestId }
+    } catch (error) {
+      throw error instanceof CliError ? error : unreachable(url, error, deadlineMs)
+    }
+  }
+}
+
+function tooLarge(url: string): CliError {
+  return new CliError('unavailable', 'cli.reply_too_large', `${url} sent more than ${replyBytesMax} bytes.`, {
+    todo: 'Ask for less, for example with --limit.',
+  })
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,84 @@
+import { readFileSync } from 'node:fs'
+import { Command } from 'commander'
+import * as z from 'zod'
+import { agentCommand } from './commands/agent.ts'
+import { callCommand } from './commands/call.ts'
+import { completionCommand } from './commands/completion.ts'
+import { configCommand } from './commands/config.ts'
+import { keyCommand } from './commands/key.ts'
+import { ledgerCommand } from './commands/ledger.ts'
+import { maintenanceCommands } from './commands/maintenance.ts'
+import { startCommands } from './commands/start.ts'
+import { tenantCommand } from './commands/tenant.ts'
+import type { Io } from './io.ts'
+
+/** Every command. Writes to `io` alone, and throws where commander would end the process. */
+export function buildProgram(io: Io, json = false): Command {
+  const program = new Command('portcullis')
+    .description('A hardened control plane for fleets of AI agents and services.')
+    .version(readVersion(), '--version', 'print the version')
+    .addHelpText('after', afterHelp)
+  const commands = [
+    ...startCommands(io),
+    ...maintenanceCommands(io),
+    tenantCommand(io),
+    agentCommand(io),
+    keyCommand(io),
+    callCommand(io),
+    ledgerCommand(io),
+    configCommand(io),
+    completionCommand(io, () => program),
+  ]
+  for (const command of commands) program.addCommand(command)
+  for (const command of withInner(program)) settle(command, io, json)
+  return program
+}
+
+/** The command and all below it. */
+export function* withInner(command: Command): Generator<Command> {
+  yield command
+  for (const each of command.commands) yield* withInner(each)
+}
+
+const afterHelp = `
+Environment:
+  PORTCULLIS_URL    the server for client commands (default: http://127.0.0.1:8080)
+  PORTCULLIS_KEY    the API key for client commands
+  PORTCULLIS_DEBUG  1 shows where an unexpected fault comes from
+  NO_COLOR          anything turns colours off
+
+Exit codes:
+  0    done
+  1    the server refused
+  2    wrong use of a command, or wrong settings
+  3    the server cannot be reached, or could not start
+  70   an unexpected fault
+  130  interrupted
+
+Example:
+  $ portcullis up`
+
+// Each command by itself: what a command inherits is fixed when it is made, before these are set.
+function settle(command: Command, io: Io, json: boolean): void {
+  command
+    .exitOverride()
+    .showHelpAfterError(json ? false : `(portcullis ${[...pathOf(command), '--help'].join(' ')} shows how)`)
+    .helpOption('-h, --help', 'show this help')
+    .configureHelp({ styleTitle: (title) => (io.out.colours ? `\u001B[1m${title}\u001B[22m` : title) })
+    .configureOutput({
+      writeOut: (text) => io.out.write(text),
+      writeErr: (text) => (json ? undefined : io.err.write(text)),
+      getOutHasColors: () => io.out.colours,
+      getErrHasColors: () => io.err.colours,
+    })
+  if (command.commands.length > 0) command.helpCommand(false)
+}
+
+function pathOf(command: Command): readonly string[] {
+  return command.parent === null ? [] : [...pathOf(command.parent), command.name()]
+}
+
+function readVersion(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
+  return z.object({ version: z.string() }).parse(JSON.parse(text)).version
+}

@@ -1,0 +1,42 @@
+/** What the CLI uses of the server room. */
+export interface ServerRoom {
+  up(options: { readonly dir: string; readonly env: Env }): Promise<Running>
+  serve(options: { readonly configFile: string; readonly env: Env }): Promise<Running>
+  migrateWith(options: {
+    readonly configFile: string
+    readonly env: Env
+    readonly plan: boolean
+  }): Promise<{ readonly applied: readonly Migration[]; readonly adminKey: string | null }>
+  down(dir: string): Promise<'stopped' | 'not_running'>
+  recoverAdmin(dir: string): Promise<{ readonly adminKey: string }>
+  methodNames(): readonly string[]
+  readonly StartError: new (...args: never[]) => Error & { readonly problems: readonly string[] }
+}
+
+export interface Running {
+  readonly ready: Ready
+  readonly notes: readonly string[]
+  stop(): Promise<void>
+}
+
+export interface Ready {
+  readonly event: 'ready'
+  readonly grpc: string
+  readonly http: string
+  readonly management: string
+  readonly public: string | null
+  readonly adminKey: string | null
+  readonly consoleUrl: string | null
+}
+
+export interface Migration {
+  readonly version: number
+  readonly name: string
+}
+
+type Env = Record<string, string | undefined>
+
+/** The server with all it brings takes longer to load than a client command may take: only on demand. */
+export async function loadServerRoom(): Promise<ServerRoom> {
+  return await import('#server')
+}

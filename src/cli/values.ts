@@ -1,0 +1,86 @@
+import { InvalidArgumentError } from 'commander'
+import { suggest } from '#config'
+import { parseCidr, scopes as knownScopes } from '#core'
+
+const unitMs = new Map([
+  ['s', 1000],
+  ['m', 60_000],
+  ['h', 3_600_000],
+  ['d', 86_400_000],
+  ['w', 604_800_000],
+])
+const timePattern = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:Z|[+-]\d{2}:\d{2})$/
+const latestMs = Date.UTC(9999, 11, 31)
+const expiryHelp = 'Write how long from now, such as 30d, 12h or 45m, or a time such as 2027-01-31T00:00:00Z.'
+
+/** The time at which something expires, RFC 3339 in UTC: from a duration (`30d`) or a time with its zone. */
+export function parseExpiry(text: string, nowMs: number): string {
+  const atMs = fromNow(text, nowMs) ?? fromTime(text)
+  if (atMs === undefined) throw new InvalidArgumentError(expiryHelp)
+  if (atMs <= nowMs) throw new InvalidArgumentError(`That is in the past. ${expiryHelp}`)
+  if (atMs > latestMs) throw new InvalidArgumentError(`That is after the year 9999. ${expiryHelp}`)
+  return new Date(atMs).toISOString()
+}
+
+/** `a,b` and repeated options alike: known scopes, each once. */
+export function parseScopes(text: string, earlier: readonly string[] = []): readonly string[] {
+  const given = text.split(',').map((scope) => scope.trim())
+  for (const scope of given) {
+    if (knownScopes.has(scope)) continue
+    const nearest = suggest(scope, knownScopes.keys())
+    const hint = nearest === undefined ? '' : ` Did you mean ${nearest}?`
+    throw new InvalidArgumentError(
+      `There is no scope "${scope}".${hint} Scopes: ${[...knownScopes.keys()].join(', ')}.`,
+    )
+  }
+  return [...new Set([...earlier, ...given])]
+}
+
+/** `name=value`, once per option. */
+export function parseLabel(
+  text: string,
+  earlier: Readonly<Record<string, string>> = {},
+): Readonly<Record<string, string>> {
+  const at = text.indexOf('=')
+  if (at < 1) throw new InvalidArgumentError('Write name=value, such as team=search.')
+  const name = text.slice(0, at)
+  if (Object.hasOwn(earlier, name)) throw new InvalidArgumentError(`The label ${name} is given twice.`)
+  return Object.fromEntries([...Object.entries(earlier), [name, text.slice(at + 1)]])
+}
+
+export function parseNetwork(text: string, earlier: readonly string[] = []): readonly string[] {
+  try {
+    parseCidr(text)
+  } catch (cause) {
+    throw new InvalidArgumentError(cause instanceof Error ? cause.message : String(cause))
+  }
+  return [...earlier, text]
+}
+
+export function collect(text: string, earlier: readonly string[] = []): readonly string[] {
+  return [...earlier, text]
+}
+
+/** A parser of whole numbers within bounds. */
+export function integerBetween(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN
+    if (value >= min && value <= max) return value
+    throw new InvalidArgumentError(`Write a whole number from ${min} to ${max}.`)
+  }
+}
+
+function fromNow(text: string, nowMs: number): number | undefined {
+  const [, count, unit = ''] = /^([1-9]\d{0,8})([a-z])$/.exec(text) ?? []
+  const ms = unitMs.get(unit)
+  return ms === undefined ? undefined : nowMs + Number(count) * ms
+}
+
+function fromTime(text: string): number | undefined {
+  if (!timePattern.test(text)) return undefined
+  // Date.parse takes 30 February for 2 March; the day alone, read back, shows it.
+  const day = text.slice(0, 10)
+  const dayMs = Date.parse(`${day}T00:00:00Z`)
+  const ms = Date.parse(text)
+  return Number.isNaN(ms) || Number.isNaN(dayMs) || new Date(dayMs).toISOString().slice(0, 10) !== day ? undefined : ms
+}

@@ -1,0 +1,58 @@
+import { canonicalJson, type Json } from '#core'
+
+/** The largest body in bytes; what the entry adds around it stays far below 60 KiB. */
+export const bodyBytesMax = 48 * 1024
+
+export type EntryKind = 'decision' | 'denials.counted' | 'system.initialised' | 'admin.recovered' | 'console.signed_in'
+export type Outcome = 'allow' | 'deny' | 'error'
+export type EntryAccess = 'public_read' | 'private_read' | 'write' | 'system'
+
+/** What one entry says (SPEC L2). The order of the members is that of canonical JSON. */
+export interface EntryBody {
+  readonly access: EntryAccess
+  readonly actor?: string | undefined
+  /** A summary, redacted and capped: see summarizeArguments. */
+  readonly args?: { readonly [key: string]: Json | undefined } | undefined
+  /** When the call was decided, RFC 3339 in UTC with milliseconds; `ts` of the entry is when it was appended. */
+  readonly at: string
+  /** The source matched a bypass network, also where the call was refused. */
+  readonly bypass: boolean
+  readonly caller?: { readonly id: string; readonly kind: string } | undefined
+  /** Refusal code. */
+  readonly code?: string | undefined
+  readonly credential?: { readonly id: string; readonly kind: string } | undefined
+  /** Microseconds from the call's arrival to its decision. */
+  readonly elapsedUs: number
+  /** `ent_` and a UUIDv7. */
+  readonly id: string
+  readonly kind: EntryKind
+  readonly method: string
+  readonly outcome: Outcome
+  /** Private: never sent to the caller. */
+  readonly reason?: string | undefined
+  readonly remote?: string | undefined
+  readonly requestId?: string | undefined
+  /** De-duplicated and sorted. */
+  readonly scopes?: readonly string[] | undefined
+  readonly tenant?: string | undefined
+}
+
+/**
+ * The canonical JSON of a body. Above 48 KiB the arguments become `{"bytes":n,"truncated":true}`.
+ * @throws RangeError where the rest alone is larger, TypeError or RangeError where a value breaks the rules.
+ */
+export function encodeBody(body: EntryBody): string {
+  const json = canonicalJson({ ...body })
+  if (fits(json)) return json
+  const args = { bytes: body.args === undefined ? 0 : Buffer.byteLength(canonicalJson(body.args)), truncated: true }
+  const short = canonicalJson({ ...body, args })
+  if (fits(short)) return short
+  throw new RangeError(
+    `an entry body has more than ${bodyBytesMax} bytes even without its arguments: bound method, reason and scopes where they enter`,
+  )
+}
+
+function fits(json: string): boolean {
+  // A UTF-16 unit is at most three bytes of UTF-8.
+  return json.length * 3 <= bodyBytesMax || Buffer.byteLength(json) <= bodyBytesMax
+}

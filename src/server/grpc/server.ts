@@ -1,0 +1,176 @@
+import { toBinary } from '@bufbuild/protobuf'
+import { Metadata, ServerCredentials, ServerInterceptingCall, status, type ServerInterceptor, type ServerUnaryCall } from '@grpc/grpc-js'
+import type { Logger } from 'pino'
+import { methods, type Method } from '@portcullis/contract'
+import type { Config } from '#config'
+import { grpcCodes, isRefusal, publicId, refusals, refuse, uuidv7, type Refusal } from '#core'
+import { credentialsOf, peerAddress, sentRequestId } from '../credentials.ts'
+import { publicMessage, statusDetails } from '../error-info.ts'
+import type { Admission, Pipeline } from '../pipeline.ts'
+import { addHealth } from './health.ts'
+import { addReflection } from './reflection.ts'
+import { interceptOwnStatus, makeServer, serveUnknown, type TransportStatus } from './transport.ts'
+
+export interface GrpcListener {
+  /** `host:port` as bound. */
+  readonly address: string
+  /** Lets calls in flight finish until the deadline, then ends them. */
+  stop(deadlineMs: number): Promise<void>
+}
+
+interface GrpcParts {
+  readonly config: Config
+  readonly pipeline: Pipeline
+  readonly log: Logger
+  readonly healthy: () => boolean
+}
+
+/** The gRPC door: raw bytes in and out, the decision at the metadata, the body decoded after it. */
+export async function listenGrpc({ config, pipeline, log, healthy }: GrpcParts): Promise<GrpcListener> {
+  const admissions = new WeakMap<Metadata, Admission>()
+  const server = makeServer(config.limits.grpc, { interceptors: [gateInterceptor(pipeline, admissions, log)] })
+  for (const method of methods.values()) {
+    server.register(method.path, unaryHandler(method, pipeline, admissions), asIs, asIs, 'unary')
+  }
+  addHealth(server, healthy)
+  if (config.reflection.enabled) addReflection(server)
+  serveUnknown(server)
+  const { host, port } = splitAddress(config.listen.grpc)
+  const bound = await new Promise<number>((resolve, reject) => {
+    server.bindAsync(`${host}:${port}`, ServerCredentials.createInsecure(), (error, actual) => (error ? reject(error) : resolve(actual)))
+  })
+  return {
+    address: `${host}:${bound}`,
+    stop: (deadlineMs) =>
+      new Promise((resolve) => {
+        const late = setTimeout(() => {
+          server.forceShutdown()
+          resolve()
+        }, deadlineMs)
+        server.tryShutdown(() => {
+          clearTimeout(late)
+          resolve()
+        })
+      }),
+  }
+}
+
+/** Decides when the metadata has arrived; the message of a refused call is never read. */
+function gateInterceptor(pipeline: Pipeline, admissions: WeakMap<Metadata, Admission>, log: Logger): ServerInterceptor {
+  return (descriptor, call) => {
+    const method = methods.get(descriptor.path)
+    // Services of the transport itself (health, reflection) are public and decide nothing.
+    if (method === undefined && isTransportService(descriptor.path)) return new ServerInterceptingCall(call)
+    const remote = peerAddress(call.getConnectionInfo().remoteAddress)
+    let requestId = ''
+    let admission: Admission | undefined
+    const own = interceptOwnStatus(call, (told) => {
+      const refusal = transportRefusal(told)
+      if (refusal.code === 'bounds.message_too_large') {
+        log.warn({ event: 'bounds.message_too_large', method: descriptor.path, remote, requestId }, 'gRPC message over the bound')
+      }
+      if (admission !== undefined && refusal.code !== 'bounds.deadline') void pipeline.reject(admission, refusal)
+      return statusOf(refusal, requestId)
+    })
+    return new ServerInterceptingCall(call, {
+      start: (next) => {
+        next({
+          onReceiveMetadata: (metadata, forward) => {
+            requestId = sentRequestId(text(metadata, 'x-request-id')) ?? publicId('req', uuidv7())
+            metadata.set('x-request-id', requestId)
+            const refuseWith = (refusal: Refusal): void => {
+              const answer = statusOf(refusal, requestId)
+              own.ours(answer.metadata)
+              call.sendStatus(answer)
+            }
+            if (method === undefined) {
+              void pipeline.refuseUnknown(remote, descriptor.path).then(refuseWith)
+              return
+            }
+            void pipeline
+              .admit({
+                method,
+                credentials: credentialsOf(texts(metadata, 'authorization'), texts(metadata, 'x-portcullis-key'), undefined),
+                remote,
+                requestId,
+                tenantId: text(metadata, 'x-tenant-id'),
+              })
+              .then((decided) => {
+                if (isRefusal(decided)) return refuseWith(decided)
+                admission = decided
+                admissions.set(metadata, decided)
+                forward(metadata)
+              })
+          },
+        })
+      },
+      sendStatus: (value, next) => {
+        if (value.metadata !== null && value.metadata !== undefined) own.ours(value.metadata)
+        next(value)
+      },
+    })
+  }
+}
+
+function unaryHandler(method: Method, pipeline: Pipeline, admissions: WeakMap<Metadata, Admission>) {
+  return (
+    call: ServerUnaryCall<Buffer, Buffer>,
+    callback: (error: { code: number; details: string; metadata: Metadata } | null, value?: Buffer) => void,
+  ): void => {
+    const admission = admissions.get(call.metadata)
+    const requestId = text(call.metadata, 'x-request-id') ?? ''
+    // Fails closed: a call that reached its handler without a decision is refused.
+    if (admission === undefined) return callback(statusOf(refuse('server.internal', 'not admitted'), requestId))
+    void pipeline.performBytes(admission, call.request, text(call.metadata, 'idempotency-key')).then((reply) => {
+      if (isRefusal(reply)) return callback(statusOf(reply, requestId))
+      const head = new Metadata()
+      head.set('x-request-id', requestId)
+      if (reply.replayed) head.set('idempotency-replayed', 'true')
+      call.sendMetadata(head)
+      const bytes = toBinary(method.output, reply.message)
+      return callback(null, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
+    })
+  }
+}
+
+function statusOf(refusal: Refusal, requestId: string): { code: number; details: string; metadata: Metadata } {
+  const metadata = new Metadata()
+  metadata.set('x-request-id', requestId)
+  metadata.set('grpc-status-details-bin', Buffer.from(statusDetails(refusal, requestId)))
+  if (refusal.retryAfterSeconds !== undefined) metadata.set('retry-after', String(refusal.retryAfterSeconds))
+  return { code: grpcCodes[refusals[refusal.code].grpc], details: publicMessage(refusal), metadata }
+}
+
+function transportRefusal({ code, details }: TransportStatus): Refusal {
+  switch (code) {
+    case status.RESOURCE_EXHAUSTED:
+      return refuse(details.startsWith('Sent') ? 'bounds.reply_too_large' : 'bounds.message_too_large', details)
+    case status.DEADLINE_EXCEEDED:
+      return refuse('bounds.deadline', details)
+    case status.UNKNOWN:
+      return refuse('server.internal', details)
+    default:
+      return refuse('input.malformed', details)
+  }
+}
+
+function isTransportService(path: string): boolean {
+  return path.startsWith('/grpc.health.v1.') || path.startsWith('/grpc.reflection.')
+}
+
+function texts(metadata: Metadata, name: string): readonly string[] {
+  return metadata.get(name).map(String)
+}
+
+function text(metadata: Metadata, name: string): string | undefined {
+  return texts(metadata, name)[0]
+}
+
+function splitAddress(address: string): { readonly host: string; readonly port: string } {
+  const colon = address.lastIndexOf(':')
+  return { host: address.slice(0, colon), port: address.slice(colon + 1) }
+}
+
+function asIs(bytes: Buffer): Buffer {
+  return bytes
+}

@@ -1,0 +1,116 @@
+import { fromJson, toBinary, toJsonString, type JsonValue, type Message } from '@bufbuild/protobuf'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { methods, type Method } from '@portcullis/contract'
+import { isRefusal, refuse, type Refusal } from '#core'
+import { credentialsOf, peerAddress } from '../credentials.ts'
+import type { Admission, Pipeline, Reply } from '../pipeline.ts'
+import { expandEnumNames } from './enum-names.ts'
+import { mediaType, sendRefusal } from './problem.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    admission: Admission | undefined
+  }
+}
+
+const jsonTypes = new Set(['application/json', 'application/proto'])
+
+/** Every method as `POST /portcullis.v1.<Service>/<Method>`: Connect unary, JSON and binary (SPEC C2). */
+export function addMethods(app: FastifyInstance, pipeline: Pipeline, origin: () => string): void {
+  for (const method of methods.values()) {
+    app.post(
+      method.path,
+      {
+        // Runs before the body is read: the decision needs the headers alone.
+        onRequest: async (request, reply) => {
+          const refusal = await admit(request, method, pipeline)
+          if (refusal !== undefined) return sendRefusal(request, reply, refusal, origin())
+          return undefined
+        },
+      },
+      (request, reply) => answer(request, reply, method, pipeline, origin()),
+    )
+  }
+}
+
+async function admit(request: FastifyRequest, method: Method, pipeline: Pipeline): Promise<Refusal | undefined> {
+  const remote = peerAddress(request.ip)
+  const decided = await pipeline.admit({
+    method,
+    credentials: credentialsOf(rawValues(request, 'authorization'), rawValues(request, 'x-portcullis-key'), queryOf(request)),
+    remote,
+    requestId: request.id,
+    tenantId: rawValues(request, 'x-tenant-id')[0],
+  })
+  if (isRefusal(decided)) return decided
+  request.admission = decided
+  if (!jsonTypes.has(mediaType(request))) {
+    return pipeline.reject(decided, refuse('bounds.content_type', `content type ${mediaType(request).slice(0, 100)}`))
+  }
+  const encoding = request.headers['content-encoding']
+  if (encoding !== undefined && encoding !== 'identity') {
+    return pipeline.reject(decided, refuse('bounds.content_type', 'compressed body', { detail: 'send the body without content-encoding' }))
+  }
+  return undefined
+}
+
+async function answer(request: FastifyRequest, reply: FastifyReply, method: Method, pipeline: Pipeline, origin: string): Promise<FastifyReply> {
+  const { admission } = request
+  // Fails closed: a request that reached its handler without a decision is refused.
+  if (admission === undefined) return sendRefusal(request, reply, refuse('server.internal', 'not admitted'), origin)
+  const binary = mediaType(request) === 'application/proto'
+  const result = await withDeadline(request, perform(request, admission, method, pipeline, binary))
+  if (result.refused) return sendRefusal(request, reply, result, origin)
+  if (result.replayed) void reply.header('idempotency-replayed', 'true')
+  void reply.header('cache-control', 'no-store')
+  if (binary) return reply.type('application/proto').send(Buffer.from(toBinary(method.output, result.message)))
+  return reply.type('application/json').send(toJsonString(method.output, result.message, { alwaysEmitImplicit: true }))
+}
+
+async function perform(request: FastifyRequest, admission: Admission, method: Method, pipeline: Pipeline, binary: boolean): Promise<Reply | Refusal> {
+  const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
+  const key = rawValues(request, 'idempotency-key')[0]
+  if (binary) return pipeline.performBytes(admission, body, key)
+  let message: Message
+  try {
+    message = decodeJson(method, body)
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    // What the decoder says names fields of the request and nothing of ours.
+    const refusal = refuse('input.malformed', reason.slice(0, 500), { detail: reason.slice(0, 200).toWellFormed() })
+    return pipeline.reject(admission, refusal)
+  }
+  return pipeline.perform(admission, message, key)
+}
+
+function decodeJson(method: Method, body: Buffer): Message {
+  const text = new TextDecoder('utf-8', { fatal: true }).decode(body)
+  const json: unknown = JSON.parse(text)
+  return fromJson(method.input, expandEnumNames(method.input, json) as JsonValue)
+}
+
+/** Honours `Connect-Timeout-Ms`: the work goes on and is recorded, but the caller hears that its time is up. */
+async function withDeadline(request: FastifyRequest, work: Promise<Reply | Refusal>): Promise<Reply | Refusal> {
+  const asked = Number(request.headers['connect-timeout-ms'])
+  if (!Number.isInteger(asked) || asked <= 0) return work
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<Refusal>((resolve) => {
+    timer = setTimeout(() => resolve(refuse('bounds.deadline', 'connect-timeout-ms passed')), Math.min(asked, 2 ** 31 - 1))
+  })
+  return Promise.race([work, late]).finally(() => clearTimeout(timer))
+}
+
+/** Every value of a header, duplicates apart: node:http keeps only the first of some. */
+function rawValues(request: FastifyRequest, name: string): readonly string[] {
+  const raw = request.raw.rawHeaders
+  const values: string[] = []
+  for (let at = 0; at + 1 < raw.length; at += 2) {
+    if (raw[at]?.toLowerCase() === name) values.push(raw[at + 1] ?? '')
+  }
+  return values
+}
+
+function queryOf(request: FastifyRequest): URLSearchParams | undefined {
+  const mark = request.raw.url?.indexOf('?') ?? -1
+  return mark < 0 ? undefined : new URLSearchParams(request.raw.url?.slice(mark + 1))
+}

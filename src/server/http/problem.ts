@@ -1,0 +1,69 @@
+import { toBinary } from '@bufbuild/protobuf'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { ErrorInfoSchema } from '@portcullis/contract'
+import { refusals, type Refusal } from '#core'
+import { errorInfo, publicMessage } from '../error-info.ts'
+
+/** Whether the caller speaks the Connect protocol: then errors have its form (SPEC C2). */
+export function speaksConnect(request: FastifyRequest): boolean {
+  return request.headers['connect-protocol-version'] !== undefined || mediaType(request) === 'application/proto'
+}
+
+export function mediaType(request: FastifyRequest): string {
+  return (request.headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? ''
+}
+
+/** Answers with a refusal: a Connect error for Connect callers, a problem document (RFC 9457) for all others. */
+export function sendRefusal(request: FastifyRequest, reply: FastifyReply, refusal: Refusal, origin: string): FastifyReply {
+  const { http } = refusals[refusal.code]
+  const requestId = request.id
+  void reply.header('cache-control', 'no-store')
+  if (refusal.retryAfterSeconds !== undefined) void reply.header('retry-after', String(refusal.retryAfterSeconds))
+  if (http === 401) void reply.header('www-authenticate', 'Bearer realm="portcullis"')
+  if (speaksConnect(request)) {
+    return reply.code(connectStatus[refusals[refusal.code].grpc]).type('application/json').send(connectError(refusal, requestId))
+  }
+  return reply.code(http).type('application/problem+json').send(problem(refusal, requestId, origin))
+}
+
+function problem(refusal: Refusal, requestId: string, origin: string): string {
+  const { http, say } = refusals[refusal.code]
+  return JSON.stringify({
+    type: `${origin}/problems/${refusal.code}`,
+    title: say,
+    status: http,
+    ...(refusal.detail === undefined ? {} : { detail: refusal.detail }),
+    code: refusal.code,
+    requestId,
+  })
+}
+
+// Connect names each code and fixes its HTTP status (https://connectrpc.com/docs/protocol#error-codes).
+const connectStatus = {
+  cancelled: 499,
+  unknown: 500,
+  invalid_argument: 400,
+  deadline_exceeded: 504,
+  not_found: 404,
+  already_exists: 409,
+  permission_denied: 403,
+  resource_exhausted: 429,
+  failed_precondition: 400,
+  aborted: 409,
+  out_of_range: 400,
+  unimplemented: 501,
+  internal: 500,
+  unavailable: 503,
+  data_loss: 500,
+  unauthenticated: 401,
+} as const
+
+function connectError(refusal: Refusal, requestId: string): string {
+  const info = errorInfo(refusal, requestId)
+  const value = Buffer.from(toBinary(ErrorInfoSchema, info)).toString('base64').replace(/=+$/, '')
+  return JSON.stringify({
+    code: refusals[refusal.code].grpc,
+    message: publicMessage(refusal),
+    details: [{ type: ErrorInfoSchema.typeName, value, debug: { reason: info.reason, domain: info.domain, metadata: info.metadata } }],
+  })
+}

@@ -1,0 +1,29 @@
+import type { Logger } from 'pino'
+import type { Config } from '#config'
+import { parseAddress } from '#core'
+import { makeApp, stopApp, type HttpListener } from './http/server.ts'
+import { version } from './version.ts'
+
+interface ManagementParts {
+  readonly config: Config
+  readonly log: Logger
+  /** Undefined while ready; else why not, without anything private. */
+  readonly notReady: () => Promise<string | undefined>
+}
+
+/** `/healthz`: the process lives. `/readyz`: it can decide and record. Neither writes a ledger entry (SPEC G23). */
+export async function listenManagement({ config, log, notReady }: ManagementParts): Promise<HttpListener> {
+  const { host, port } = parseAddress(config.listen.management)
+  const app = makeApp(config, log)
+  app.get('/healthz', () => ({ status: 'ok', version }))
+  app.get('/readyz', async (_request, reply) => {
+    const reason = await notReady()
+    if (reason !== undefined) void reply.code(503)
+    return reason === undefined ? { status: 'ready' } : { status: 'not_ready', reason }
+  })
+  const bound = new URL(await app.listen({ host, port }))
+  return {
+    address: `${host.includes(':') ? `[${host}]` : host}:${bound.port === '' ? String(port) : bound.port}`,
+    stop: (deadlineMs) => stopApp(app, deadlineMs),
+  }
+}

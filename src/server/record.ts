@@ -1,0 +1,61 @@
+import { publicId, uuidv7, type Caller, type Clock } from '#core'
+import type { Call } from '#gate'
+import { bare, type RecordedOutcome, type Summary } from '#hub'
+import { encodeBody, summarizeArguments, type LedgerRecord } from '#ledger'
+
+interface Recorded {
+  readonly call: Call
+  readonly caller: Caller | undefined
+  readonly args: () => Summary
+  /** Monotonic milliseconds. */
+  readonly arrivedAt: number
+  readonly clock: Clock
+}
+
+/** The entry of one decision (SPEC L2). Calls without a tenant go to the log `system` (L4). */
+export function recordOf({ call, caller, args, arrivedAt, clock }: Recorded, outcome: RecordedOutcome): LedgerRecord {
+  const nowMs = clock.now()
+  const refused = outcome.outcome !== 'allow'
+  const replayed = !refused && outcome.replayed === true
+  const code = refused ? outcome.code : undefined
+  const body = encodeBody({
+    access: call.method.access,
+    args: summarizeArguments({ ...args(), ...(replayed ? { replayed } : {}) }) as Summary,
+    at: new Date(nowMs).toISOString(),
+    bypass: false,
+    caller: caller === undefined ? undefined : { id: caller.id, kind: caller.kind },
+    code,
+    credential: caller?.credential,
+    elapsedUs: Math.round((clock.monotonic() - arrivedAt) * 1000),
+    id: publicId('ent', uuidv7(nowMs)),
+    kind: 'decision',
+    method: call.method.path,
+    outcome: outcome.outcome,
+    reason: refused ? outcome.reason : undefined,
+    remote: call.remote,
+    requestId: call.requestId,
+    scopes: caller === undefined ? undefined : sortedScopes(caller.scopes),
+    tenant: caller?.tenant.id,
+  })
+  return {
+    log: caller?.tenant.name ?? 'system',
+    tenantId: caller === undefined ? undefined : bare(caller.tenant.id),
+    caller: caller?.id,
+    actor: undefined,
+    action: call.method.path,
+    outcome: outcome.outcome,
+    code,
+    requestId: call.requestId,
+    body,
+  }
+}
+
+const sorted = new WeakMap<ReadonlySet<string>, readonly string[]>()
+
+function sortedScopes(scopes: ReadonlySet<string>): readonly string[] {
+  const known = sorted.get(scopes)
+  if (known !== undefined) return known
+  const list = [...scopes].toSorted()
+  sorted.set(scopes, list)
+  return list
+}

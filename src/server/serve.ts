@@ -1,0 +1,62 @@
+import { resolve } from 'node:path'
+import { Client } from 'pg'
+import { formatProblems, loadConfig, type Config } from '#config'
+import { migrate, pendingMigrations } from '#store'
+import { ensureFirstAdmin } from './bootstrap.ts'
+import { settingsForUrl } from './connection-settings.ts'
+import { startInstance } from './instance.ts'
+import { makeLog } from './log.ts'
+import { StartError } from './start-error.ts'
+import { runEmbedded, type Running } from './up.ts'
+
+interface FromFile {
+  readonly configFile: string
+  readonly env: Readonly<Record<string, string | undefined>>
+}
+
+/** The production start (SPEC M4): refuses unsafe settings and an unfit database, and changes neither. */
+export async function serve(options: FromFile): Promise<Running> {
+  const config = load(options)
+  const { url, embedded } = config.database
+  if (embedded !== undefined) return runEmbedded(config, resolve(embedded.dir))
+  if (url === undefined) throw new StartError('no database is configured', ['set database.url or database.urlFile'])
+  const log = makeLog(config.log)
+  const instance = await startInstance(config, settingsForUrl(url, config.database), log)
+  log.info({ event: 'server.ready', grpc: instance.grpc, http: instance.http, management: instance.management }, 'ready')
+  const { grpc, http, management, stop } = instance
+  return { ready: { event: 'ready', grpc, http, management, public: null, adminKey: null, consoleUrl: null }, notes: [], stop }
+}
+
+export interface Migrated {
+  readonly applied: readonly { readonly version: number; readonly name: string }[]
+  /** Once, when the first admin was made. */
+  readonly adminKey: string | null
+}
+
+/** Brings the schema up to date as the owner role and makes the first admin; with `plan` only says what it would do. */
+export async function migrateWith({ plan, ...options }: FromFile & { readonly plan: boolean }): Promise<Migrated> {
+  const config = load(options)
+  const url = config.database.owner.url
+  if (url === undefined) throw new StartError('migrate runs as the owner role', ['set database.owner.url or database.owner.urlFile'])
+  const owner = new Client({ ...settingsForUrl(url, config.database).client, connectionTimeoutMillis: config.database.pool.connectTimeoutMs })
+  try {
+    await owner.connect()
+  } catch (error) {
+    throw new StartError('the database cannot be reached as the owner role', [`${error instanceof Error ? error.message : String(error)}; run src/store/roles.sql as a superuser once, and check database.owner`], error)
+  }
+  try {
+    if (plan) return { applied: (await pendingMigrations(owner)).map(({ version, name }) => ({ version, name })), adminKey: null }
+    const applied = (await migrate(owner)).map(({ version, name }) => ({ version, name }))
+    const admin = await ensureFirstAdmin(owner)
+    return { applied, adminKey: admin?.key.reveal() ?? null }
+  } finally {
+    await owner.end()
+  }
+}
+
+function load({ configFile, env }: FromFile): Config {
+  const loaded = loadConfig({ file: configFile, env, mode: 'serve' })
+  if (!loaded.ok) throw new StartError(`the settings are not usable:\n${formatProblems(loaded.problems)}`)
+  if (loaded.warnings.length > 0) process.stderr.write(`${formatProblems(loaded.warnings)}\n`)
+  return loaded.config
+}

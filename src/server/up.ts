@@ -1,0 +1,127 @@
+import { resolve } from 'node:path'
+import { Client } from 'pg'
+import type { Logger } from 'pino'
+import { formatProblems, loadConfig, type Config } from '#config'
+import { migrate, type ConnectionSettings } from '#store'
+import { ensureFirstAdmin, recoverFirstAdmin, type AdminAccess } from './bootstrap.ts'
+import { settingsForRole } from './connection-settings.ts'
+import { embeddedHome, startEmbedded, stopEmbedded, type EmbeddedPostgres } from './embedded/index.ts'
+import { startInstance } from './instance.ts'
+import { ensureKeyFiles } from './key-files.ts'
+import { makeLog } from './log.ts'
+import { provision } from './provision.ts'
+import { StartError } from './start-error.ts'
+
+export interface Ready {
+  readonly event: 'ready'
+  readonly grpc: string
+  readonly http: string
+  readonly management: string
+  readonly public: string | null
+  /** On the first start only. */
+  readonly adminKey: string | null
+  readonly consoleUrl: string | null
+}
+
+export interface Running {
+  readonly ready: Ready
+  /** What the person at the terminal should know, such as where files were moved. */
+  readonly notes: readonly string[]
+  stop(): Promise<void>
+}
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+/** All in one on loopback, with a PostgreSQL of its own (SPEC M1). */
+export async function up({ dir, env }: { readonly dir: string; readonly env: Environment }): Promise<Running> {
+  const overrides = env['PORTCULLIS__LOG__LEVEL'] === undefined ? { log: { level: 'warn' as const, format: 'text' as const } } : { log: { format: 'text' as const } }
+  const loaded = loadConfig({ env, overrides, mode: 'up' })
+  if (!loaded.ok) throw new StartError(`the settings are not usable:\n${formatProblems(loaded.problems)}`)
+  return runEmbedded(loaded.config, resolve(dir))
+}
+
+/** Serves from an embedded PostgreSQL under a folder. */
+export async function runEmbedded(config: Config, dir: string): Promise<Running> {
+  const log = makeLog(config.log)
+  const store = await openEmbedded(dir, config, log)
+  try {
+    const instance = await startInstance(config, store.app, log)
+    log.info({ event: 'server.ready', grpc: instance.grpc, http: instance.http, management: instance.management }, 'ready')
+    return {
+      ready: {
+        event: 'ready',
+        grpc: instance.grpc,
+        http: instance.http,
+        management: instance.management,
+        public: null,
+        adminKey: store.admin?.key.reveal() ?? null,
+        consoleUrl: store.admin === undefined ? null : `http://${instance.http}/sign-in?code=${store.admin.signInCode}`,
+      },
+      notes: store.postgres.movedTo === undefined ? [] : [`running as root: the database lives in ${store.postgres.movedTo}, where its own user can reach it`],
+      stop: async () => {
+        await instance.stop()
+        await store.postgres.stop()
+      },
+    }
+  } catch (error) {
+    await leave(store.postgres)
+    throw error
+  }
+}
+
+/** Stops a PostgreSQL that was left behind, for example after the server was killed. */
+export function down(dir: string): Promise<'stopped' | 'not_running'> {
+  return stopEmbedded(resolve(dir))
+}
+
+/** A new key for the first admin, whether or not the server runs (SPEC M1). */
+export async function recoverAdmin(dir: string): Promise<{ readonly adminKey: string }> {
+  const home = embeddedHome(resolve(dir)).home
+  const postgres = await startEmbedded({ dir: resolve(dir), log: () => undefined })
+  try {
+    if (postgres.firstStart) throw new StartError(`there is no instance under ${dir}`, ['run `portcullis up` first, or name its folder with --dir'])
+    const access = await provision(postgres, home)
+    const admin = await asOwner(access('portcullis_owner'), recoverFirstAdmin)
+    return { adminKey: admin.key.reveal() }
+  } finally {
+    await leave(postgres)
+  }
+}
+
+interface OpenStore {
+  readonly postgres: EmbeddedPostgres
+  readonly app: ConnectionSettings
+  readonly admin: AdminAccess | undefined
+}
+
+async function openEmbedded(dir: string, config: Config, log: Logger): Promise<OpenStore> {
+  const postgres = await startEmbedded({ dir, log: ({ level, message, ...rest }) => log[level](rest, message) })
+  try {
+    const { home } = embeddedHome(dir)
+    await ensureKeyFiles(home)
+    const access = await provision(postgres, home)
+    const admin = await asOwner(access('portcullis_owner'), async (owner) => {
+      await migrate(owner)
+      return ensureFirstAdmin(owner)
+    })
+    return { postgres, app: settingsForRole(access('portcullis_app'), config.database.pool), admin }
+  } catch (error) {
+    await leave(postgres)
+    throw error
+  }
+}
+
+/** Stops what this process started; one that ran before may be in use by another server. */
+async function leave(postgres: EmbeddedPostgres): Promise<void> {
+  if (!postgres.adopted) await postgres.stop()
+}
+
+async function asOwner<Result>(access: object, work: (owner: Client) => Promise<Result>): Promise<Result> {
+  const owner = new Client({ ...access, connectionTimeoutMillis: 5000 })
+  await owner.connect()
+  try {
+    return await work(owner)
+  } finally {
+    await owner.end()
+  }
+}
