@@ -1,10 +1,8 @@
-import { suggest } from '#config'
 import type { Client } from './client.ts'
 import { CliError } from './errors.ts'
+import { nearest } from './nearest.ts'
 import { readPages } from './pages.ts'
-import { agentShape, pageShape } from './replies.ts'
-
-export const agentPage = pageShape('agents', agentShape)
+import { agentPage } from './replies.ts'
 
 /** The id of the agent that a person names by id or by name. */
 export async function findAgentId(client: Client, agent: string): Promise<string> {
@@ -13,14 +11,14 @@ export async function findAgentId(client: Client, agent: string): Promise<string
   const found = rows[0]
   if (found?.name === agent) return found.id
   const known = await readPages(client, 'IdentityService/ListAgents', {}, agentPage, 1000)
-  const nearest = suggest(
+  const meant = await nearest(
     agent,
     known.rows.map(({ name }) => name),
   )
   throw new CliError('refused', 'object.not_found', `There is no agent ${agent}.`, {
     todo:
-      nearest === undefined
+      meant === undefined
         ? 'See `portcullis agent list`, or make it with `portcullis agent create`.'
-        : `Did you mean ${nearest}?`,
+        : `Did you mean ${meant}?`,
   })
 }

@@ -13,6 +13,8 @@ interface Place {
 interface Word {
   readonly text: string
   readonly help: string
+  /** An option that is followed by a value. */
+  readonly takesValue?: boolean
 }
 
 /** A script for one shell. It is complete in itself: completing starts no process. */
@@ -25,7 +27,11 @@ export function completionScript(shell: Shell, program: Command, methods: readon
 
 function* placesOf(command: Command, path: readonly string[], methods: readonly string[]): Generator<Place> {
   const inner = command.commands.map((each) => ({ text: each.name(), help: each.summary() || each.description() }))
-  const options = command.options.map(({ long, description }) => ({ text: long ?? '', help: description }))
+  const options = command.options.map(({ long = '', description, required }) => ({
+    text: long,
+    help: description,
+    takesValue: required,
+  }))
   const choices = command.registeredArguments.flatMap(({ argChoices = [] }) => argChoices)
   const values = (command.name() === 'call' ? methods : choices).map((text) => ({ text, help: '' }))
   yield {
@@ -59,8 +65,7 @@ complete -o default -F _portcullis portcullis
 }
 
 function zsh(places: readonly Place[], scopeNames: readonly string[]): string {
-  const item = ({ text, help }: Word): string => quoted(`${text.replaceAll(':', '\\:')}${help && `:${oneLine(help)}`}`)
-  const cases = places.map(({ path, words }) => `    '${path}') entries=(${words.map(item).join(' ')}) ;;`)
+  const cases = places.map(({ path, words }) => `    '${path}') entries=(${words.map(zshItem).join(' ')}) ;;`)
   return `#compdef portcullis
 # portcullis completion for zsh: portcullis completion zsh > "\${fpath[1]}/_portcullis"
 _portcullis() {
@@ -85,12 +90,7 @@ if [[ $funcstack[1] == _portcullis ]]; then _portcullis "$@"; else compdef _port
 }
 
 function fish(places: readonly Place[], scopeNames: readonly string[]): string {
-  const line = (path: string, { text, help }: Word): string => {
-    const about = help && ` -d ${quoted(oneLine(help))}`
-    const what = text.startsWith('--') ? `-l ${text.slice(2)}` : `-f -a ${quoted(text)}`
-    return `complete -c portcullis -n '__portcullis_at "${path}"' ${what}${about}`
-  }
-  const lines = places.flatMap(({ path, words }) => words.map((word) => line(path, word)))
+  const lines = places.flatMap(({ path, words }) => words.map((word) => fishLine(path, word)))
   return `# portcullis completion for fish: portcullis completion fish > ~/.config/fish/completions/portcullis.fish
 function __portcullis_at
   set -l where ''
@@ -105,6 +105,16 @@ end
 ${lines.join('\n')}
 complete -c portcullis -l scopes -x -a '${scopeNames.join(' ')}'
 `
+}
+
+function zshItem({ text, help }: Word): string {
+  return quoted(`${text.replaceAll(':', '\\:')}${help && `:${oneLine(help)}`}`)
+}
+
+function fishLine(path: string, { text, help, takesValue }: Word): string {
+  const about = help && ` -d ${quoted(oneLine(help))}`
+  const what = text.startsWith('--') ? `-l ${text.slice(2)}${takesValue ? ' -r' : ''}` : `-f -a ${quoted(text)}`
+  return `complete -c portcullis -n '__portcullis_at "${path}"' ${what}${about}`
 }
 
 function pathPattern(places: readonly Place[]): string {

@@ -36,9 +36,14 @@ export function entryLine(entry: Entry, { dim, green, red, yellow }: Paint): str
     dim(pad(printable(time), 19)),
     colour(pad(outcome, 5)),
     pad(printable(body.code ?? '-'), 23),
-    pad(printable(shortName(body.method ?? body.kind ?? '-')), 32),
+    pad(printable(nameOf(body)), 32),
     pad(printable(body.caller?.id ?? '-'), 40),
     printable(body.reason ?? ''),
   ]
   return `${cells.join('  ').trimEnd()}\n`
+}
+
+/** The method that was decided on; any other event goes by its kind. */
+function nameOf({ kind = 'decision', method = '-' }: EntryBody): string {
+  return kind === 'decision' ? shortName(method) : kind
 }

@@ -13,7 +13,7 @@ interface Details {
   readonly todo?: string | undefined
   readonly requestId?: string | undefined
   readonly problems?: readonly Problem[] | readonly string[]
-  /** Text that takes the place of message and problems on a terminal. */
+  /** How a terminal shows the problems. */
   readonly text?: string
 }
 
@@ -41,7 +41,8 @@ export function report(error: unknown, json: boolean, io: Io): number {
   // Commander has written its text already, and ends help and --version this way too.
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return exitCodes.ok
-    if (json) write(io, { code: 'cli.usage', message: error.message.replace(/^error: /, '') })
+    const message = error.code === 'commander.help' ? 'A command is missing; --help lists them.' : error.message
+    if (json) write(io, { code: 'cli.usage', message: message.replace(/^error: /, '') })
     return exitCodes.usage
   }
   if (error instanceof CliError) {
@@ -61,9 +62,9 @@ export function report(error: unknown, json: boolean, io: Io): number {
 function sentences(error: CliError, io: Io): string {
   const { todo, requestId, problems = [], text } = error.details
   const label = paint(io.err.colours).red('error:')
-  const lines = text?.trimEnd().split('\n') ?? [
-    `${label} ${printable(error.message)}`,
-    ...problems.map((each) => `  - ${printable(typeof each === 'string' ? each : `${each.path}: ${each.why}`)}`),
+  const lines = [
+    `${label} ${error.message.split('\n').map(printable).join('\n')}${error.exit === 'refused' ? ` [${printable(error.code)}]` : ''}`,
+    ...(text === undefined ? problems.map((each) => `  - ${showProblem(each)}`) : ['', text.trimEnd()]),
   ]
   return [
     ...lines,
@@ -71,6 +72,10 @@ function sentences(error: CliError, io: Io): string {
     ...(requestId === undefined ? [] : [`  request: ${printable(requestId)}`]),
     '',
   ].join('\n')
+}
+
+function showProblem(each: Problem | string): string {
+  return printable(typeof each === 'string' ? each : `${each.path}: ${each.why}`)
 }
 
 function write(io: Io, error: object): void {

@@ -32,7 +32,7 @@ export function refusedBy(
   const { code, title, detail } = parsed.data
   const say = title ?? `The server refused the call (${status}).`
   const more = detail === undefined || detail === title ? '' : ` ${detail}`
-  return new CliError('refused', code, `${say}${more} [${code}]`, {
+  return new CliError('refused', code, `${say}${more}`, {
     todo: adviceFor(code, hadKey),
     requestId: parsed.data.requestId ?? requestId,
   })

@@ -1,11 +1,9 @@
-import * as z from 'zod'
 import type { Client } from './client.ts'
 import { readBody } from './entry-line.ts'
 import { CliError } from './errors.ts'
 import type { Io } from './io.ts'
-import { entryShape, type Entry } from './replies.ts'
+import { entryPage, type Entry } from './replies.ts'
 
-const pageShape = z.object({ entries: z.array(entryShape).default([]), nextPageToken: z.string().default('') })
 const soonestMs = 1000
 const latestMs = 5000
 // Far below what a server sends in one reply.
@@ -62,10 +60,10 @@ export class Tail {
       const message = JSON.stringify({ ...this.#filter, pageSize, pageToken })
       const { body, requestId } = await this.#client.callText('LedgerService/Query', message)
       this.#remember(requestId)
-      const page = this.#client.parse(body, pageShape)
-      const fresh = page.entries.filter(({ seq }) => BigInt(seq) > this.#lastSeq)
+      const page = this.#client.parse(body, entryPage)
+      const fresh = page.rows.filter(({ seq }) => BigInt(seq) > this.#lastSeq)
       found.push(...fresh)
-      pageToken = fresh.length > 0 && fresh.length === page.entries.length ? page.nextPageToken : ''
+      pageToken = fresh.length > 0 && fresh.length === page.rows.length ? page.nextPageToken : ''
     } while (pageToken !== '' && found.length < limit)
     this.#lastSeq = BigInt(found[0]?.seq ?? this.#lastSeq)
     return found.toReversed()

@@ -45,36 +45,34 @@ export function pad(text: string, columns: number): string {
   return text + ' '.repeat(Math.max(0, columns - width(text)))
 }
 
-const steps = [
-  ['second', 60],
-  ['minute', 60],
-  ['hour', 24],
-  ['day', 30],
-  ['month', 12],
-  ['year', Infinity],
+// Each unit with its seconds, and from how many on the next one says it better.
+const units = [
+  ['second', 1, 60],
+  ['minute', 60, 60],
+  ['hour', 3600, 48],
+  ['day', 86_400, 60],
+  ['month', 2_629_746, 24],
+  ['year', 31_556_952, Infinity],
 ] as const
 
-/** `3 minutes ago`, `in 29 days`; `never` for no time at all. */
+/** `3 minutes ago`, `in 30 days`; `never` for no time at all. */
 export function relativeTime(time: string | null, nowMs: number): string {
   if (time === null) return 'never'
-  const ms = Date.parse(time)
-  if (Number.isNaN(ms)) return time
-  let amount = Math.abs(ms - nowMs) / 1000
-  for (const [unit, size] of steps) {
-    const count = Math.floor(amount)
-    if (count < size) return phrase(count, unit, ms > nowMs)
-    amount /= size
+  const seconds = (Date.parse(time) - nowMs) / 1000
+  if (Number.isNaN(seconds)) return time
+  if (Math.abs(seconds) < 5) return 'now'
+  for (const [unit, size, countMax] of units) {
+    const count = Math.round(Math.abs(seconds) / size)
+    if (count >= countMax) continue
+    const amount = `${count} ${unit}${count === 1 ? '' : 's'}`
+    return seconds > 0 ? `in ${amount}` : `${amount} ago`
   }
   return time
 }
 
-function phrase(count: number, unit: string, isFuture: boolean): string {
-  if (unit === 'second' && count < 5) return 'now'
-  const amount = `${count} ${unit}${count === 1 ? '' : 's'}`
-  return isFuture ? `in ${amount}` : `${amount} ago`
-}
-
 /** Characters as people count them; wide scripts are not measured. */
 function width(text: string): number {
-  return [...text].length
+  return /^[\x20-\x7e]*$/.test(text) ? text.length : Array.from(graphemes.segment(text)).length
 }
+
+const graphemes = new Intl.Segmenter('en')

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { Command } from 'commander'
+import { Command, Help, type Option } from 'commander'
 import * as z from 'zod'
 import { agentCommand } from './commands/agent.ts'
 import { callCommand } from './commands/call.ts'
@@ -64,14 +64,28 @@ function settle(command: Command, io: Io, json: boolean): void {
     .exitOverride()
     .showHelpAfterError(json ? false : `(portcullis ${[...pathOf(command), '--help'].join(' ')} shows how)`)
     .helpOption('-h, --help', 'show this help')
-    .configureHelp({ styleTitle: (title) => (io.out.colours ? `\u001B[1m${title}\u001B[22m` : title) })
+    .configureHelp({
+      visibleOptions: ownFirst,
+      styleTitle: (title) => (io.out.colours ? `\u001B[1m${title}\u001B[22m` : title),
+    })
     .configureOutput({
       writeOut: (text) => io.out.write(text),
       writeErr: (text) => (json ? undefined : io.err.write(text)),
       getOutHasColors: () => io.out.colours,
       getErrHasColors: () => io.err.colours,
     })
-  if (command.commands.length > 0) command.helpCommand(false)
+  if (command.parent !== null) command.helpCommand(false)
+}
+
+// What many commands take comes after what is special to this one.
+const shared = ['--dir', '--url', '--key-file', '--key', '--json', '--help']
+
+function ownFirst(command: Command): Option[] {
+  return new Help().visibleOptions(command).toSorted((a, b) => rank(a) - rank(b))
+}
+
+function rank({ long = '' }: Option): number {
+  return shared.indexOf(long)
 }
 
 function pathOf(command: Command): readonly string[] {

@@ -52,13 +52,21 @@ export type Agent = z.output<typeof agentShape>
 export type ApiKey = z.output<typeof apiKeyShape>
 export type Entry = z.output<typeof entryShape>
 
-/** A page of a list under the given name. */
-export function pageShape<Row extends z.ZodType>(name: string, row: Row): z.ZodType<Page<z.output<Row>>> {
-  const rows = z.array(row).default([])
-  return z
-    .looseObject({ nextPageToken: text })
-    .transform((page) => ({ rows: rows.parse(page[name]), nextPageToken: page.nextPageToken }))
-}
+export const tenantPage = z
+  .object({ tenants: z.array(tenantShape).default([]), nextPageToken: text })
+  .transform(({ tenants, nextPageToken }) => ({ rows: tenants, nextPageToken }))
+
+export const agentPage = z
+  .object({ agents: z.array(agentShape).default([]), nextPageToken: text })
+  .transform(({ agents, nextPageToken }) => ({ rows: agents, nextPageToken }))
+
+export const keyPage = z
+  .object({ keys: z.array(apiKeyShape).default([]), nextPageToken: text })
+  .transform(({ keys, nextPageToken }) => ({ rows: keys, nextPageToken }))
+
+export const entryPage = z
+  .object({ entries: z.array(entryShape).default([]), nextPageToken: text })
+  .transform(({ entries, nextPageToken }) => ({ rows: entries, nextPageToken }))
 
 export interface Page<Row> {
   readonly rows: readonly Row[]

@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from 'commander'
-import { suggest } from '#config'
 import { parseCidr, scopes as knownScopes } from '#core'
+import { usage } from './errors.ts'
+import { nearest } from './nearest.ts'
 
 const unitMs = new Map([
   ['s', 1000],
@@ -22,18 +23,18 @@ export function parseExpiry(text: string, nowMs: number): string {
   return new Date(atMs).toISOString()
 }
 
-/** `a,b` and repeated options alike: known scopes, each once. */
+/** `a,b` and repeated options alike, each scope once. */
 export function parseScopes(text: string, earlier: readonly string[] = []): readonly string[] {
-  const given = text.split(',').map((scope) => scope.trim())
-  for (const scope of given) {
-    if (knownScopes.has(scope)) continue
-    const nearest = suggest(scope, knownScopes.keys())
-    const hint = nearest === undefined ? '' : ` Did you mean ${nearest}?`
-    throw new InvalidArgumentError(
-      `There is no scope "${scope}".${hint} Scopes: ${[...knownScopes.keys()].join(', ')}.`,
-    )
-  }
-  return [...new Set([...earlier, ...given])]
+  return [...new Set([...earlier, ...text.split(',').map((scope) => scope.trim())])]
+}
+
+/** Throws a usage error for the first scope that does not exist. */
+export async function checkScopes(given: readonly string[]): Promise<void> {
+  const unknown = given.find((scope) => !knownScopes.has(scope))
+  if (unknown === undefined) return
+  const meant = await nearest(unknown, knownScopes.keys())
+  const all = `Scopes: ${[...knownScopes.keys()].join(', ')}.`
+  throw usage(`There is no scope "${unknown}".`, meant === undefined ? all : `Did you mean ${meant}? ${all}`)
 }
 
 /** `name=value`, once per option. */

@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from 'node:crypto'
+import { hash, timingSafeEqual } from 'node:crypto'
 import { inspect } from 'node:util'
 
 /** A secret value that prints as `[redacted]` wherever it ends up by accident (SPEC S5). */
@@ -28,7 +28,11 @@ export class Secret {
 }
 
 export function sha256(data: string | Uint8Array): Buffer {
-  return createHash('sha256').update(data).digest()
+  return hash('sha256', data, 'buffer')
+}
+
+export function sha256Hex(data: string | Uint8Array): string {
+  return hash('sha256', data, 'hex')
 }
 
 /** Compares two secrets in constant time, as SHA-256 digests, so that neither content nor length shows. */

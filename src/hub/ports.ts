@@ -231,7 +231,13 @@ export interface WriterMember {
 }
 
 export type WriteResult =
-  | { readonly refused: false; readonly reply: Message | undefined; readonly replayed: boolean }
+  | {
+      readonly refused: false
+      readonly reply: Message | undefined
+      /** The reply in bytes, where it was encoded on the way. */
+      readonly bytes: Uint8Array | undefined
+      readonly replayed: boolean
+    }
   | Refusal
 
 export interface WriterPort {

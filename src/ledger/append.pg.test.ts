@@ -35,6 +35,8 @@ async function newLog(): Promise<string> {
 const drafts = (log: string, count: number, name = 'n'): Draft[] =>
   Array.from({ length: count }, (_, i) => ({ log, body: canonicalJson({ [name]: i }) }))
 
+const bodyOf = (bytes: number): string => `{"a":"${'x'.repeat(bytes - '{"a":""}'.length)}"}`
+
 async function codeOf(work: Promise<unknown>): Promise<unknown> {
   try {
     await work
@@ -157,10 +159,9 @@ describe('audits.append', () => {
     const log = await newLog()
     await append(app, drafts(log, 1))
     const around = (await itemsOf(admin, log))[0]?.entry.length ?? 0
-    const body = (bytes: number): string => `{"a":"${'x'.repeat(bytes - '{"a":""}'.length)}"}`
     const room = 61_440 - (around - '{"n":0}'.length)
-    expect(await codeOf(append(app, [{ log, body: body(room + 1) }]))).toBe('LG005')
-    await append(app, [{ log, body: body(room) }])
+    expect(await codeOf(append(app, [{ log, body: bodyOf(room + 1) }]))).toBe('LG005')
+    await append(app, [{ log, body: bodyOf(room) }])
     expect(await verifyLog(admin, log)).toMatchObject({ chain_valid: true, count: 2 })
   })
 

@@ -1,5 +1,5 @@
-import { create, toBinary, type Message } from '@bufbuild/protobuf'
-import { isRefusal, refuse, sha256, type Caller, type Refusal } from '#core'
+import { create, toBinary, type DescField, type DescMessage, type Message } from '@bufbuild/protobuf'
+import { isRefusal, refuse, sha256Hex, type Caller, type Refusal } from '#core'
 import type { Call } from '#gate'
 import type { Idempotency } from '#hub'
 
@@ -19,12 +19,22 @@ export function idempotencyOf(
   if (!call.method.idempotent) return undefined
   const key = keyOf(message, header)
   if (key === undefined || isRefusal(key)) return key
-  const bare = create(call.method.input, { ...sortMaps(message), idempotencyKey: '' })
-  const bytes = toBinary(call.method.input, bare, { writeUnknownFields: false })
   return {
-    keyDigest: sha256(`${caller.id}\n${call.method.path}\n${key}`).toString('hex'),
-    payloadDigest: sha256(bytes).toString('hex'),
+    keyDigest: sha256Hex(`${caller.id}\n${call.method.path}\n${key}`),
+    payloadDigest: sha256Hex(withoutKey(call.method.input, message)),
   }
+}
+
+/** The message in bytes, without its key field and whatever the sender's order of map entries was. */
+function withoutKey(schema: DescMessage, message: Message & { idempotencyKey?: string }): Uint8Array {
+  const maps = schema.fields.filter((field) => field.fieldKind === 'map')
+  const plain = maps.length === 0 ? message : create(schema, { ...message, ...sortedMaps(message, maps) })
+  const { idempotencyKey } = plain as { idempotencyKey?: string }
+  // Taken out and put back instead of copied: this runs once a call.
+  Object.assign(plain, { idempotencyKey: '' })
+  const bytes = toBinary(schema, plain, { writeUnknownFields: false })
+  Object.assign(plain, { idempotencyKey })
+  return bytes
 }
 
 function keyOf(message: Message, header: string | undefined): string | Refusal | undefined {
@@ -42,19 +52,9 @@ function keyOf(message: Message, header: string | undefined): string | Refusal |
   return key
 }
 
-// The order of map entries is the sender's; a digest must not depend on it.
-function sortMaps(message: Message): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(message)
-      .filter(([name]) => !name.startsWith('$'))
-      .map(([name, value]: [string, unknown]) => [name, isMap(value) ? Object.fromEntries(Object.entries(value).toSorted(byName)) : value]),
-  )
-}
-
-function isMap(value: unknown): value is Record<string, string> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && !('$typeName' in value) && !(value instanceof Uint8Array)
-}
-
-function byName([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number {
-  return a < b ? -1 : 1
+function sortedMaps(message: Message, maps: readonly DescField[]): Record<string, Record<string, string>> {
+  const values = message as unknown as Record<string, Record<string, string>>
+  const sort = (map: Record<string, string>): Record<string, string> =>
+    Object.fromEntries(Object.entries(map).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+  return Object.fromEntries(maps.map(({ localName }) => [localName, sort(values[localName] ?? {})]))
 }

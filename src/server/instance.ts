@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
 import type { Config } from '#config'
-import { sha256, systemClock } from '#core'
+import { sha256Hex, systemClock } from '#core'
 import { Gcra, type GatePorts } from '#gate'
 import { Connection, inspectDatabase, KeyCache, keyCacheDefaults, Reader, Sessions, Writer, writerDefaults, type ConnectionSettings } from '#store'
 import { openSession } from './console-sessions.ts'
@@ -113,5 +113,5 @@ async function checkDatabase(settings: ConnectionSettings): Promise<void> {
 
 /** Hex of SHA-256, the form in which one-time codes and session tokens are stored. */
 export function tokenDigest(token: string): string {
-  return sha256(token).toString('hex')
+  return sha256Hex(token)
 }

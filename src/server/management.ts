@@ -1,7 +1,11 @@
+import type { FastifyError } from 'fastify'
 import type { Logger } from 'pino'
 import type { Config } from '#config'
-import { parseAddress } from '#core'
-import { makeApp, stopApp, type HttpListener } from './http/server.ts'
+import { parseAddress, refuse } from '#core'
+import { makeApp, refusalOf, stopApp } from './http/app.ts'
+import { sendRefusal } from './http/problem.ts'
+import { securityHeaders } from './http/security-headers.ts'
+import type { HttpListener } from './http/server.ts'
 import { version } from './version.ts'
 
 interface ManagementParts {
@@ -15,6 +19,9 @@ interface ManagementParts {
 export async function listenManagement({ config, log, notReady }: ManagementParts): Promise<HttpListener> {
   const { host, port } = parseAddress(config.listen.management)
   const app = makeApp(config, log)
+  securityHeaders(app)
+  app.setNotFoundHandler((request, reply) => sendRefusal(request, reply, refuse('method.unknown', 'no such page'), ''))
+  app.setErrorHandler((error: FastifyError, request, reply) => sendRefusal(request, reply, refusalOf(error, request, log), ''))
   app.get('/healthz', () => ({ status: 'ok', version }))
   app.get('/readyz', async (_request, reply) => {
     const reason = await notReady()

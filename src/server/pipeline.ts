@@ -32,6 +32,8 @@ export interface Admission {
 export interface Reply {
   readonly refused: false
   readonly message: Message
+  /** The message in bytes, where it was encoded on the way. */
+  readonly bytes?: Uint8Array | undefined
   /** The stored reply of an earlier call with this idempotency key. */
   readonly replayed: boolean
 }
@@ -47,8 +49,17 @@ export class Pipeline {
     this.#parts = parts
   }
 
-  /** Decides on the metadata. A refusal has been recorded, or counted with its like, when this resolves. */
+  /** Decides on the metadata. A refusal has been recorded, or counted with its like, when this resolves. Never rejects. */
   async admit(call: Call): Promise<Admission | Refusal> {
+    try {
+      return await this.#admit(call)
+    } catch (error) {
+      this.#parts.fault(error, call)
+      return refuse('server.internal', 'fault')
+    }
+  }
+
+  async #admit(call: Call): Promise<Admission | Refusal> {
     const { clock, credentials, gate } = this.#parts
     const arrivedAt = clock.monotonic()
     if (!credentials.fresh() && call.method.access !== 'public_read') {
@@ -61,7 +72,7 @@ export class Pipeline {
     return decision.refusal
   }
 
-  /** Refuses an admitted call for what its body turned out to be: too large, malformed. */
+  /** Refuses an admitted call for what its body turned out to be: too large, malformed. Never rejects. */
   async reject(admission: Admission, refusal: Refusal): Promise<Refusal> {
     if (!admission.call.method.unrecorded) await this.#deny({ ...admission, caller: admission.decision.caller }, refusal)
     return refusal
@@ -143,7 +154,7 @@ export class Pipeline {
     // What was committed holds at once on this replica; the others hear of it by notification.
     if (effect.changesCredentials === true) await this.#parts.credentials.refresh()
     if (result.reply === undefined) throw new Error('a write without a reply')
-    return { refused: false, message: result.reply, replayed: result.replayed }
+    return { refused: false, message: result.reply, bytes: result.bytes, replayed: result.replayed }
   }
 
   /** A read is answered once its entry is committed: no entry, no answer (SPEC L7, `required`). */
@@ -179,8 +190,13 @@ export class Pipeline {
     const { clock, floods, writer } = this.#parts
     const outcome = { outcome: 'deny', code: refusal.code, reason: refusal.reason } as const
     const record = () => recordOf({ call, caller, args: () => ({}), arrivedAt, clock }, outcome)
-    if (caller === undefined) await floods.anonymous(call.remote, refusal.code, record)
-    else await writer.submit({ tenantId: bare(caller.tenant.id), record })
+    try {
+      if (caller === undefined) await floods.anonymous(call.remote, refusal.code, record)
+      else await writer.submit({ tenantId: bare(caller.tenant.id), record })
+    } catch (error) {
+      // A deny stays a deny, whether or not it could be written down.
+      this.#parts.fault(error, call)
+    }
   }
 }
 

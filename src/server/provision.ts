@@ -6,6 +6,8 @@ import { Client, escapeIdentifier, escapeLiteral } from 'pg'
 import * as z from 'zod'
 import type { EmbeddedPostgres } from './embedded/index.ts'
 
+/** Written last when an instance is made: where it is, there is one. */
+export const passwordsFile = 'database-passwords.json'
 const database = 'portcullis'
 const roles = ['portcullis_owner', 'portcullis_app', 'portcullis_reader', 'portcullis_maintenance'] as const
 type RoleName = (typeof roles)[number]
@@ -26,7 +28,7 @@ export interface RoleAccess {
  * again after a crash at any point.
  */
 export async function provision(postgres: EmbeddedPostgres, home: string): Promise<(user: RoleName) => RoleAccess> {
-  const file = join(home, 'database-passwords.json')
+  const file = join(home, passwordsFile)
   const fresh = !existsSync(file)
   const passwords = fresh
     ? Object.fromEntries(roles.map((role) => [role, randomBytes(24).toString('hex')]))

@@ -1,15 +1,16 @@
-import { resolve } from 'node:path'
+import { existsSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import { Client } from 'pg'
 import type { Logger } from 'pino'
 import { formatProblems, loadConfig, type Config } from '#config'
 import { migrate, type ConnectionSettings } from '#store'
 import { ensureFirstAdmin, recoverFirstAdmin, type AdminAccess } from './bootstrap.ts'
 import { settingsForRole } from './connection-settings.ts'
-import { embeddedHome, startEmbedded, stopEmbedded, type EmbeddedPostgres } from './embedded/index.ts'
+import { embeddedHome, startEmbedded, stopEmbedded, type EmbeddedOptions, type EmbeddedPostgres } from './embedded/index.ts'
 import { startInstance } from './instance.ts'
 import { ensureKeyFiles } from './key-files.ts'
 import { makeLog } from './log.ts'
-import { provision } from './provision.ts'
+import { passwordsFile, provision } from './provision.ts'
 import { StartError } from './start-error.ts'
 
 export interface Ready {
@@ -76,10 +77,12 @@ export function down(dir: string): Promise<'stopped' | 'not_running'> {
 
 /** A new key for the first admin, whether or not the server runs (SPEC M1). */
 export async function recoverAdmin(dir: string): Promise<{ readonly adminKey: string }> {
-  const home = embeddedHome(resolve(dir)).home
-  const postgres = await startEmbedded({ dir: resolve(dir), log: () => undefined })
+  const { home } = embeddedHome(resolve(dir))
+  if (!existsSync(join(home, passwordsFile))) {
+    throw new StartError(`there is no instance under ${dir}`, ['run `portcullis up` first, or name its folder with --dir'])
+  }
+  const postgres = await start(resolve(dir), () => undefined)
   try {
-    if (postgres.firstStart) throw new StartError(`there is no instance under ${dir}`, ['run `portcullis up` first, or name its folder with --dir'])
     const access = await provision(postgres, home)
     const admin = await asOwner(access('portcullis_owner'), recoverFirstAdmin)
     return { adminKey: admin.key.reveal() }
@@ -95,7 +98,7 @@ interface OpenStore {
 }
 
 async function openEmbedded(dir: string, config: Config, log: Logger): Promise<OpenStore> {
-  const postgres = await startEmbedded({ dir, log: ({ level, message, ...rest }) => log[level](rest, message) })
+  const postgres = await start(dir, ({ level, message, ...rest }) => log[level](rest, message))
   try {
     const { home } = embeddedHome(dir)
     await ensureKeyFiles(home)
@@ -108,6 +111,14 @@ async function openEmbedded(dir: string, config: Config, log: Logger): Promise<O
   } catch (error) {
     await leave(postgres)
     throw error
+  }
+}
+
+async function start(dir: string, log: EmbeddedOptions['log']): Promise<EmbeddedPostgres> {
+  try {
+    return await startEmbedded({ dir, log })
+  } catch (error) {
+    throw new StartError('the embedded PostgreSQL did not start', [error instanceof Error ? error.message : String(error)], error)
   }
 }
 

@@ -1,7 +1,8 @@
 import type { LedgerRecord } from '#ledger'
-import type { OperationName, WriterMember } from '#hub'
+import type { Idempotency, OperationName, WriterMember } from '#hub'
 import type { Statement } from './connection.ts'
 import { operations } from './operations/index.ts'
+import { byteaText } from './operations/statement.ts'
 
 export const begin: Statement = { name: 'begin', text: 'begin', values: [] }
 export const commit: Statement = { name: 'commit', text: 'commit', values: [] }
@@ -41,34 +42,35 @@ export const claimName = 'idempotency.claim'
 // The advisory lock is held by the transaction that works under the key. A key held by another replica is left alone instead
 // of waited for, so that a replica which froze with it delays nobody but its own callers.
 const claimText = `insert into portcullis.idempotency (tenant_id, key_digest, payload_digest)
-  select (select portcullis.tenant()), decode(m.key, 'hex'), decode(m.payload, 'hex')
-    from (select * from json_to_recordset($1::json) as m(key text, payload text) order by key) m
-   where pg_try_advisory_xact_lock(('x' || left(m.key, 16))::bit(64)::bigint)
-  on conflict (tenant_id, key_digest) do nothing
+  select (select portcullis.tenant()), m.key, m.payload
+    from (select * from json_to_recordset($1::json) as m(lock bigint, key bytea, payload bytea) order by key) m
+   where pg_try_advisory_xact_lock(m.lock)
+  on conflict (key_digest) do nothing
   returning tenant_id as tenant, encode(key_digest, 'hex') as key`
 
 /** Flush 1 of one tenant: its identity, the idempotency keys, the locks, then one statement per kind of operation. */
 export function effectStatements(group: TenantGroup): readonly Statement[] {
-  const claims: { key: string; payload: string }[] = []
+  const claims: { lock: string; key: string; payload: string }[] = []
   const runIds = new Set<string>()
   const byOperation = new Map<OperationName, { key: string; row: unknown }[]>()
   for (const [at, { effect, idempotency }] of group.members.entries()) {
     if (effect === undefined) continue
-    if (idempotency !== undefined) claims.push({ key: idempotency.keyDigest, payload: idempotency.payloadDigest })
+    if (idempotency !== undefined) claims.push(claim(idempotency))
     if (effect.runId !== undefined) runIds.add(effect.runId)
-    const row = { n: group.indexes[at], idem: idempotency?.keyDigest ?? null, ...effect.args }
+    const row = { n: group.indexes[at], idem: idempotency === undefined ? null : byteaText(idempotency.keyDigest), ...effect.args }
     const known = byOperation.get(effect.operation)
     if (known === undefined) byOperation.set(effect.operation, [{ key: effect.key, row }])
     else known.push({ key: effect.key, row })
   }
   const statements = [setTenant(group.tenantId)]
   if (claims.length > 0) statements.push({ name: claimName, text: claimText, values: [JSON.stringify(claims)] })
-  if (runIds.size > 0) {
+  // One run alone cannot be taken in the wrong order.
+  if (runIds.size > 1) {
     statements.push({
       name: 'runs.lock',
-      text: `select from portcullis.runs where tenant_id = (select portcullis.tenant())
-        and id in (select value::uuid from json_array_elements_text($1::json)) order by id for no key update`,
-      values: [JSON.stringify([...runIds])],
+      text: `select from portcullis.runs where tenant_id = (select portcullis.tenant()) and id = any ($1::uuid[])
+        order by id for no key update`,
+      values: [`{${[...runIds].join(',')}}`],
     })
   }
   for (const [name, statement] of operations) {
@@ -86,16 +88,15 @@ export function storedStatements(group: TenantGroup): readonly Statement[] {
     setTenant(group.tenantId),
     {
       name: 'idempotency.stored',
-      text: `select encode(key_digest, 'hex') as key, encode(payload_digest, 'hex') as payload, reply from portcullis.idempotency
-        where tenant_id = (select portcullis.tenant())
-          and key_digest in (select decode(value, 'hex') from json_array_elements_text($1::json))`,
-      values: [JSON.stringify(group.members.flatMap(({ idempotency }) => idempotency?.keyDigest ?? []))],
+      text: `select encode(i.key_digest, 'hex') as key, encode(i.payload_digest, 'hex') as payload, i.reply
+        from json_to_recordset($1::json) as m(key bytea) join portcullis.idempotency i on i.key_digest = m.key`,
+      values: [keyList(group.members.flatMap(({ idempotency }) => idempotency?.keyDigest ?? []))],
     },
   ]
 }
 
 /** The first part of flush 2: replies are stored with the effects that earned them; a refused call may be tried again. */
-export function settleStatements(group: TenantGroup, settlementOf: (index: number) => Settlement): readonly Statement[] {
+export function settleStatements(group: TenantGroup, alone: boolean, settlementOf: (index: number) => Settlement): readonly Statement[] {
   const stored: { key: string; reply: string }[] = []
   const forgotten: string[] = []
   for (const [at, { idempotency }] of group.members.entries()) {
@@ -103,25 +104,25 @@ export function settleStatements(group: TenantGroup, settlementOf: (index: numbe
     const settlement = settlementOf(group.indexes[at] ?? -1)
     if (settlement === 'none') continue
     if (settlement === 'forget') forgotten.push(idempotency.keyDigest)
-    else stored.push({ key: idempotency.keyDigest, reply: Buffer.from(settlement).toString('base64') })
+    else stored.push({ key: byteaText(idempotency.keyDigest), reply: byteaText(Buffer.from(settlement).toString('hex')) })
   }
   if (stored.length === 0 && forgotten.length === 0) return []
-  const statements = [setTenant(group.tenantId)]
+  // With one tenant in the batch its identity is still set from flush 1.
+  const statements = alone ? [] : [setTenant(group.tenantId)]
   if (stored.length > 0) {
     statements.push({
       name: 'idempotency.store',
-      text: `update portcullis.idempotency i set reply = decode(m.reply, 'base64')
-        from json_to_recordset($1::json) as m(key text, reply text)
-        where i.tenant_id = (select portcullis.tenant()) and i.key_digest = decode(m.key, 'hex')`,
+      text: `update portcullis.idempotency i set reply = m.reply
+        from json_to_recordset($1::json) as m(key bytea, reply bytea) where i.key_digest = m.key`,
       values: [JSON.stringify(stored)],
     })
   }
   if (forgotten.length > 0) {
     statements.push({
       name: 'idempotency.forget',
-      text: `delete from portcullis.idempotency where tenant_id = (select portcullis.tenant()) and xid = pg_current_xact_id()
-        and key_digest in (select decode(value, 'hex') from json_array_elements_text($1::json))`,
-      values: [JSON.stringify(forgotten)],
+      text: `delete from portcullis.idempotency i using json_to_recordset($1::json) as m(key bytea)
+        where i.key_digest = m.key and i.xid = pg_current_xact_id()`,
+      values: [keyList(forgotten)],
     })
   }
   return statements
@@ -148,6 +149,15 @@ export function appendStatement(records: readonly LedgerRecord[]): readonly Stat
       ],
     },
   ]
+}
+
+function claim({ keyDigest, payloadDigest }: Idempotency): { lock: string; key: string; payload: string } {
+  const lock = BigInt.asIntN(64, BigInt(`0x${keyDigest.slice(0, 16)}`)).toString()
+  return { lock, key: byteaText(keyDigest), payload: byteaText(payloadDigest) }
+}
+
+function keyList(keyDigests: readonly string[]): string {
+  return JSON.stringify(keyDigests.map((key) => ({ key: byteaText(key) })))
 }
 
 function setTenant(tenantId: string | undefined): Statement {

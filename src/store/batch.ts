@@ -1,4 +1,4 @@
-import { fromBinary, toBinary } from '@bufbuild/protobuf'
+import { fromBinary, toBinary, type Message } from '@bufbuild/protobuf'
 import type { Client, QueryResult } from 'pg'
 import { isRefusal, refuse, type Refusal } from '#core'
 import type { Answer, OperationRow, WriteResult, WriterMember } from '#hub'
@@ -14,8 +14,8 @@ export interface Held {
 }
 
 type Verdict =
-  | { readonly kind: 'done'; readonly answer: Answer | undefined }
-  | { readonly kind: 'replayed'; readonly reply: Uint8Array }
+  | { readonly kind: 'done'; readonly answer: Answer | undefined; /** The reply that was stored, if it is the reply given. */ bytes?: Uint8Array }
+  | { readonly kind: 'replayed'; readonly reply: Message }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
   | { readonly kind: 'elsewhere' }
 
@@ -23,6 +23,8 @@ type Result = QueryResult<Record<string, unknown>>
 
 /** The error of a statement, as opposed to one of the connection: the transaction can be tried again in parts. */
 class StatementFailed extends Error {}
+/** The store went away or cannot serve, and the commit was not sent or was answered otherwise: nothing was done. */
+class StoreGone extends Error {}
 /** The connection went away after the commit was sent: nobody knows. */
 class OutcomeUnknown extends Error {}
 
@@ -41,7 +43,12 @@ export class Batch {
 
   /** Settles every member; never rejects. */
   async run(): Promise<void> {
-    await this.#attempt(this.#held)
+    try {
+      await this.#attempt(this.#held)
+    } catch (error) {
+      // Nobody waits for ever, whatever went wrong; members that were settled stay as they are.
+      for (const one of this.#held) one.reject(new Error('a batch of the store failed', { cause: error }))
+    }
   }
 
   async #attempt(held: readonly Held[]): Promise<void> {
@@ -51,23 +58,27 @@ export class Batch {
     } catch (error) {
       return this.#fail(held, unavailableRefusal(error))
     }
+    let verdicts: readonly Verdict[]
     try {
-      const verdicts = await this.#transact(client, held)
-      for (const [index, one] of held.entries()) settle(one, verdicts[index])
+      verdicts = await this.#transact(client, held)
     } catch (error) {
-      await this.#recover(client, held, error)
+      return this.#recover(client, held, error)
     }
+    for (const [index, one] of held.entries()) settle(one, verdicts[index])
   }
 
-  /** A bad member is found by halving; it fails alone and the others are done (SPEC L5). */
+  /**
+   * A bad member is found by halving; it fails alone and the others are done (SPEC L5). Bad is also one whose own code throws:
+   * its answer, its reply, its entry.
+   */
   async #recover(client: Client, held: readonly Held[], error: unknown): Promise<void> {
     if (error instanceof OutcomeUnknown) {
       this.#connection.discard()
       return this.#fail(held, refuse('outcome.unknown', describe(error.cause)))
     }
-    if (!(error instanceof StatementFailed)) {
+    if (error instanceof StoreGone) {
       this.#connection.discard()
-      return this.#fail(held, unavailableRefusal(error))
+      return this.#fail(held, unavailableRefusal(error.cause))
     }
     try {
       await client.query('rollback')
@@ -76,7 +87,9 @@ export class Batch {
       this.#connection.discard()
     }
     const [only] = held
-    if (held.length === 1 && only !== undefined) return this.#failAlone(only, error.cause)
+    if (held.length === 1 && only !== undefined) {
+      return this.#failAlone(only, error instanceof StatementFailed ? error.cause : error)
+    }
     const middle = held.length >> 1
     await this.#attempt(held.slice(0, middle))
     await this.#attempt(held.slice(middle))
@@ -86,15 +99,13 @@ export class Batch {
     const contended = classify(cause) === 'contended'
     const refusal = refuse(contended ? 'store.busy' : 'server.internal', describe(cause), contended ? { retryAfterSeconds: 1 } : {})
     if (one.member.effect !== undefined) {
-      const record = one.member.record({ outcome: 'error', code: refusal.code, reason: refusal.reason })
-      const settled = new Promise<void>((resolve) => {
-        const mark = (): void => resolve()
-        void this.#attempt([{ member: { tenantId: one.member.tenantId, record: () => record }, resolve: mark, reject: mark }])
-      })
-      await settled
+      const { tenantId, record } = one.member
+      const outcome = { outcome: 'error', code: refusal.code, reason: refusal.reason } as const
+      const ignore = (): void => undefined
+      await this.#attempt([{ member: { tenantId, record: () => record(outcome) }, resolve: ignore, reject: ignore }])
     }
     if (contended) one.resolve(refusal)
-    else one.reject(new Error('a statement of the store failed', { cause }))
+    else one.reject(new Error('a member of a batch failed', { cause }))
   }
 
   #fail(held: readonly Held[], refusal: Refusal): void {
@@ -122,7 +133,7 @@ export class Batch {
     }
     const closing = [
       ...opening,
-      ...work.flatMap((group) => sql.settleStatements(group, (index) => storedReply(held[index], verdicts[index]))),
+      ...work.flatMap((group) => sql.settleStatements(group, work.length === 1, (index) => storedReply(held[index], verdicts[index]))),
       ...sql.appendStatement(held.flatMap((one, index) => entry(one.member, verdicts[index]))),
     ]
     await this.#commit(client, closing)
@@ -136,16 +147,16 @@ export class Batch {
       const results = await this.#flush(client, statements)
       const stored = new Map((results.at(-1)?.rows ?? []).map((row) => [String(row['key']), row]))
       for (const index of open) {
-        const { idempotency, tenantId } = held[index]?.member ?? {}
+        const { idempotency, output, tenantId } = held[index]?.member ?? {}
         if (idempotency === undefined || tenantId !== group.tenantId) continue
         const row = stored.get(idempotency.keyDigest)
         if (row === undefined) continue
-        verdicts[index] =
-          row['payload'] !== idempotency.payloadDigest
-            ? { kind: 'refused', refusal: refuse('idempotency.payload_mismatch', 'key used with another payload') }
-            : row['reply'] instanceof Uint8Array
-              ? { kind: 'replayed', reply: row['reply'] }
-              : { kind: 'elsewhere' }
+        if (row['payload'] !== idempotency.payloadDigest) {
+          verdicts[index] = { kind: 'refused', refusal: refuse('idempotency.payload_mismatch', 'key used with another payload') }
+        } else if (row['reply'] instanceof Uint8Array) {
+          if (output === undefined) throw new Error('a replay of a call without a reply type')
+          verdicts[index] = { kind: 'replayed', reply: fromBinary(output, row['reply']) }
+        }
       }
     }
   }
@@ -157,15 +168,27 @@ export class Batch {
   }
 
   async #commit(client: Client, statements: readonly Statement[]): Promise<void> {
+    if (!this.#connection.holds(client)) throw new StoreGone('the store went away', { cause: new Error('the connection was lost before the commit') })
     const settled = await Promise.allSettled([...statements, sql.commit].map((statement) => send(client, statement)))
     const last = settled.at(-1)
-    // The server answered the commit itself: whatever it says is certain.
     if (last?.status === 'fulfilled' && last.value.command === 'COMMIT') return
-    const failed = settled.find((one): one is PromiseRejectedResult => one.status === 'rejected' && sqlState(one.reason) !== undefined)
-    if (failed !== undefined && classify(failed.reason) !== 'unavailable') throw new StatementFailed('a statement failed', { cause: failed.reason })
-    if (last?.status === 'fulfilled') throw new Error(`the commit was answered with ${last.value.command}`, { cause: failed?.reason })
-    throw new OutcomeUnknown('the commit was not answered', { cause: last?.reason ?? failed?.reason })
+    // An error that the server answered before the commit is certain: the transaction cannot commit, whether or not we hear so.
+    const refused = settled.slice(0, -1).find(isAnsweredError)
+    if (refused !== undefined) throw failure(refused.reason)
+    if (last?.status === 'fulfilled') throw new StoreGone('not committed', { cause: new Error(`the commit was answered with ${last.value.command}`) })
+    if (last !== undefined && isAnsweredError(last) && classify(last.reason) !== 'unavailable') throw failure(last.reason)
+    throw new OutcomeUnknown('the commit was not answered', { cause: last?.reason })
   }
+}
+
+function isAnsweredError(one: PromiseSettledResult<Result>): one is PromiseRejectedResult {
+  return one.status === 'rejected' && sqlState(one.reason) !== undefined
+}
+
+function failure(cause: unknown): StoreGone | StatementFailed {
+  return classify(cause) === 'unavailable'
+    ? new StoreGone('the store went away', { cause })
+    : new StatementFailed('a statement failed', { cause })
 }
 
 function unwrap(settled: readonly PromiseSettledResult<Result>[]): readonly Result[] {
@@ -174,8 +197,8 @@ function unwrap(settled: readonly PromiseSettledResult<Result>[]): readonly Resu
   if (first === undefined) return settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
   // 25P02 only says that an earlier statement of the transaction failed.
   const cause = (failed.find((one) => sqlState(one.reason) !== '25P02') ?? first).reason as unknown
-  if (failed.some((one) => classify(one.reason) === 'unavailable')) throw new Error('the store went away', { cause })
-  throw new StatementFailed('a statement failed', { cause })
+  if (failed.some((one) => classify(one.reason) === 'unavailable')) throw new StoreGone('the store went away', { cause })
+  throw failure(cause)
 }
 
 function judge(
@@ -206,8 +229,11 @@ function storedReply(held: Held | undefined, verdict: Verdict | undefined): sql.
   if (idempotency === undefined || output === undefined || verdict === undefined) return 'none'
   if (verdict.kind === 'refused') return verdict.refusal.code === 'idempotency.payload_mismatch' ? 'none' : 'forget'
   if (verdict.kind !== 'done' || verdict.answer === undefined) return 'none'
-  const reply = verdict.answer.stored ?? verdict.answer.reply
-  return reply === undefined ? 'none' : toBinary(output, reply)
+  const { reply, stored } = verdict.answer
+  if (stored !== undefined) return toBinary(output, stored)
+  if (reply === undefined) return 'none'
+  verdict.bytes = toBinary(output, reply)
+  return verdict.bytes
 }
 
 function entry(member: WriterMember, verdict: Verdict | undefined): ReturnType<WriterMember['record']>[] {
@@ -223,17 +249,16 @@ function entry(member: WriterMember, verdict: Verdict | undefined): ReturnType<W
   }
 }
 
-function settle({ member, resolve, reject }: Held, verdict: Verdict | undefined): void {
+function settle({ resolve, reject }: Held, verdict: Verdict | undefined): void {
   switch (verdict?.kind) {
     case 'done':
-      return resolve({ refused: false, reply: verdict.answer?.reply, replayed: false })
+      return resolve({ refused: false, reply: verdict.answer?.reply, bytes: verdict.bytes, replayed: false })
     case 'refused':
       return resolve(verdict.refusal)
     case 'elsewhere':
       return resolve('elsewhere')
     case 'replayed':
-      if (member.output === undefined) return reject(new Error('a replay of a call without a reply type'))
-      return resolve({ refused: false, reply: fromBinary(member.output, verdict.reply), replayed: true })
+      return resolve({ refused: false, reply: verdict.reply, bytes: undefined, replayed: true })
     default:
       return reject(new Error('a member of a batch was left without a verdict'))
   }

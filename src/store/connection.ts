@@ -20,6 +20,8 @@ export interface Statement {
   readonly values: readonly (string | number | null)[]
 }
 
+const goodbyeMs = 1000
+
 /**
  * One pipelined connection that reconnects by itself. Statements are sent without waiting for the one before; each answers its
  * own promise. After an error of the connection every outstanding promise rejects and the next use connects anew.
@@ -53,6 +55,11 @@ export class Connection {
     return this.#client
   }
 
+  /** Whether that client is still the one in use: false once its connection is lost or was dropped. */
+  holds(client: Client): boolean {
+    return this.#current === client && this.#client !== undefined
+  }
+
   /** Drops the client, for example after a transaction whose state is not known. */
   discard(): void {
     const dropped = this.#client
@@ -67,7 +74,10 @@ export class Connection {
     this.#closed = true
     const client = await this.#client?.catch(() => undefined)
     this.#client = undefined
-    await client?.end()
+    if (client === undefined) return
+    // A server that is frozen never says goodbye.
+    const late = setTimeout(() => client.connection.stream.destroy(), goodbyeMs)
+    await client.end().finally(() => clearTimeout(late))
   }
 
   /** Ends the client once what it was sent has been answered. */

@@ -9,8 +9,9 @@ export type StoreError =
   /** The database or the connection to it is gone, full or shutting down: nobody is to blame. */
   | 'unavailable'
 
-// Classes of SQLSTATE that say the server cannot serve: connection, resources, operator intervention, read-only.
-const unavailable = /^(08|53|58|57P0|25006)/
+// Classes of SQLSTATE that say the server cannot serve: connection, resources, operator intervention, read-only, and sessions
+// that it ended because nothing came from us in time.
+const unavailable = /^(08|53|58|57P0|25006|25P03|25P04)/
 
 export function classify(error: unknown): StoreError {
   const state = sqlState(error)

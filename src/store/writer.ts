@@ -18,7 +18,7 @@ export interface WriterSettings {
 export const writerDefaults = { lanes: 2, batchMax: 256, queueMax: 4096, duplicateWaitMs: 2000 } as const
 
 // Every statement of a batch finds its rows by key. A plan made while a table was small must not scan it once it has grown.
-const byKeyOnly = ['set enable_seqscan = off', 'set enable_hashjoin = off', 'set enable_mergejoin = off']
+const byKeyOnly = ['seqscan', 'bitmapscan', 'hashjoin', 'mergejoin', 'material', 'memoize'].map((plan) => `set enable_${plan} = off`)
 
 interface Lane {
   readonly connection: Connection

@@ -1,12 +1,12 @@
 import { Command } from 'commander'
 import * as z from 'zod'
-import { agentPage, findAgentId } from '../agents.ts'
+import { findAgentId } from '../agents.ts'
 import { Client } from '../client.ts'
 import type { Io } from '../io.ts'
 import { printList, type List } from '../lists.ts'
 import { withClient, withExamples, withList, type ClientOptions, type ListOptions } from '../options.ts'
 import { printable, relativeTime } from '../print.ts'
-import { agentShape, type Agent } from '../replies.ts'
+import { agentPage, agentShape, type Agent } from '../replies.ts'
 import { collect, parseLabel } from '../values.ts'
 
 interface CreateOptions extends ClientOptions {

@@ -61,6 +61,6 @@ async function readText(given: string, io: Io): Promise<string> {
 
 async function withSuggestion(error: unknown, path: string, io: Io): Promise<unknown> {
   if (!(error instanceof CliError) || error.code !== 'method.unknown') return error
-  const todo = suggestMethod(path, await methodNames(io))
+  const todo = await suggestMethod(path, await methodNames(io))
   return new CliError(error.exit, error.code, error.message, { ...error.details, todo, cause: error })
 }

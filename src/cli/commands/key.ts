@@ -7,9 +7,9 @@ import type { Io } from '../io.ts'
 import { printList, type List } from '../lists.ts'
 import { withClient, withExamples, withList, type ClientOptions, type ListOptions } from '../options.ts'
 import { printable, relativeTime } from '../print.ts'
-import { apiKeyShape, pageShape, type ApiKey } from '../replies.ts'
+import { apiKeyShape, keyPage, type ApiKey } from '../replies.ts'
 import { onceText } from '../shown-once.ts'
-import { integerBetween, parseExpiry, parseNetwork, parseScopes } from '../values.ts'
+import { checkScopes, integerBetween, parseExpiry, parseNetwork, parseScopes } from '../values.ts'
 
 interface CreateOptions extends ClientOptions {
   readonly agent: string
@@ -26,7 +26,7 @@ const revokedShape = z.object({ apiKey: apiKeyShape })
 const list: List<ApiKey> = {
   name: 'keys',
   method: 'IdentityService/ListKeys',
-  shape: pageShape('keys', apiKeyShape),
+  shape: keyPage,
   head: ['ID', 'AGENT', 'SCOPES', 'CREATED', 'LAST USED', 'STATE'],
   cells: (key, nowMs) => [
     key.id,
@@ -67,6 +67,7 @@ function createCommand(io: Io): Command {
       if ((ratePerSecond === undefined) !== (rateBurst === undefined)) {
         throw usage('--rate and --burst go together.', 'Give both, such as --rate 50 --burst 100.')
       }
+      await checkScopes(scopes)
       const client = new Client(options, io)
       const agentId = await findAgentId(client, options.agent)
       const message = { agentId, scopes, expiresAt, allowedCidrs, ratePerSecond, rateBurst }
@@ -107,7 +108,8 @@ function revokeCommand(io: Io): Command {
 
 function createdText(apiKey: ApiKey, key: string, io: Io): string {
   const { id, scopes, expiresAt } = apiKey
-  const end = expiresAt === null ? 'never expires' : `expires ${relativeTime(expiresAt, io.now())}`
+  const end =
+    expiresAt === null ? 'never expires' : `expires ${relativeTime(expiresAt, io.now())}, at ${printable(expiresAt)}`
   return `Key ${printable(id)} allows ${printable(scopes.join(', '))} and ${end}.\n${onceText(key, id, io.out.colours)}`
 }
 

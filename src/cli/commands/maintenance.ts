@@ -19,7 +19,7 @@ interface DirOptions extends JsonOption {
 
 function migrateCommand(io: Io): Command {
   const command = withJson(new Command('migrate'))
-    .summary('bring the database schema up to date, as the owner role')
+    .summary('Brings the database schema up to date, as the owner role.')
     .description('Brings the schema of the database up to date, as the owner role (database.owner).')
     .requiredOption('--config <file>', 'the settings file')
     .option('--plan', 'say what would be done, and do nothing')
@@ -45,7 +45,7 @@ function migrateCommand(io: Io): Command {
 
 function downCommand(io: Io): Command {
   const command = withJson(withDir(new Command('down')))
-    .summary('stop a PostgreSQL that an earlier `up` left running')
+    .summary('Stops a PostgreSQL that an earlier `up` left running.')
     .description('Stops the PostgreSQL of an instance that `up` left running, for example because it was killed.')
     .action(async ({ dir, json }: DirOptions) => {
       const outcome = await withServer(io, undefined, (server) => server.down(resolve(dir)))
@@ -57,7 +57,7 @@ function downCommand(io: Io): Command {
 
 function adminCommand(io: Io): Command {
   const recover = withJson(withDir(new Command('recover')))
-    .summary('make a new admin key for an instance of `up`')
+    .summary('Makes a new admin key for an instance of `up`.')
     .description(
       'Makes a new admin key for an instance of `up`, for when the first one is lost. Needs access to its folder, and is recorded in the ledger.',
     )

@@ -13,7 +13,7 @@ export function startCommands(io: Io): readonly Command[] {
 
 function upCommand(io: Io): Command {
   const command = withJson(withDir(new Command('up')))
-    .summary('start everything on this machine, with a PostgreSQL of its own')
+    .summary('Starts everything on this machine, with a PostgreSQL of its own.')
     .description(
       'Starts everything on this machine, on loopback, with a PostgreSQL of its own. The first start makes the admin key and shows it once.',
     )
@@ -28,7 +28,7 @@ function upCommand(io: Io): Command {
 
 function serveCommand(io: Io): Command {
   const command = withJson(new Command('serve'))
-    .summary('start a production server from a settings file')
+    .summary('Starts a production server from a settings file.')
     .description(
       'Starts a production server from a settings file and a PostgreSQL that is there already. Refuses settings that are wrong, unsafe or contradictory, and names all of them at once.',
     )

@@ -5,7 +5,7 @@ import type { Io } from '../io.ts'
 import { printList, type List } from '../lists.ts'
 import { withClient, withExamples, withList, type ClientOptions, type ListOptions } from '../options.ts'
 import { printable, relativeTime } from '../print.ts'
-import { pageShape, tenantShape, type Tenant } from '../replies.ts'
+import { tenantPage, tenantShape, type Tenant } from '../replies.ts'
 import { onceText } from '../shown-once.ts'
 
 const createdShape = z.object({ tenant: tenantShape, key: z.string().default(''), keyId: z.string().default('') })
@@ -14,7 +14,7 @@ const disabledShape = z.object({ tenant: tenantShape })
 const list: List<Tenant> = {
   name: 'tenants',
   method: 'TenantService/List',
-  shape: pageShape('tenants', tenantShape),
+  shape: tenantPage,
   head: ['NAME', 'ID', 'CREATED', 'STATE'],
   cells: ({ name, id, createdAt, disabledAt }, nowMs) => [
     name,

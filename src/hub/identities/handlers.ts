@@ -9,7 +9,7 @@ import {
   ListKeysResponseSchema,
   RevokeKeyResponseSchema,
 } from '@portcullis/contract'
-import { isRefusal, makeKey, refuse, sha256, uuidv7 } from '#core'
+import { isRefusal, makeKey, refuse, sha256Hex, uuidv7 } from '#core'
 import { Fields } from '../fields.ts'
 import { read, readScope, write } from '../handler.ts'
 import { listPage } from '../paging.ts'
@@ -96,7 +96,7 @@ const createKey = write(
     const args = {
       id,
       agentId: fields.id('agentId', message.agentId, 'agt'),
-      digest: sha256(secret).toString('hex'),
+      digest: sha256Hex(secret),
       scopes: fields.texts('scopes', message.scopes, 50, 100).toSorted(),
       allowedModels: fields.texts('allowedModels', message.allowedModels, 100, 200),
       allowedTools: fields.texts('allowedTools', message.allowedTools, 100, 200),

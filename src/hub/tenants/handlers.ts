@@ -8,7 +8,7 @@ import {
   TenantServiceListResponseSchema,
   type Tenant,
 } from '@portcullis/contract'
-import { isRefusal, makeKey, publicId, refuse, sha256, tenantAdminScopes, uuidv7 } from '#core'
+import { isRefusal, makeKey, publicId, refuse, sha256Hex, tenantAdminScopes, uuidv7 } from '#core'
 import { Fields } from '../fields.ts'
 import { read, readScope, write } from '../handler.ts'
 import { listPage } from '../paging.ts'
@@ -30,7 +30,7 @@ const createTenant = write(
     return effect({
       operation: 'tenant.create',
       key: name,
-      args: { id, name, operatorId: uuidv7(nowMs), keyId, keyDigest: sha256(secret).toString('hex'), keyScopes: tenantAdminScopes },
+      args: { id, name, operatorId: uuidv7(nowMs), keyId, keyDigest: sha256Hex(secret), keyScopes: tenantAdminScopes },
       changesCredentials: true,
       answer: (row) => {
         if (row === undefined) return refuse('object.exists', `tenant ${name} exists`)

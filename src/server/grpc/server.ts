@@ -9,7 +9,7 @@ import { publicMessage, statusDetails } from '../error-info.ts'
 import type { Admission, Pipeline } from '../pipeline.ts'
 import { addHealth } from './health.ts'
 import { addReflection } from './reflection.ts'
-import { interceptOwnStatus, makeServer, serveUnknown, type TransportStatus } from './transport.ts'
+import { interceptOwnStatus, makeServer, registeredPaths, serveUnknown, type SentStatus, type TransportStatus } from './transport.ts'
 
 export interface GrpcListener {
   /** `host:port` as bound. */
@@ -28,12 +28,15 @@ interface GrpcParts {
 /** The gRPC door: raw bytes in and out, the decision at the metadata, the body decoded after it. */
 export async function listenGrpc({ config, pipeline, log, healthy }: GrpcParts): Promise<GrpcListener> {
   const admissions = new WeakMap<Metadata, Admission>()
-  const server = makeServer(config.limits.grpc, { interceptors: [gateInterceptor(pipeline, admissions, log)] })
-  for (const method of methods.values()) {
-    server.register(method.path, unaryHandler(method, pipeline, admissions), asIs, asIs, 'unary')
-  }
+  // Services of the transport itself (health, reflection where it is on): public, and they decide nothing.
+  const open = new Set<string>()
+  const server = makeServer(config.limits.grpc, { interceptors: [gateInterceptor({ pipeline, admissions, log, open })] })
   addHealth(server, healthy)
   if (config.reflection.enabled) addReflection(server)
+  for (const path of registeredPaths(server)) open.add(path)
+  for (const method of methods.values()) {
+    server.register(method.path, unaryHandler(method, { pipeline, admissions, log }), asIs, asIs, 'unary')
+  }
   serveUnknown(server)
   const { host, port } = splitAddress(config.listen.grpc)
   const bound = await new Promise<number>((resolve, reject) => {
@@ -55,29 +58,34 @@ export async function listenGrpc({ config, pipeline, log, healthy }: GrpcParts):
   }
 }
 
+interface InterceptorParts {
+  readonly pipeline: Pipeline
+  readonly admissions: WeakMap<Metadata, Admission>
+  readonly log: Logger
+  readonly open: ReadonlySet<string>
+}
+
 /** Decides when the metadata has arrived; the message of a refused call is never read. */
-function gateInterceptor(pipeline: Pipeline, admissions: WeakMap<Metadata, Admission>, log: Logger): ServerInterceptor {
+function gateInterceptor({ pipeline, admissions, log, open }: InterceptorParts): ServerInterceptor {
   return (descriptor, call) => {
+    if (open.has(descriptor.path)) return withRequestId(call)
     const method = methods.get(descriptor.path)
-    // Services of the transport itself (health, reflection) are public and decide nothing.
-    if (method === undefined && isTransportService(descriptor.path)) return new ServerInterceptingCall(call)
     const remote = peerAddress(call.getConnectionInfo().remoteAddress)
     let requestId = ''
     let admission: Admission | undefined
-    const own = interceptOwnStatus(call, (told) => {
+    const own = interceptOwnStatus(call, async (told) => {
       const refusal = transportRefusal(told)
       if (refusal.code === 'bounds.message_too_large') {
         log.warn({ event: 'bounds.message_too_large', method: descriptor.path, remote, requestId }, 'gRPC message over the bound')
       }
-      if (admission !== undefined && refusal.code !== 'bounds.deadline') void pipeline.reject(admission, refusal)
+      if (admission !== undefined && refusal.code !== 'bounds.deadline') await pipeline.reject(admission, refusal)
       return statusOf(refusal, requestId)
     })
     return new ServerInterceptingCall(call, {
       start: (next) => {
         next({
           onReceiveMetadata: (metadata, forward) => {
-            requestId = sentRequestId(text(metadata, 'x-request-id')) ?? publicId('req', uuidv7())
-            metadata.set('x-request-id', requestId)
+            requestId = takeRequestId(metadata)
             const refuseWith = (refusal: Refusal): void => {
               const answer = statusOf(refusal, requestId)
               own.ours(answer.metadata)
@@ -112,7 +120,38 @@ function gateInterceptor(pipeline: Pipeline, admissions: WeakMap<Metadata, Admis
   }
 }
 
-function unaryHandler(method: Method, pipeline: Pipeline, admissions: WeakMap<Metadata, Admission>) {
+/** A call that is not decided on, but whose reply has its request id as every other (SPEC C3). */
+function withRequestId(call: ConstructorParameters<typeof ServerInterceptingCall>[0]): ServerInterceptingCall {
+  let requestId = ''
+  return new ServerInterceptingCall(call, {
+    start: (next) => {
+      next({
+        onReceiveMetadata: (metadata, forward) => {
+          requestId = takeRequestId(metadata)
+          forward(metadata)
+        },
+      })
+    },
+    sendMetadata: (metadata, next) => {
+      metadata.set('x-request-id', requestId)
+      next(metadata)
+    },
+    sendStatus: (value, next) => {
+      const metadata = value.metadata ?? new Metadata()
+      metadata.set('x-request-id', requestId)
+      next({ ...value, metadata })
+    },
+  })
+}
+
+/** The id that the caller sent, or a new one; what follows finds it in the metadata. */
+function takeRequestId(metadata: Metadata): string {
+  const requestId = sentRequestId(text(metadata, 'x-request-id')) ?? publicId('req', uuidv7())
+  metadata.set('x-request-id', requestId)
+  return requestId
+}
+
+function unaryHandler(method: Method, { pipeline, admissions, log }: Omit<InterceptorParts, 'open'>) {
   return (
     call: ServerUnaryCall<Buffer, Buffer>,
     callback: (error: { code: number; details: string; metadata: Metadata } | null, value?: Buffer) => void,
@@ -121,19 +160,25 @@ function unaryHandler(method: Method, pipeline: Pipeline, admissions: WeakMap<Me
     const requestId = text(call.metadata, 'x-request-id') ?? ''
     // Fails closed: a call that reached its handler without a decision is refused.
     if (admission === undefined) return callback(statusOf(refuse('server.internal', 'not admitted'), requestId))
-    void pipeline.performBytes(admission, call.request, text(call.metadata, 'idempotency-key')).then((reply) => {
-      if (isRefusal(reply)) return callback(statusOf(reply, requestId))
-      const head = new Metadata()
-      head.set('x-request-id', requestId)
-      if (reply.replayed) head.set('idempotency-replayed', 'true')
-      call.sendMetadata(head)
-      const bytes = toBinary(method.output, reply.message)
-      return callback(null, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
-    })
+    void pipeline
+      .performBytes(admission, call.request, text(call.metadata, 'idempotency-key'))
+      .then((reply) => {
+        if (isRefusal(reply)) return callback(statusOf(reply, requestId))
+        const bytes = reply.bytes ?? toBinary(method.output, reply.message)
+        const head = new Metadata()
+        head.set('x-request-id', requestId)
+        if (reply.replayed) head.set('idempotency-replayed', 'true')
+        call.sendMetadata(head)
+        return callback(null, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
+      })
+      .catch((error: unknown) => {
+        log.error({ event: 'server.fault', err: error, method: method.path, requestId }, 'fault in a gRPC reply')
+        callback(statusOf(refuse('server.internal', 'fault'), requestId))
+      })
   }
 }
 
-function statusOf(refusal: Refusal, requestId: string): { code: number; details: string; metadata: Metadata } {
+function statusOf(refusal: Refusal, requestId: string): SentStatus {
   const metadata = new Metadata()
   metadata.set('x-request-id', requestId)
   metadata.set('grpc-status-details-bin', Buffer.from(statusDetails(refusal, requestId)))
@@ -147,15 +192,15 @@ function transportRefusal({ code, details }: TransportStatus): Refusal {
       return refuse(details.startsWith('Sent') ? 'bounds.reply_too_large' : 'bounds.message_too_large', details)
     case status.DEADLINE_EXCEEDED:
       return refuse('bounds.deadline', details)
+    case status.UNIMPLEMENTED:
+      // Also said of no message, and of two.
+      if (!details.includes('encoding')) return refuse('input.malformed', details)
+      return refuse('bounds.content_type', details, { detail: 'send the message as it is, or compressed with gzip or deflate' })
     case status.UNKNOWN:
       return refuse('server.internal', details)
     default:
       return refuse('input.malformed', details)
   }
-}
-
-function isTransportService(path: string): boolean {
-  return path.startsWith('/grpc.health.v1.') || path.startsWith('/grpc.reflection.')
 }
 
 function texts(metadata: Metadata, name: string): readonly string[] {

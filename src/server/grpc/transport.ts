@@ -73,19 +73,24 @@ export function serveUnknown(server: Server): void {
 const unknownPath = '(unknown)'
 
 /**
- * Tells of statuses that grpc-js sends by itself (a message over the bound, a bad encoding, a passed deadline) and replaces
- * them: they never pass an interceptor. `call` is the innermost call of grpc-js.
+ * Tells of the first status that grpc-js sends by itself (a message over the bound, a bad encoding, a passed deadline) and
+ * replaces it: such statuses never pass an interceptor. `call` is the innermost call of grpc-js.
  */
-export function interceptOwnStatus(call: object, replace: (own: TransportStatus) => { code: number; details: string; metadata: Metadata }): {
+export function interceptOwnStatus(call: object, replace: (own: TransportStatus) => Promise<SentStatus>): {
   /** Marks a status as ours, so that it passes as it is. */
   readonly ours: (metadata: Metadata) => Metadata
 } {
   const marks = new WeakSet<Metadata>()
   const inner = call as { sendStatus: (value: { code: number; details: string; metadata: Metadata | null }) => void }
   const send = inner.sendStatus.bind(inner)
+  let replaced = false
   inner.sendStatus = (value) => {
-    if (value.code === status.OK || (value.metadata !== null && value.metadata !== undefined && marks.has(value.metadata))) send(value)
-    else send(replace({ code: value.code, details: value.details }))
+    if (value.code === status.OK || (value.metadata !== null && value.metadata !== undefined && marks.has(value.metadata))) return send(value)
+    // Each further frame of a message over the bound brings the same status again.
+    if (replaced) return undefined
+    replaced = true
+    void replace({ code: value.code, details: value.details }).then(send)
+    return undefined
   }
   return {
     ours: (metadata) => {
@@ -93,6 +98,17 @@ export function interceptOwnStatus(call: object, replace: (own: TransportStatus)
       return metadata
     },
   }
+}
+
+export interface SentStatus {
+  readonly code: number
+  readonly details: string
+  readonly metadata: Metadata
+}
+
+/** The paths that have a handler of their own. */
+export function registeredPaths(server: Server): ReadonlySet<string> {
+  return new Set(internals(server).handlers.keys())
 }
 
 function internals(server: Server): Internals {

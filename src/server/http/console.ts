@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { sha256 } from '#core'
+import { sha256Hex } from '#core'
 import { escape, page } from './page.ts'
 
 export interface ConsoleSession {
@@ -53,5 +53,5 @@ function cookie(request: FastifyRequest): string | undefined {
 }
 
 function digest(text: string): string {
-  return sha256(text).toString('hex')
+  return sha256Hex(text)
 }

@@ -63,7 +63,7 @@ async function answer(request: FastifyRequest, reply: FastifyReply, method: Meth
   if (result.refused) return sendRefusal(request, reply, result, origin)
   if (result.replayed) void reply.header('idempotency-replayed', 'true')
   void reply.header('cache-control', 'no-store')
-  if (binary) return reply.type('application/proto').send(Buffer.from(toBinary(method.output, result.message)))
+  if (binary) return reply.type('application/proto').send(Buffer.from(result.bytes ?? toBinary(method.output, result.message)))
   return reply.type('application/json').send(toJsonString(method.output, result.message, { alwaysEmitImplicit: true }))
 }
 
@@ -75,9 +75,10 @@ async function perform(request: FastifyRequest, admission: Admission, method: Me
   try {
     message = decodeJson(method, body)
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
-    // What the decoder says names fields of the request and nothing of ours.
-    const refusal = refuse('input.malformed', reason.slice(0, 500), { detail: reason.slice(0, 200).toWellFormed() })
+    const said = (error instanceof Error ? error.message : String(error)).slice(0, 200).toWellFormed()
+    // What the decoder says names fields of the request and nothing of ours. The ledger keeps it without the quoted values,
+    // which may be secrets that stand in the wrong place.
+    const refusal = refuse('input.malformed', `json: ${said.replace(/".*/s, '…')}`, { detail: said })
     return pipeline.reject(admission, refusal)
   }
   return pipeline.perform(admission, message, key)

@@ -145,15 +145,14 @@ create index on portcullis.run_events (tenant_id, run_id, id);
 
 create table portcullis.idempotency (
   tenant_id uuid not null,
-  -- SHA-256 of caller, method and key.
-  key_digest bytea not null,
+  -- SHA-256 of caller, method and key. The caller belongs to one tenant, so the digest alone is unique.
+  key_digest bytea primary key,
   -- SHA-256 of the decoded message without its key field.
   payload_digest bytea not null,
   -- The transaction that wrote the row: only its own statements may do the work.
   xid xid8 not null default pg_current_xact_id(),
   reply bytea,
-  created_at timestamptz not null default now(),
-  primary key (tenant_id, key_digest)
+  created_at timestamptz not null default now()
 ) with (fillfactor = 80);
 create index on portcullis.idempotency using brin (created_at);
 

@@ -1,0 +1,31 @@
+import { availableParallelism } from 'node:os'
+import { parseArgs } from 'node:util'
+import type { Bar } from './bar.ts'
+import { p1 } from './p1/index.ts'
+
+const bars: readonly Bar[] = [p1]
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    json: { type: 'boolean', default: false },
+    rounds: { type: 'string', default: '5' },
+    seconds: { type: 'string', default: '4' },
+  },
+})
+const wanted = bars.filter(({ id }) => positionals.length === 0 || positionals.includes(id))
+if (wanted.length === 0) {
+  console.error(`There is no bar ${positionals.join(' ')}; there are ${bars.map(({ id }) => id).join(', ')}.`)
+  process.exit(2)
+}
+for (const bar of wanted) {
+  const { more, ...result } = await bar.run({
+    rounds: Number(values.rounds),
+    seconds: Number(values.seconds),
+    say: (line) => console.error(`${bar.id} ${line}`),
+  })
+  const rounded = Object.fromEntries(Object.entries({ ...result, ...more }).map(([name, value]) => [name, typeof value === 'number' ? Math.round(value * 1000) / 1000 : value]))
+  const document = { id: bar.id, ...rounded, cores: availableParallelism(), node: process.version, date: new Date().toISOString().slice(0, 10) }
+  if (values.json) console.log(JSON.stringify(document))
+  else console.log(`${bar.id} ${bar.claim}: ratio ${rounded['ratio']}\n${JSON.stringify(document, null, 2)}`)
+}

@@ -1,0 +1,78 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { embeddedHome } from '../src/server/embedded/index.ts'
+
+const binary = new URL('../bin/portcullis.js', import.meta.url).pathname
+
+/** The product as its users start it, in a process and a folder of its own, on free ports. */
+export interface OurServer {
+  readonly dir: string
+  readonly pid: number
+  readonly grpc: string
+  readonly url: string
+  readonly adminKey: string
+  call(method: string, body: object, key?: string): Promise<Reply>
+  /** An agent whose key has a rate far above any load of a bench. */
+  agent(name: string): Promise<{ readonly id: string; readonly key: string }>
+  /** How to reach its PostgreSQL as that role. */
+  database(role: string): Promise<{ host: string; port: number; user: string; password: string; database: string }>
+  stop(): Promise<void>
+}
+
+// oxlint-disable-next-line typescript/no-explicit-any -- the JSON of any reply
+type Reply = any
+
+export async function startOurs(env: Readonly<Record<string, string>> = {}): Promise<OurServer> {
+  const dir = await mkdtemp(join(tmpdir(), 'portcullis-bench-'))
+  const child = spawn(process.execPath, [binary, 'up', '--json', '--dir', dir], {
+    env: { ...process.env, PORTCULLIS__LISTEN__GRPC: '127.0.0.1:0', PORTCULLIS__LISTEN__HTTP: '127.0.0.1:0', PORTCULLIS__LISTEN__MANAGEMENT: '127.0.0.1:0', ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const ready = await firstLine(child)
+  const url = `http://${ready.http}`
+  const call = async (method: string, body: object, key: string = ready.adminKey): Promise<Reply> => {
+    const headers = { 'content-type': 'application/json', authorization: `Bearer ${key}` }
+    const response = await fetch(`${url}/portcullis.v1.${method}`, { method: 'POST', headers, body: JSON.stringify(body) })
+    const reply: Reply = await response.json()
+    if (!response.ok) throw new Error(`${method}: ${JSON.stringify(reply)}`)
+    return reply
+  }
+  return {
+    dir,
+    pid: child.pid ?? 0,
+    grpc: ready.grpc,
+    url,
+    adminKey: ready.adminKey,
+    call,
+    agent: async (name) => {
+      const { agent } = await call('IdentityService/CreateAgent', { name })
+      const scopes = ['telemetry:write']
+      const { key } = await call('IdentityService/CreateKey', { agentId: agent.id, scopes, ratePerSecond: 1_000_000, rateBurst: 1_000_000 })
+      return { id: agent.id, key }
+    },
+    database: async (user) => {
+      const { home } = embeddedHome(dir)
+      const passwords: Record<string, string> = JSON.parse(await readFile(join(home, 'database-passwords.json'), 'utf8'))
+      const port = Number(await readFile(join(home, 'postgres-port'), 'utf8'))
+      return { host: '127.0.0.1', port, user, password: passwords[user] ?? '', database: 'portcullis' }
+    },
+    stop: async () => {
+      if (child.exitCode === null) {
+        child.kill('SIGTERM')
+        await once(child, 'exit')
+      }
+      await rm(embeddedHome(dir).home, { recursive: true, force: true })
+      await rm(dir, { recursive: true, force: true })
+    },
+  }
+}
+
+async function firstLine(child: ChildProcess): Promise<Reply> {
+  if (child.stdout === null) throw new Error('no stdout')
+  for await (const line of createInterface({ input: child.stdout })) return JSON.parse(line)
+  throw new Error('the server ended before it was ready; its messages are above')
+}

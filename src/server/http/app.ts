@@ -1,0 +1,114 @@
+import fastify, { type FastifyError, type FastifyInstance, type FastifyRequest } from 'fastify'
+import type { Socket } from 'node:net'
+import type { Logger } from 'pino'
+import type { Config } from '#config'
+import { cidrContains, parseCidr, publicId, refusals, refuse, uuidv7, type Refusal, type RefusalCode } from '#core'
+import { sentRequestId } from '../credentials.ts'
+import { sendRefusal } from './problem.ts'
+
+// How often node looks for requests that are over their time; its own default of 30 s would let them hold a socket that long.
+const lookForLateEveryMs = 1000
+
+/** A Fastify with the bounds of the configuration; every HTTP listener is made here (SPEC G1). */
+export function makeApp(config: Config, log: Logger, origin: () => string = () => ''): FastifyInstance {
+  const { http } = config.limits
+  const proxies = config.trustedProxies.map(parseCidr)
+  const app = fastify({
+    bodyLimit: http.bodyBytes,
+    requestTimeout: http.requestTimeoutMs,
+    keepAliveTimeout: http.idleTimeoutMs,
+    connectionTimeout: 0,
+    return503OnClosing: true,
+    forceCloseConnections: 'idle',
+    routerOptions: { ignoreTrailingSlash: false, caseSensitive: true, maxParamLength: 200 },
+    // Forwarded headers are believed only from configured proxies; by default from nobody (SPEC G12).
+    trustProxy: proxies.length === 0 ? false : (address: string) => proxies.some((cidr) => cidrContains(cidr, address)),
+    genReqId: (request) => sentRequestId(header(request.headers['x-request-id'])) ?? newRequestId(),
+    http: { maxHeaderSize: http.headerBytes, headersTimeout: http.headersTimeoutMs, connectionsCheckingInterval: lookForLateEveryMs },
+    clientErrorHandler: answerBroken,
+  })
+  // Counted below with a refusal of ours; node would drop what is over its count and go on.
+  app.server.maxHeadersCount = 0
+  app.addHook('onRequest', async (request, reply) => {
+    void reply.header('x-request-id', request.id)
+    const refusal = overBound(request, http)
+    if (refusal === undefined) return undefined
+    if (refusal.code === 'bounds.message_too_large') warnTooLarge(log, request)
+    // The rest of the request is not read: the connection ends with the reply.
+    void reply.header('connection', 'close')
+    return sendRefusal(request, reply, refusal, origin())
+  })
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser(['application/json', 'application/proto'], { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
+  return app
+}
+
+export async function stopApp(app: FastifyInstance, deadlineMs: number): Promise<void> {
+  const late = setTimeout(() => app.server.closeAllConnections(), deadlineMs)
+  await app.close()
+  clearTimeout(late)
+}
+
+/** What an error of Fastify or of a handler is to the caller. Faults are logged here. */
+export function refusalOf(error: FastifyError, request: FastifyRequest, log: Logger): Refusal {
+  switch (error.code) {
+    case 'FST_ERR_CTP_BODY_TOO_LARGE':
+      warnTooLarge(log, request)
+      return refuse('bounds.message_too_large', error.message)
+    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
+      return refuse('bounds.content_type', error.message)
+    case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
+    case 'FST_ERR_BAD_URL':
+    case 'ECONNRESET':
+      return refuse('input.malformed', error.message)
+    default:
+      log.error({ event: 'server.fault', err: error, requestId: request.id }, 'fault in an HTTP request')
+      return refuse('server.internal', error.message)
+  }
+}
+
+function overBound(request: FastifyRequest, { bodyBytes, headerCount }: Config['limits']['http']): Refusal | undefined {
+  const headers = request.raw.rawHeaders.length / 2
+  if (headers > headerCount) return refuse('bounds.headers_too_large', `${headers} header fields`)
+  const declared = Number(request.headers['content-length'] ?? 0)
+  return declared > bodyBytes ? refuse('bounds.message_too_large', `declared ${declared} bytes`) : undefined
+}
+
+function warnTooLarge(log: Logger, request: FastifyRequest): void {
+  const path = request.raw.url?.split('?', 1)[0]?.slice(0, 200)
+  const declared = request.headers['content-length']
+  const declaredBytes = declared === undefined ? null : Number(declared)
+  log.warn({ event: 'bounds.message_too_large', path, declaredBytes, requestId: request.id }, 'HTTP body over the bound')
+}
+
+/** Answers what node:http could not read: there is no request yet, so the reply is written by hand. */
+function answerBroken(error: Error & { readonly code?: string }, socket: Socket): void {
+  if (socket.destroyed || !socket.writable) return
+  const [line, code] = brokenReplies[error.code ?? ''] ?? brokenReply
+  const requestId = newRequestId()
+  const body = JSON.stringify({ type: `/problems/${code}`, title: refusals[code].say, status: Number(line.slice(0, 3)), code, requestId })
+  const head = [
+    `HTTP/1.1 ${line}`,
+    'content-type: application/problem+json',
+    `content-length: ${Buffer.byteLength(body)}`,
+    'cache-control: no-store',
+    'x-content-type-options: nosniff',
+    `x-request-id: ${requestId}`,
+    'connection: close',
+  ]
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
+}
+
+const brokenReply: readonly [string, RefusalCode] = ['400 Bad Request', 'input.malformed']
+const brokenReplies: Readonly<Record<string, readonly [string, RefusalCode]>> = {
+  HPE_HEADER_OVERFLOW: ['431 Request Header Fields Too Large', 'bounds.headers_too_large'],
+  ERR_HTTP_REQUEST_TIMEOUT: ['408 Request Timeout', 'bounds.deadline'],
+}
+
+function newRequestId(): string {
+  return publicId('req', uuidv7())
+}
+
+function header(value: string | readonly string[] | undefined): string | undefined {
+  return typeof value === 'string' ? value : undefined
+}

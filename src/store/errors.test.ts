@@ -1,0 +1,39 @@
+import { describe, expect, it } from 'vitest'
+import { DatabaseError } from 'pg'
+import { classify, describe as describeError, sqlState } from './errors.ts'
+
+function answered(state: string): DatabaseError {
+  const error = new DatabaseError('said the server', 0, 'error')
+  error.code = state
+  error.severity = 'ERROR'
+  return error
+}
+
+describe('classify', () => {
+  it.each([
+    ['23505', 'statement'],
+    ['22021', 'statement'],
+    ['LG005', 'statement'],
+    ['55P03', 'contended'],
+    ['57014', 'contended'],
+    ['40P01', 'contended'],
+    ['40001', 'contended'],
+    ['53300', 'unavailable'],
+    ['57P01', 'unavailable'],
+    ['25006', 'unavailable'],
+    // The server ended the session because nothing came from us in time: no member is to blame.
+    ['25P03', 'unavailable'],
+    ['25P04', 'unavailable'],
+  ])('L5: %s means %s', (state, meaning) => {
+    expect(classify(answered(state))).toBe(meaning)
+  })
+
+  it('L5: what the server did not answer is an error of the connection, also where it has a code of five letters', () => {
+    const broken = Object.assign(new Error('broken'), { code: 'EPIPE' })
+    expect([classify(broken), sqlState(broken), describeError(broken)]).toEqual(['unavailable', undefined, 'broken'])
+  })
+
+  it('L5: the reason in the ledger names the state', () => {
+    expect(describeError(answered('23505'))).toBe('23505 said the server')
+  })
+})

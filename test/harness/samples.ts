@@ -1,0 +1,51 @@
+import { create, ScalarType, type DescField, type Message } from '@bufbuild/protobuf'
+import type { Method } from '@portcullis/contract'
+
+/** The kinds of object that a field ending in `_id` can name. A field of a new kind fails until it is named here. */
+export type ObjectKind = 'run' | 'agent' | 'key' | 'tenant'
+
+const kinds: Readonly<Record<string, ObjectKind>> = { run_id: 'run', agent_id: 'agent', key_id: 'key', tenant_id: 'tenant' }
+
+// Fields whose name ends in `_id` and that name no object of ours.
+const freeText = new Set(['task_id', 'request_id'])
+
+// Left unset: what every write and every list takes, and what has a meaning of its own.
+const unset = new Set(['idempotency_key', 'page_size', 'page_token', 'log', 'expires_at', 'allowed_cidrs'])
+
+let count = 0
+
+/** The objects that a call of this method names, by field. */
+export function objectFields(method: Method): readonly { readonly field: DescField; readonly kind: ObjectKind }[] {
+  return method.input.fields.flatMap((field) => {
+    const kind = kinds[field.name]
+    if (kind !== undefined) return [{ field, kind }]
+    if (field.name.endsWith('_id') && !freeText.has(field.name)) throw new Error(`${method.path}: say in samples.ts what kind of object ${field.name} names`)
+    return []
+  })
+}
+
+/** Whether the method answers with pages: then an object that is not there leaves an empty page. */
+export function isList(method: Method): boolean {
+  return method.output.fields.some((field) => field.name === 'next_page_token')
+}
+
+/** A valid request, built from the descriptor; `ids` are the objects it names. Filters of lists stay unset but for ids. */
+export function sample(method: Method, ids: Readonly<Partial<Record<ObjectKind, string>>>): Message {
+  count += 1
+  const fields = new Map(objectFields(method).map(({ field, kind }) => [field, ids[kind] ?? '']))
+  const values = method.input.fields.flatMap((field): [string, unknown][] => {
+    if (unset.has(field.name)) return []
+    const id = fields.get(field)
+    if (id !== undefined) return [[field.localName, id]]
+    const value = isList(method) ? undefined : valueOf(field)
+    return value === undefined ? [] : [[field.localName, value]]
+  })
+  return create(method.input, Object.fromEntries(values))
+}
+
+function valueOf(field: DescField): unknown {
+  if (field.fieldKind === 'list') return [field.name === 'scopes' ? 'telemetry:write' : 'sample']
+  if (field.fieldKind === 'enum') return (field.enum.values.find(({ name }) => /COMPLETED$|SUCCESS$/.test(name)) ?? field.enum.values[1])?.number
+  if (field.fieldKind !== 'scalar' || field.scalar !== ScalarType.STRING) return undefined
+  return field.name === 'data_json' ? '{}' : `sample-${count}`
+}

@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# What the full tests need beyond npm: real peers from Debian's packages. Everything else needs only `npm ci`.
+set -euo pipefail
+packages=(protobuf-compiler protobuf-compiler-grpc python3-grpcio python3-protobuf curl)
+missing=()
+for package in "${packages[@]}"; do
+  dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
+done
+if [ ${#missing[@]} -gt 0 ]; then
+  as_root=()
+  [ "$(id -u)" -eq 0 ] || as_root=(sudo)
+  "${as_root[@]}" apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}"
+fi
