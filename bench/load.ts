@@ -1,4 +1,4 @@
-import { connect, constants, type ClientHttp2Session } from 'node:http2'
+import { connect, constants, type ClientHttp2Session, type IncomingHttpHeaders } from 'node:http2'
 
 /** One prepared unary call: the path, its metadata and the bytes of the message. */
 export interface PreparedCall {
@@ -21,7 +21,12 @@ export interface LoadResult {
  * Keeps `inFlight` unary gRPC calls under way for that long and counts those that answered OK. A client of few parts, straight
  * on HTTP/2, so that on a small machine the servers are measured and not their client.
  */
-export async function load(address: string, inFlight: number, seconds: number, next: () => PreparedCall): Promise<LoadResult> {
+export async function load(
+  address: string,
+  inFlight: number,
+  seconds: number,
+  next: () => PreparedCall,
+): Promise<LoadResult> {
   const sessions = await Promise.all(Array.from({ length: Math.min(4, inFlight) }, () => open(address)))
   const latencies: number[] = []
   let failed = 0
@@ -38,8 +43,16 @@ export async function load(address: string, inFlight: number, seconds: number, n
   const tookSeconds = (performance.now() - startedAt) / 1000
   for (const session of sessions) session.close()
   latencies.sort((a, b) => a - b)
-  const at = (share: number): number => latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * share))] ?? Number.NaN
-  return { calls: latencies.length, failed, seconds: tookSeconds, perSecond: latencies.length / tookSeconds, p50Ms: at(0.5), p99Ms: at(0.99) }
+  const at = (share: number): number =>
+    latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * share))] ?? Number.NaN
+  return {
+    calls: latencies.length,
+    failed,
+    seconds: tookSeconds,
+    perSecond: latencies.length / tookSeconds,
+    p50Ms: at(0.5),
+    p99Ms: at(0.99),
+  }
 }
 
 /** Sends one call and answers its grpc-status. */
@@ -53,8 +66,9 @@ export function unary(session: ClientHttp2Session, { path, headers, message }: P
       ...headers,
     })
     let status = 'none'
-    const read = (trailers: Record<string, unknown>): void => {
-      if (trailers['grpc-status'] !== undefined) status = String(trailers['grpc-status'])
+    const read = (headers: IncomingHttpHeaders): void => {
+      const value = headers['grpc-status']
+      if (typeof value === 'string') status = value
     }
     stream.on('response', read)
     stream.on('trailers', read)

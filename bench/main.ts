@@ -24,8 +24,19 @@ for (const bar of wanted) {
     seconds: Number(values.seconds),
     say: (line) => console.error(`${bar.id} ${line}`),
   })
-  const rounded = Object.fromEntries(Object.entries({ ...result, ...more }).map(([name, value]) => [name, typeof value === 'number' ? Math.round(value * 1000) / 1000 : value]))
-  const document = { id: bar.id, ...rounded, cores: availableParallelism(), node: process.version, date: new Date().toISOString().slice(0, 10) }
+  const rounded = Object.fromEntries(
+    Object.entries({ ...result, ...more }).map(([name, value]) => [
+      name,
+      typeof value === 'number' ? Math.round(value * 1000) / 1000 : value,
+    ]),
+  )
+  const document = {
+    id: bar.id,
+    ...rounded,
+    cores: availableParallelism(),
+    node: process.version,
+    date: new Date().toISOString().slice(0, 10),
+  }
   if (values.json) console.log(JSON.stringify(document))
   else console.log(`${bar.id} ${bar.claim}: ratio ${rounded['ratio']}\n${JSON.stringify(document, null, 2)}`)
 }

@@ -29,14 +29,24 @@ type Reply = any
 export async function startOurs(env: Readonly<Record<string, string>> = {}): Promise<OurServer> {
   const dir = await mkdtemp(join(tmpdir(), 'portcullis-bench-'))
   const child = spawn(process.execPath, [binary, 'up', '--json', '--dir', dir], {
-    env: { ...process.env, PORTCULLIS__LISTEN__GRPC: '127.0.0.1:0', PORTCULLIS__LISTEN__HTTP: '127.0.0.1:0', PORTCULLIS__LISTEN__MANAGEMENT: '127.0.0.1:0', ...env },
+    env: {
+      ...process.env,
+      PORTCULLIS__LISTEN__GRPC: '127.0.0.1:0',
+      PORTCULLIS__LISTEN__HTTP: '127.0.0.1:0',
+      PORTCULLIS__LISTEN__MANAGEMENT: '127.0.0.1:0',
+      ...env,
+    },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const ready = await firstLine(child)
   const url = `http://${ready.http}`
   const call = async (method: string, body: object, key: string = ready.adminKey): Promise<Reply> => {
     const headers = { 'content-type': 'application/json', authorization: `Bearer ${key}` }
-    const response = await fetch(`${url}/portcullis.v1.${method}`, { method: 'POST', headers, body: JSON.stringify(body) })
+    const response = await fetch(`${url}/portcullis.v1.${method}`, {
+      method: 'POST',
+      headers,
+      body: JSON.stringify(body),
+    })
     const reply: Reply = await response.json()
     if (!response.ok) throw new Error(`${method}: ${JSON.stringify(reply)}`)
     return reply
@@ -51,12 +61,19 @@ export async function startOurs(env: Readonly<Record<string, string>> = {}): Pro
     agent: async (name) => {
       const { agent } = await call('IdentityService/CreateAgent', { name })
       const scopes = ['telemetry:write']
-      const { key } = await call('IdentityService/CreateKey', { agentId: agent.id, scopes, ratePerSecond: 1_000_000, rateBurst: 1_000_000 })
+      const { key } = await call('IdentityService/CreateKey', {
+        agentId: agent.id,
+        scopes,
+        ratePerSecond: 1_000_000,
+        rateBurst: 1_000_000,
+      })
       return { id: agent.id, key }
     },
     database: async (user) => {
       const { home } = embeddedHome(dir)
-      const passwords: Record<string, string> = JSON.parse(await readFile(join(home, 'database-passwords.json'), 'utf8'))
+      const passwords: Record<string, string> = JSON.parse(
+        await readFile(join(home, 'database-passwords.json'), 'utf8'),
+      )
       const port = Number(await readFile(join(home, 'postgres-port'), 'utf8'))
       return { host: '127.0.0.1', port, user, password: passwords[user] ?? '', database: 'portcullis' }
     },

@@ -32,7 +32,8 @@ const classes: Readonly<Record<AccessClass, AccessClassName | undefined>> = {
 /** Reads the access option of a method. Throws where it is absent or contradicts itself: such a method must not be served (SPEC C1). */
 export function accessOf(method: DescMethod): Method {
   const path = `/${method.parent.typeName}/${method.name}`
-  if (!hasOption(method, access)) throw new Error(`${path} has no (access) option; declare class, scope and risk in the contract`)
+  if (!hasOption(method, access))
+    throw new Error(`${path} has no (access) option; declare class, scope and risk in the contract`)
   const option = getOption(method, access)
   const accessClass = classes[option.class]
   if (accessClass === undefined) throw new Error(`${path} declares no access class`)
@@ -40,7 +41,8 @@ export function accessOf(method: DescMethod): Method {
   if ((option.scope === '') !== (accessClass === 'public_read')) {
     throw new Error(`${path}: a scope is required for all but public reads, and public reads take none`)
   }
-  if (option.idempotent !== (accessClass === 'write')) throw new Error(`${path}: writes, and only writes, are idempotent`)
+  if (option.idempotent !== (accessClass === 'write'))
+    throw new Error(`${path}: writes, and only writes, are idempotent`)
   if (option.idempotent !== method.input.fields.some((field) => field.name === 'idempotency_key')) {
     throw new Error(`${path}: the field idempotency_key and the option idempotent go together`)
   }
@@ -61,7 +63,9 @@ const services: readonly DescService[] = [HubService, IdentityService, LedgerSer
 
 /** Every method of the contract by path. Built at import: a method without its option stops the start. */
 export const methods: ReadonlyMap<string, Method> = new Map(
-  services.flatMap((service) => service.methods.map((method) => [`/${service.typeName}/${method.name}`, accessOf(method)])),
+  services.flatMap((service) =>
+    service.methods.map((method) => [`/${service.typeName}/${method.name}`, accessOf(method)]),
+  ),
 )
 
 /** The entry of `methods` for a method descriptor such as `HubService.method.startRun`. */

@@ -5,12 +5,19 @@ import { readdirSync, readFileSync } from 'node:fs'
  * exists and a test whose name begins with the row's id.
  */
 const page = readFileSync('docs/controls.md', 'utf8')
-const rows = [...page.matchAll(/^\| ([A-Z]\d+) \|(.*)\|$/gm)].map(([, id = '', rest = '']) => ({ id, cells: rest.split('|').map((cell) => cell.trim()) }))
+const rows = [...page.matchAll(/^\| ([A-Z]\d+) \|(.*)\|$/gm)].map(([, id = '', rest = '']) => ({
+  id,
+  cells: rest.split('|').map((cell) => cell.trim()),
+}))
 const problems: string[] = []
 if (rows.length === 0) problems.push('docs/controls.md has no rows')
-const tests = readdirSync('.', { recursive: true, encoding: 'utf8' }).filter((file) => !file.startsWith('node_modules') && /\.test\.ts$/.test(file))
+const tests = readdirSync('.', { recursive: true, encoding: 'utf8' }).filter(
+  (file) => !file.startsWith('node_modules') && file.endsWith('.test.ts'),
+)
 const named = new Map(tests.map((file) => [file, readFileSync(file, 'utf8')]))
-const files = new Set(readdirSync('.', { recursive: true, encoding: 'utf8' }).filter((file) => !file.startsWith('node_modules')))
+const files = new Set(
+  readdirSync('.', { recursive: true, encoding: 'utf8' }).filter((file) => !file.startsWith('node_modules')),
+)
 for (const { id, cells } of rows) {
   const [, enforced = '', proof = ''] = cells
   for (const [, file = ''] of `${enforced} ${proof}`.matchAll(/`([\w./-]+\.\w+)`/g)) {
@@ -19,7 +26,8 @@ for (const { id, cells } of rows) {
   const proofs = [...proof.matchAll(/`([\w./-]+\.test\.ts)`/g)].map(([, file = '']) => file)
   if (proofs.length === 0) problems.push(`${id} names no test`)
   const pattern = new RegExp(`['"\`](?:[A-Z]\\d+,? (?:and )?)*${id}[,:/ ]`)
-  if (proofs.length > 0 && !proofs.some((file) => pattern.test(named.get(file) ?? ''))) problems.push(`${id}: no test named "${id}: ..." in ${proofs.join(', ')}`)
+  if (proofs.length > 0 && !proofs.some((file) => pattern.test(named.get(file) ?? '')))
+    problems.push(`${id}: no test named "${id}: ..." in ${proofs.join(', ')}`)
 }
 if (problems.length > 0) {
   console.error(problems.join('\n'))

@@ -6,7 +6,11 @@ const [folder = '.', status = '0'] = process.argv.slice(2)
 let passed = 0
 let failed = 0
 for (const file of readdirSync(folder).filter((name) => name.endsWith('.json'))) {
-  const report = JSON.parse(readFileSync(join(folder, file), 'utf8')) as { numPassedTests: number; numFailedTests: number; success: boolean }
+  const report = JSON.parse(readFileSync(join(folder, file), 'utf8')) as {
+    numPassedTests: number
+    numFailedTests: number
+    success: boolean
+  }
   passed += report.numPassedTests
   failed += report.numFailedTests
 }

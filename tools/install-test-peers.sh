@@ -1,7 +1,11 @@
 #!/usr/bin/env bash
 # What the full tests need beyond npm: real peers from Debian's packages. Everything else needs only `npm ci`.
 set -euo pipefail
-packages=(protobuf-compiler protobuf-compiler-grpc python3-grpcio python3-protobuf curl)
+# libprotobuf-dev holds google/protobuf/descriptor.proto, which the contract imports and protoc does not bring.
+packages=(
+  protobuf-compiler protobuf-compiler-grpc libprotobuf-dev python3 python3-grpcio python3-protobuf
+  curl chromium fonts-dejavu-core
+)
 missing=()
 for package in "${packages[@]}"; do
   dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")

@@ -25,7 +25,10 @@ const failed: string[] = []
 for (const [name, command, ...args] of steps) {
   if (only.length > 0 && !only.some((word) => name.includes(word))) continue
   const startedAt = performance.now()
-  const { status } = spawnSync(command, args, { stdio: 'inherit', env: { ...process.env, PATH: `node_modules/.bin:${process.env['PATH'] ?? ''}` } })
+  const { status } = spawnSync(command, args, {
+    stdio: 'inherit',
+    env: { ...process.env, PATH: `node_modules/.bin:${process.env['PATH'] ?? ''}` },
+  })
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1)
   console.error(`${status === 0 ? 'ok    ' : 'FAILED'} ${name} (${seconds} s)`)
   if (status !== 0) failed.push(name)

@@ -27,9 +27,14 @@ export const p1: Bar = {
       for (let round = 0; round < rounds; round += 1) {
         results.ours.push(await load(ours.grpc, 256, seconds, hardened))
         results.twin.push(await load(twin.grpc, 256, seconds, plain))
-        say(`round ${round + 1}: ours ${results.ours.at(-1)?.perSecond.toFixed(0)}, twin ${results.twin.at(-1)?.perSecond.toFixed(0)} calls/s`)
+        say(
+          `round ${round + 1}: ours ${results.ours.at(-1)?.perSecond.toFixed(0)}, twin ${results.twin.at(-1)?.perSecond.toFixed(0)} calls/s`,
+        )
       }
-      const alone = { ours: await load(ours.grpc, 1, seconds, hardened), twin: await load(twin.grpc, 1, seconds, plain) }
+      const alone = {
+        ours: await load(ours.grpc, 1, seconds, hardened),
+        twin: await load(twin.grpc, 1, seconds, plain),
+      }
       const failed = [...results.ours, ...results.twin].reduce((sum, one) => sum + one.failed, 0)
       if (failed > 0) throw new Error(`${failed} calls failed: the figures mean nothing`)
       const rate = (list: readonly LoadResult[]): number => median(list.map((one) => one.perSecond))
@@ -110,7 +115,10 @@ export async function naiveDatabase(ours: OurServer): Promise<string> {
 }
 
 export async function startNaive(url: string): Promise<{ readonly grpc: string; stop(): void }> {
-  const child = spawn(process.execPath, [naiveFile], { env: { ...process.env, NAIVE_DATABASE_URL: url }, stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [naiveFile], {
+    env: { ...process.env, NAIVE_DATABASE_URL: url },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   for await (const line of createInterface({ input: child.stdout })) {
     const { grpc } = JSON.parse(line) as { grpc: string }
     return { grpc, stop: () => void child.kill() }

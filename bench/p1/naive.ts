@@ -1,7 +1,12 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import { Server, ServerCredentials, type sendUnaryData, type ServerUnaryCall } from '@grpc/grpc-js'
 import { Pool } from 'pg'
-import { HubService, RecordPromptAttemptRequestSchema, RecordPromptAttemptResponseSchema, type RecordPromptAttemptRequest } from '@portcullis/contract'
+import {
+  HubService,
+  RecordPromptAttemptRequestSchema,
+  RecordPromptAttemptResponseSchema,
+  type RecordPromptAttemptRequest,
+} from '@portcullis/contract'
 
 /**
  * The twin of P1: what one writes first. grpc-js, a pool of ten, one INSERT ... RETURNING per request; no key, no scope, no
@@ -17,16 +22,31 @@ const insert = `insert into naive_attempts (run_id, attempt_number, provider, mo
   error_message, input_tokens, output_tokens, latency_ms) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) returning id`
 
 async function record(message: RecordPromptAttemptRequest): Promise<Buffer> {
-  const { rows } = await pool.query<{ id: string }>({
-    name: 'insert',
-    text: insert,
-    values: [
-      message.runId, message.attemptNumber, message.provider, message.model, message.promptVersion, message.promptHash,
-      message.outcome, message.errorMessage, message.tokens?.input ?? 0n, message.tokens?.output ?? 0n, message.latencyMs,
-    ],
-  })
+  const { rows } = await pool.query<{ id: string }>(insert, [
+    message.runId,
+    message.attemptNumber,
+    message.provider,
+    message.model,
+    message.promptVersion,
+    message.promptHash,
+    message.outcome,
+    message.errorMessage,
+    message.tokens?.input ?? 0n,
+    message.tokens?.output ?? 0n,
+    message.latencyMs,
+  ])
   const { runId, attemptNumber, provider, model, promptVersion, promptHash, outcome, latencyMs } = message
-  const attempt = { id: rows[0]?.id ?? '', runId, attemptNumber, provider, model, promptVersion, promptHash, outcome, latencyMs }
+  const attempt = {
+    id: rows[0]?.id ?? '',
+    runId,
+    attemptNumber,
+    provider,
+    model,
+    promptVersion,
+    promptHash,
+    outcome,
+    latencyMs,
+  }
   const reply = create(RecordPromptAttemptResponseSchema, { attempt })
   return Buffer.from(toBinary(RecordPromptAttemptResponseSchema, reply))
 }

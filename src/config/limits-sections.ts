@@ -36,13 +36,8 @@ export const limits = section('Bounds on what callers can ask for. Sizes are byt
   rate,
   queue: section('Calls that wait for the store.', {
     max: integer(4_096, 1, 1_000_000, 'Calls beyond this are refused as `store.busy`.'),
+    waitMs: integer(5_000, 100, 600_000, 'A call that waited longer is refused as `store.busy`; nothing was done.'),
   }),
-  replyTimeoutMs: integer(
-    10_000,
-    100,
-    600_000,
-    'A call without a reply by then is refused, whatever its own deadline.',
-  ),
 })
 
 function bucket(description: string, perSecond: number, burst: number) {

@@ -34,7 +34,13 @@ export function keyPartOf(uuid: string): string {
 }
 
 function checksum(id: string, secret: string): string {
-  return base62(BigInt(crc32(`pc_${id}_${secret}`)), 6)
+  let rest = crc32(`pc_${id}_${secret}`)
+  let text = ''
+  for (let place = 0; place < 6; place += 1) {
+    text = alphabet.charAt(rest % 62) + text
+    rest = Math.floor(rest / 62)
+  }
+  return text
 }
 
 function base62(value: bigint, length: number): string {

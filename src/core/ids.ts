@@ -7,6 +7,10 @@ const hex = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(
 const pool = Buffer.alloc(4096)
 let poolOffset = pool.length
 
+// The time part is the same for every id of a millisecond.
+let lastMs = -1
+let lastTime = ''
+
 /** A new UUIDv7 (RFC 9562): 48 bits of Unix milliseconds, then random bits. */
 export function uuidv7(nowMs: number = Date.now()): string {
   if (poolOffset + 10 > pool.length) {
@@ -15,13 +19,22 @@ export function uuidv7(nowMs: number = Date.now()): string {
   }
   const at = poolOffset
   poolOffset += 10
-  const byte = (offset: number): number => pool[at + offset] ?? 0
-  const time = nowMs.toString(16).padStart(12, '0')
-  const h = (value: number): string => hex[value] ?? '00'
-  return (
-    `${time.slice(0, 8)}-${time.slice(8)}-${h(0x70 | (byte(0) & 0x0f))}${h(byte(1))}-` +
-    `${h(0x80 | (byte(2) & 0x3f))}${h(byte(3))}-${h(byte(4))}${h(byte(5))}${h(byte(6))}${h(byte(7))}${h(byte(8))}${h(byte(9))}`
-  )
+  if (nowMs !== lastMs) {
+    const time = nowMs.toString(16).padStart(12, '0')
+    lastMs = nowMs
+    lastTime = `${time.slice(0, 8)}-${time.slice(8)}-`
+  }
+  const version = 0x70 | ((pool[at] ?? 0) & 0x0f)
+  const variant = 0x80 | ((pool[at + 2] ?? 0) & 0x3f)
+  return `${lastTime}${h(version)}${random(at + 1)}-${h(variant)}${random(at + 3)}-${pool.toString('hex', at + 4, at + 10)}`
+}
+
+function random(at: number): string {
+  return h(pool[at] ?? 0)
+}
+
+function h(byte: number): string {
+  return hex[byte] ?? '00'
 }
 
 /** The kinds of object that have an id, by the prefix of the id as people see it. */

@@ -4,6 +4,14 @@ export { canonicalJson, type Json } from './canonical-json.ts'
 export { systemClock, type Clock } from './clock.ts'
 export { parseId, publicId, uuidv7, type IdPrefix } from './ids.ts'
 export { cidrContains, isLoopback, parseAddress, parseCidr, type Address, type Cidr } from './net.ts'
-export { grpcCodes, isRefusal, refusals, refuse, type GrpcCodeName, type Refusal, type RefusalCode } from './refusals.ts'
+export {
+  grpcCodes,
+  isRefusal,
+  refusals,
+  refuse,
+  type GrpcCodeName,
+  type Refusal,
+  type RefusalCode,
+} from './refusals.ts'
 export { closeScopes, platformAdminScopes, scopes, tenantAdminScopes } from './scopes.ts'
 export { digestsEqual, Secret, secretsEqual, sha256, sha256Hex } from './secret.ts'

@@ -5,6 +5,9 @@ import { parseCidr, parseId, refuse, type IdPrefix, type Refusal } from '#core'
 const countMax = 1_000_000_000_000n
 const earliestMs = Date.UTC(2020, 0, 1)
 const futureMs = 5 * 60_000
+// The years that RFC 3339 and google.protobuf.Timestamp can name; the wire can carry more.
+const momentMinMs = Date.parse('0001-01-01T00:00:00Z')
+const momentMaxMs = Date.parse('9999-12-31T23:59:59.999Z')
 
 /**
  * Checks the fields of one message and remembers the first that is wrong. Text is refused where PostgreSQL or the ledger could
@@ -66,7 +69,15 @@ export class Fields {
   time(name: string, value: Timestamp | undefined, nowMs: number): number {
     if (value === undefined) return nowMs
     const ms = timestampMs(value)
-    if (!(ms >= earliestMs && ms <= nowMs + futureMs)) this.wrong(name, 'must be a time since 2020 and not in the future')
+    if (!(ms >= earliestMs && ms <= nowMs + futureMs))
+      this.wrong(name, 'must be a time since 2020 and not in the future')
+    return ms
+  }
+
+  /** Milliseconds of any time that has a date: a filter, an expiry. */
+  moment(name: string, value: Timestamp): number {
+    const ms = timestampMs(value)
+    if (!(ms >= momentMinMs && ms <= momentMaxMs)) this.wrong(name, 'must be a time between the years 1 and 9999')
     return ms
   }
 

@@ -43,6 +43,9 @@ export function bare(id: string): string {
   return id.slice(id.indexOf('_') + 1)
 }
 
-export function readScope(caller: Caller, platform: boolean): { readonly tenantId: string; readonly platform: boolean } {
+export function readScope(
+  caller: Caller,
+  platform: boolean,
+): { readonly tenantId: string; readonly platform: boolean } {
   return { tenantId: bare(caller.tenant.id), platform }
 }

@@ -4,6 +4,10 @@ import type { Page } from './ports.ts'
 const sizeDefault = 50
 export const pageSizeMax = 1000
 
+// What a list is sorted by. Anybody can make a token, and the store must not be asked for what is no key.
+const sequence = /^\d{1,18}$/
+const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+
 /**
  * The page that a list call asks for. A token names the list, its filters and the caller's tenant by digest, so that one from
  * another list is refused instead of silently giving a wrong page (SPEC C4).
@@ -15,7 +19,12 @@ export function readPage(list: string, filter: object, size: number, token: stri
   const page = { size: size === 0 ? sizeDefault : size }
   if (token === '') return { ...page, before: undefined }
   const [digest, before, ...rest] = decode(token)
-  if (digest !== listDigest(list, filter) || before === undefined || rest.length > 0 || !/^[0-9a-f-]{1,36}$/.test(before)) {
+  if (
+    digest !== listDigest(list, filter) ||
+    before === undefined ||
+    rest.length > 0 ||
+    !(list === 'entries' ? sequence : uuid).test(before)
+  ) {
     return refuse('input.page_token', `token not of ${list} with these filters`)
   }
   return { ...page, before }
@@ -49,7 +58,9 @@ export async function listPage<Row>(
 }
 
 function listDigest(list: string, filter: object): string {
-  return sha256(`${list} ${JSON.stringify(filter)}`).toString('base64url').slice(0, 16)
+  return sha256(`${list} ${JSON.stringify(filter)}`)
+    .toString('base64url')
+    .slice(0, 16)
 }
 
 function decode(token: string): readonly string[] {

@@ -21,9 +21,10 @@ export interface Operations {
   'session.open': { args: SessionOpen; row: { readonly operatorId: string; readonly tenantId: string } }
 }
 export type OperationName = keyof Operations
-export type OperationRow = Operations[OperationName]["row"]
+export type OperationRow = Operations[OperationName]['row']
 
-type Done = Readonly<Record<never, never>>
+/** The row says only that the work was done. */
+type Done = { readonly n: number }
 
 export interface RunStart {
   readonly id: string

@@ -21,8 +21,19 @@ export async function ensureFirstAdmin(owner: Client): Promise<AdminAccess | und
     const [tenantId, operatorId, keyId] = [uuidv7(), uuidv7(), uuidv7()]
     const { text, secret } = makeKey(keyId)
     await owner.query(`select audits.create_log('system', null)`)
-    await owner.query('select portcullis.create_tenant($1, $2, $3, $4, $5, $6)', [tenantId, 'main', operatorId, keyId, sha256(secret), platformAdminScopes])
-    await append(owner, 'system.initialised', { key: publicId('key', keyId), operator: publicId('opr', operatorId), tenant: publicId('ten', tenantId) })
+    await owner.query('select portcullis.create_tenant($1, $2, $3, $4, $5, $6)', [
+      tenantId,
+      'main',
+      operatorId,
+      keyId,
+      sha256(secret),
+      platformAdminScopes,
+    ])
+    await append(owner, 'system.initialised', {
+      key: publicId('key', keyId),
+      operator: publicId('opr', operatorId),
+      tenant: publicId('ten', tenantId),
+    })
     return { key: text, signInCode: await makeSignInCode(owner, tenantId, operatorId) }
   })
 }

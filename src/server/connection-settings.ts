@@ -13,7 +13,10 @@ export function settingsForRole(access: RoleAccess, pool: Pool): ConnectionSetti
 
 /** The connection of a configured URL; TLS as the settings say, with certificate and host name verified. */
 export function settingsForUrl(url: Secret, { pool, tls }: Config['database']): ConnectionSettings {
-  const ssl = tls.mode === 'disable' ? false : { rejectUnauthorized: true, ...(tls.caFile === undefined ? {} : { ca: readFileSync(tls.caFile, 'utf8') }) }
+  const ssl =
+    tls.mode === 'disable'
+      ? false
+      : { rejectUnauthorized: true, ...(tls.caFile === undefined ? {} : { ca: readFileSync(tls.caFile, 'utf8') }) }
   return withPool({ connectionString: url.reveal(), ssl }, pool)
 }
 

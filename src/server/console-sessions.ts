@@ -31,7 +31,17 @@ export async function openSession(writer: WriterPort, clock: Clock, signIn: Sign
       remote: peerAddress(signIn.remote),
       requestId: signIn.requestId,
     })
-    return { log: 'system', tenantId: undefined, caller: operator, actor: undefined, action: 'console.signed_in', outcome: outcome.outcome, code, requestId: signIn.requestId, body }
+    return {
+      log: 'system',
+      tenantId: undefined,
+      caller: operator,
+      actor: undefined,
+      action: 'console.signed_in',
+      outcome: outcome.outcome,
+      code,
+      requestId: signIn.requestId,
+      body,
+    }
   }
   const work = effect({
     operation: 'session.open',

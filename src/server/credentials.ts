@@ -14,7 +14,8 @@ export function credentialsOf(
   // An authorization header of a scheme that is not ours is a credential too: one that is not accepted.
   for (const value of authorization) found.push({ kind: 'api_key', text: new Secret(bearer.exec(value)?.[1] ?? '') })
   for (const value of key) found.push({ kind: 'api_key', text: new Secret(value) })
-  if (query !== undefined && queryNames.some((name) => query.has(name))) found.push({ kind: 'query', text: new Secret('') })
+  if (query !== undefined && queryNames.some((name) => query.has(name)))
+    found.push({ kind: 'query', text: new Secret('') })
   return found
 }
 

@@ -20,7 +20,10 @@ export function statusDetails(refusal: Refusal, requestId: string): Uint8Array {
     details.push(anyPack(RetryInfoSchema, retry))
   }
   const { grpc } = refusals[refusal.code]
-  return toBinary(StatusSchema, create(StatusSchema, { code: grpcCodes[grpc], message: publicMessage(refusal), details }))
+  return toBinary(
+    StatusSchema,
+    create(StatusSchema, { code: grpcCodes[grpc], message: publicMessage(refusal), details }),
+  )
 }
 
 /** The sentence that the caller reads. */

@@ -32,7 +32,9 @@ export class Floods {
   async unknownMethod(remote: string, path: string, refusal: Refusal): Promise<void> {
     this.#unknownMethods += 1
     const sample = path.slice(0, 200).toWellFormed().replaceAll('\0', '')
-    await this.anonymous(remote, refusal.code, () => this.#record(`${refusal.code} ${remote}`, { path: sample }, refusal.reason, 1))
+    await this.anonymous(remote, refusal.code, () =>
+      this.#record(`${refusal.code} ${remote}`, { path: sample }, refusal.reason, 1),
+    )
   }
 
   /** Writes what was counted and not yet written. */
@@ -51,7 +53,12 @@ export class Floods {
     )
   }
 
-  #record(subject: string, args: Readonly<Record<string, string | number>>, reason: string, count: number): LedgerRecord {
+  #record(
+    subject: string,
+    args: Readonly<Record<string, string | number>>,
+    reason: string,
+    count: number,
+  ): LedgerRecord {
     const [code = subject, remote] = subject.split(' ')
     const nowMs = this.#clock.now()
     const body = encodeBody({
@@ -68,6 +75,16 @@ export class Floods {
       reason,
       remote,
     })
-    return { log: 'system', tenantId: undefined, caller: undefined, actor: undefined, action: 'denials.counted', outcome: 'deny', code, requestId: undefined, body }
+    return {
+      log: 'system',
+      tenantId: undefined,
+      caller: undefined,
+      actor: undefined,
+      action: 'denials.counted',
+      outcome: 'deny',
+      code,
+      requestId: undefined,
+      body,
+    }
   }
 }

@@ -12,7 +12,9 @@ export class Housekeeping {
   constructor(settings: ConnectionSettings, log: Logger) {
     this.#connection = new Connection(settings, 'housekeeping')
     this.#timer = setInterval(() => {
-      this.#purge().catch((error: unknown) => log.warn({ event: 'housekeeping.failed', err: error }, 'old idempotency rows stay for now'))
+      this.#purge().catch((error: unknown) =>
+        log.warn({ event: 'housekeeping.failed', err: error }, 'old idempotency rows stay for now'),
+      )
     }, everyMs)
     this.#timer.unref()
   }

@@ -40,7 +40,9 @@ function withoutKey(schema: DescMessage, message: Message & { idempotencyKey?: s
 function keyOf(message: Message, header: string | undefined): string | Refusal | undefined {
   const field = 'idempotencyKey' in message && typeof message.idempotencyKey === 'string' ? message.idempotencyKey : ''
   if (field !== '' && header !== undefined && field !== header) {
-    return refuse('input.invalid', 'two idempotency keys', { detail: 'idempotencyKey and the header idempotency-key differ' })
+    return refuse('input.invalid', 'two idempotency keys', {
+      detail: 'idempotencyKey and the header idempotency-key differ',
+    })
   }
   const key = field === '' ? header : field
   if (key === undefined) return undefined

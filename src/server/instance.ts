@@ -2,7 +2,17 @@ import type { Logger } from 'pino'
 import type { Config } from '#config'
 import { sha256Hex, systemClock } from '#core'
 import { Gcra, type GatePorts } from '#gate'
-import { Connection, inspectDatabase, KeyCache, keyCacheDefaults, Reader, Sessions, Writer, writerDefaults, type ConnectionSettings } from '#store'
+import {
+  Connection,
+  inspectDatabase,
+  KeyCache,
+  keyCacheDefaults,
+  Reader,
+  Sessions,
+  Writer,
+  writerDefaults,
+  type ConnectionSettings,
+} from '#store'
 import { openSession } from './console-sessions.ts'
 import { Floods } from './floods.ts'
 import { listenGrpc } from './grpc/server.ts'
@@ -27,7 +37,7 @@ export async function startInstance(config: Config, connection: ConnectionSettin
   const clock = systemClock
   await checkDatabase(connection)
   const keys = new KeyCache({ connection, ...keyCacheDefaults }, clock)
-  const writer = new Writer({ connection, ...writerDefaults, queueMax: config.limits.queue.max }, clock)
+  const writer = new Writer({ connection, ...writerDefaults, queueMax: config.limits.queue.max, queueWaitMs: config.limits.queue.waitMs }, clock)
   const reader = new Reader(connection, Math.max(1, config.database.pool.clients - writerDefaults.lanes))
   const sessions = new Sessions(connection)
   const floods = new Floods(writer, clock)
@@ -47,9 +57,11 @@ export async function startInstance(config: Config, connection: ConnectionSettin
     reader,
     floods,
     clock,
-    replyTimeoutMs: config.limits.replyTimeoutMs,
     fault: (error, call) =>
-      log.error({ event: 'server.fault', err: error, method: call.method.path, requestId: call.requestId }, 'fault in a call'),
+      log.error(
+        { event: 'server.fault', err: error, method: call.method.path, requestId: call.requestId },
+        'fault in a call',
+      ),
   })
   let draining = false
   const stops: (() => Promise<void>)[] = []
@@ -64,10 +76,14 @@ export async function startInstance(config: Config, connection: ConnectionSettin
   try {
     await keys.start()
     const console = {
-      open: (code: string, session: string, remote: string, requestId: string) => openSession(writer, clock, { code, session, remote, requestId }),
+      open: (code: string, session: string, remote: string, requestId: string) =>
+        openSession(writer, clock, { code, session, remote, requestId }),
       find: (session: string) => sessions.find(session),
     }
-    const grpc = await listening('grpc', listenGrpc({ config, pipeline, log, healthy: () => !draining && keys.fresh() }))
+    const grpc = await listening(
+      'grpc',
+      listenGrpc({ config, pipeline, log, healthy: () => !draining && keys.fresh() }),
+    )
     stops.push(() => grpc.stop(drainMs))
     const http = await listening('http', listenHttp({ config, pipeline, log, console }))
     stops.push(() => http.stop(drainMs))
@@ -102,7 +118,11 @@ async function checkDatabase(settings: ConnectionSettings): Promise<void> {
   try {
     const client = await connection.client().catch((error: unknown) => {
       const text = error instanceof Error ? error.message : String(error)
-      throw new StartError('the database cannot be reached', [`${text}; check database.url, that PostgreSQL runs and that it accepts this role`], error)
+      throw new StartError(
+        'the database cannot be reached',
+        [`${text}; check database.url, that PostgreSQL runs and that it accepts this role`],
+        error,
+      )
     })
     const problems = await inspectDatabase(client)
     if (problems.length > 0) throw new StartError('the database is not fit to serve from', problems)

@@ -6,9 +6,14 @@ export function makeLog({ level, format }: Config['log']): Logger {
   const options = {
     level,
     base: {},
-    redact: { paths: ['password', '*.password', 'authorization', '*.authorization', 'key', '*.key'], censor: '[redacted]' },
+    redact: {
+      paths: ['password', '*.password', 'authorization', '*.authorization', 'key', '*.key'],
+      censor: '[redacted]',
+    },
   }
-  return format === 'json' ? pino(options, process.stderr) : pino(options, { write: (line) => void process.stderr.write(toText(line)) })
+  return format === 'json'
+    ? pino(options, process.stderr)
+    : pino(options, { write: (line) => void process.stderr.write(toText(line)) })
 }
 
 const names = new Map([
@@ -20,8 +25,16 @@ const names = new Map([
   [60, 'fatal'],
 ])
 
+// Other text is quoted: a value that somebody sent must not look like a field or a line of the log.
+const plain = /^[\x21\x23-\x7e]+$/
+
 function toText(line: string): string {
-  const { level, time, msg, ...rest } = JSON.parse(line) as { level: number; time: number; msg?: string } & Record<string, unknown>
-  const fields = Object.entries(rest).map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
+  const { level, time, msg, ...rest } = JSON.parse(line) as { level: number; time: number; msg?: string } & Record<
+    string,
+    unknown
+  >
+  const fields = Object.entries(rest).map(
+    ([name, value]) => `${name}=${typeof value === 'string' && plain.test(value) ? value : JSON.stringify(value)}`,
+  )
   return `${[new Date(time).toISOString(), (names.get(level) ?? String(level)).padEnd(5), msg, ...fields].join(' ')}\n`
 }

@@ -21,7 +21,9 @@ export async function listenManagement({ config, log, notReady }: ManagementPart
   const app = makeApp(config, log)
   securityHeaders(app)
   app.setNotFoundHandler((request, reply) => sendRefusal(request, reply, refuse('method.unknown', 'no such page'), ''))
-  app.setErrorHandler((error: FastifyError, request, reply) => sendRefusal(request, reply, refusalOf(error, request, log), ''))
+  app.setErrorHandler((error: FastifyError, request, reply) =>
+    sendRefusal(request, reply, refusalOf(error, request, log), ''),
+  )
   app.get('/healthz', () => ({ status: 'ok', version }))
   app.get('/readyz', async (_request, reply) => {
     const reason = await notReady()

@@ -15,8 +15,6 @@ export interface PipelineParts {
   readonly reader: ReaderPort
   readonly floods: Floods
   readonly clock: Clock
-  /** A call without a reply by then is answered with bounds.deadline, whatever becomes of its work. */
-  readonly replyTimeoutMs: number
   /** A fault, for the log: the caller gets the request id and nothing else (SPEC G19). */
   readonly fault: (error: unknown, call: Call) => void
 }
@@ -49,42 +47,69 @@ export class Pipeline {
     this.#parts = parts
   }
 
-  /** Decides on the metadata. A refusal has been recorded, or counted with its like, when this resolves. Never rejects. */
-  async admit(call: Call): Promise<Admission | Refusal> {
+  /**
+   * Decides on the metadata: at once where the call is let in; a refusal has been recorded, or counted with its like, when its
+   * promise resolves. Never rejects.
+   */
+  admit(call: Call): Admission | Promise<Admission | Refusal> {
+    const { clock, credentials, gate } = this.#parts
+    const arrivedAt = clock.monotonic()
     try {
-      return await this.#admit(call)
+      if (!credentials.fresh() && call.method.access !== 'public_read') return this.#admitLate(call, arrivedAt)
+      const decision = decide(call, gate)
+      if (!decision.refused) return { call, decision, arrivedAt }
+      return this.#refuse({ call, arrivedAt, caller: decision.caller }, decision.refusal)
+    } catch (error) {
+      this.#parts.fault(error, call)
+      return Promise.resolve(refuse('server.internal', 'fault'))
+    }
+  }
+
+  /** One look at the credentials before the refusal: after a stall of this process their state is late, not wrong. */
+  async #admitLate(call: Call, arrivedAt: number): Promise<Admission | Refusal> {
+    const { credentials, gate } = this.#parts
+    try {
+      await credentials.refresh().catch(() => undefined)
+      const decision = decide(call, gate)
+      if (!decision.refused) return { call, decision, arrivedAt }
+      return await this.#refuse({ call, arrivedAt, caller: decision.caller }, decision.refusal)
     } catch (error) {
       this.#parts.fault(error, call)
       return refuse('server.internal', 'fault')
     }
   }
 
-  async #admit(call: Call): Promise<Admission | Refusal> {
-    const { clock, credentials, gate } = this.#parts
-    const arrivedAt = clock.monotonic()
-    if (!credentials.fresh() && call.method.access !== 'public_read') {
-      // One look before the refusal: after a stall of this process the state is late, not wrong.
-      await credentials.refresh().catch(() => undefined)
-    }
-    const decision = decide(call, gate)
-    if (!decision.refused) return { call, decision, arrivedAt }
-    await this.#deny({ call, arrivedAt, caller: decision.caller }, decision.refusal)
-    return decision.refusal
+  async #refuse(denied: Denied, refusal: Refusal, outcome: 'deny' | 'error' = 'deny'): Promise<Refusal> {
+    await this.#deny(denied, refusal, outcome)
+    return refusal
   }
 
   /** Refuses an admitted call for what its body turned out to be: too large, malformed. Never rejects. */
   async reject(admission: Admission, refusal: Refusal): Promise<Refusal> {
-    if (!admission.call.method.unrecorded) await this.#deny({ ...admission, caller: admission.decision.caller }, refusal)
-    return refusal
+    if (admission.call.method.unrecorded) return refusal
+    return this.#refuse({ ...admission, caller: admission.decision.caller }, refusal)
+  }
+
+  /** Records a refusal that came before the credential was looked at; a flood of them is counted. Never rejects. */
+  async noteUnread(call: Call, refusal: Refusal): Promise<void> {
+    if (call.method.unrecorded) return
+    await this.#deny({ call, arrivedAt: this.#parts.clock.monotonic(), caller: undefined }, refusal)
   }
 
   /** Decodes protobuf bytes and performs the call. */
-  async performBytes(admission: Admission, bytes: Uint8Array, idempotencyKey: string | undefined): Promise<Reply | Refusal> {
+  async performBytes(
+    admission: Admission,
+    bytes: Uint8Array,
+    idempotencyKey: string | undefined,
+  ): Promise<Reply | Refusal> {
     let message: Message
     try {
       message = fromBinary(admission.call.method.input, bytes)
     } catch (error) {
-      return this.reject(admission, refuse('input.malformed', `protobuf: ${error instanceof Error ? error.message : String(error)}`))
+      return this.reject(
+        admission,
+        refuse('input.malformed', `protobuf: ${error instanceof Error ? error.message : String(error)}`),
+      )
     }
     return this.perform(admission, message, idempotencyKey)
   }
@@ -92,10 +117,12 @@ export class Pipeline {
   /** Never rejects: a fault becomes server.internal with everything private in the log. */
   async perform(admission: Admission, message: Message, idempotencyKey: string | undefined): Promise<Reply | Refusal> {
     try {
-      return await this.#inTime(this.#perform(admission, message, idempotencyKey))
+      return await this.#perform(admission, message, idempotencyKey)
     } catch (error) {
       this.#parts.fault(error, admission.call)
-      return refuse('server.internal', 'fault')
+      const refusal = refuse('server.internal', 'fault')
+      if (admission.call.method.unrecorded) return refusal
+      return this.#refuse({ ...admission, caller: admission.decision.caller }, refusal, 'error')
     }
   }
 
@@ -111,13 +138,6 @@ export class Pipeline {
     return refusal
   }
 
-  #inTime(work: Promise<Reply | Refusal>): Promise<Reply | Refusal> {
-    return new Promise((resolve, reject) => {
-      const late = setTimeout(() => resolve(refuse('bounds.deadline', 'limits.replyTimeoutMs passed')), this.#parts.replyTimeoutMs)
-      work.then(resolve, reject).finally(() => clearTimeout(late))
-    })
-  }
-
   async #perform(admission: Admission, message: Message, idempotencyKey: string | undefined): Promise<Reply | Refusal> {
     const { call, decision, arrivedAt } = admission
     const { reader, clock } = this.#parts
@@ -126,7 +146,8 @@ export class Pipeline {
     const handler = handlers.get(call.method.path)
     if (handler === undefined) throw new Error(`no handler for ${call.method.path}`)
     const args = (): Summary => handler.summary(message)
-    const record = (outcome: RecordedOutcome): LedgerRecord => recordOf({ call, caller, args, arrivedAt, clock }, outcome)
+    const record = (outcome: RecordedOutcome): LedgerRecord =>
+      recordOf({ call, caller, args, arrivedAt, clock }, outcome)
 
     const idempotency = idempotencyOf(call, caller, message, idempotencyKey)
     if (isRefusal(idempotency)) return this.#submitDeny(caller, record, idempotency)
@@ -152,7 +173,10 @@ export class Pipeline {
     })
     if (result.refused) return result
     // What was committed holds at once on this replica; the others hear of it by notification.
-    if (effect.changesCredentials === true) await this.#parts.credentials.refresh()
+    // It is done, and said so, also where the look fails: then this replica hears of it as the others do, or goes stale.
+    if (effect.changesCredentials === true) {
+      await this.#parts.credentials.refresh().catch((error: unknown) => this.#parts.fault(error, call))
+    }
     if (result.reply === undefined) throw new Error('a write without a reply')
     return { refused: false, message: result.reply, bytes: result.bytes, replayed: result.replayed }
   }
@@ -185,11 +209,10 @@ export class Pipeline {
     return refusal
   }
 
-  async #deny(denied: { call: Call; arrivedAt: number; caller: Allowed['caller'] }, refusal: Refusal): Promise<void> {
-    const { call, arrivedAt, caller } = denied
+  async #deny({ call, arrivedAt, caller }: Denied, refusal: Refusal, outcome: 'deny' | 'error' = 'deny'): Promise<void> {
     const { clock, floods, writer } = this.#parts
-    const outcome = { outcome: 'deny', code: refusal.code, reason: refusal.reason } as const
-    const record = () => recordOf({ call, caller, args: () => ({}), arrivedAt, clock }, outcome)
+    const told = { outcome, code: refusal.code, reason: refusal.reason }
+    const record = () => recordOf({ call, caller, args: () => ({}), arrivedAt, clock }, told)
     try {
       if (caller === undefined) await floods.anonymous(call.remote, refusal.code, record)
       else await writer.submit({ tenantId: bare(caller.tenant.id), record })
@@ -198,6 +221,12 @@ export class Pipeline {
       this.#parts.fault(error, call)
     }
   }
+}
+
+interface Denied {
+  readonly call: Call
+  readonly arrivedAt: number
+  readonly caller: Allowed['caller']
 }
 
 type Recorder = (outcome: RecordedOutcome) => LedgerRecord

@@ -33,7 +33,13 @@ export async function provision(postgres: EmbeddedPostgres, home: string): Promi
   const passwords = fresh
     ? Object.fromEntries(roles.map((role) => [role, randomBytes(24).toString('hex')]))
     : passwordsSchema.parse(JSON.parse(await readFile(file, 'utf8')))
-  const access = (user: RoleName): RoleAccess => ({ host: postgres.host, port: postgres.port, database, user, password: passwords[user] ?? '' })
+  const access = (user: RoleName): RoleAccess => ({
+    host: postgres.host,
+    port: postgres.port,
+    database,
+    user,
+    password: passwords[user] ?? '',
+  })
   if (!fresh) return access
   await withSuperuser(postgres, 'postgres', async (superuser) => {
     const { rowCount } = await superuser.query('select from pg_database where datname = $1', [database])
@@ -50,7 +56,11 @@ export async function provision(postgres: EmbeddedPostgres, home: string): Promi
   return access
 }
 
-async function withSuperuser(postgres: EmbeddedPostgres, name: string, work: (client: Client) => Promise<void>): Promise<void> {
+async function withSuperuser(
+  postgres: EmbeddedPostgres,
+  name: string,
+  work: (client: Client) => Promise<void>,
+): Promise<void> {
   const client = new Client({
     host: postgres.host,
     port: postgres.port,

@@ -22,9 +22,16 @@ export async function serve(options: FromFile): Promise<Running> {
   if (url === undefined) throw new StartError('no database is configured', ['set database.url or database.urlFile'])
   const log = makeLog(config.log)
   const instance = await startInstance(config, settingsForUrl(url, config.database), log)
-  log.info({ event: 'server.ready', grpc: instance.grpc, http: instance.http, management: instance.management }, 'ready')
-  const { grpc, http, management, stop } = instance
-  return { ready: { event: 'ready', grpc, http, management, public: null, adminKey: null, consoleUrl: null }, notes: [], stop }
+  log.info(
+    { event: 'server.ready', grpc: instance.grpc, http: instance.http, management: instance.management },
+    'ready',
+  )
+  const { grpc, http, management } = instance
+  return {
+    ready: { event: 'ready', grpc, http, management, public: null, adminKey: null, consoleUrl: null },
+    notes: [],
+    stop: () => instance.stop(),
+  }
 }
 
 export interface Migrated {
@@ -37,15 +44,29 @@ export interface Migrated {
 export async function migrateWith({ plan, ...options }: FromFile & { readonly plan: boolean }): Promise<Migrated> {
   const config = load(options)
   const url = config.database.owner.url
-  if (url === undefined) throw new StartError('migrate runs as the owner role', ['set database.owner.url or database.owner.urlFile'])
-  const owner = new Client({ ...settingsForUrl(url, config.database).client, connectionTimeoutMillis: config.database.pool.connectTimeoutMs })
+  if (url === undefined)
+    throw new StartError('migrate runs as the owner role', ['set database.owner.url or database.owner.urlFile'])
+  const owner = new Client({
+    ...settingsForUrl(url, config.database).client,
+    connectionTimeoutMillis: config.database.pool.connectTimeoutMs,
+  })
   try {
     await owner.connect()
   } catch (error) {
-    throw new StartError('the database cannot be reached as the owner role', [`${error instanceof Error ? error.message : String(error)}; run src/store/roles.sql as a superuser once, and check database.owner`], error)
+    throw new StartError(
+      'the database cannot be reached as the owner role',
+      [
+        `${error instanceof Error ? error.message : String(error)}; run src/store/roles.sql as a superuser once, and check database.owner`,
+      ],
+      error,
+    )
   }
   try {
-    if (plan) return { applied: (await pendingMigrations(owner)).map(({ version, name }) => ({ version, name })), adminKey: null }
+    if (plan)
+      return {
+        applied: (await pendingMigrations(owner)).map(({ version, name }) => ({ version, name })),
+        adminKey: null,
+      }
     const applied = (await migrate(owner)).map(({ version, name }) => ({ version, name }))
     const admin = await ensureFirstAdmin(owner)
     return { applied, adminKey: admin?.key.reveal() ?? null }

@@ -6,8 +6,15 @@ import { formatProblems, loadConfig, type Config } from '#config'
 import { migrate, type ConnectionSettings } from '#store'
 import { ensureFirstAdmin, recoverFirstAdmin, type AdminAccess } from './bootstrap.ts'
 import { settingsForRole } from './connection-settings.ts'
-import { embeddedHome, startEmbedded, stopEmbedded, type EmbeddedOptions, type EmbeddedPostgres } from './embedded/index.ts'
+import {
+  embeddedHome,
+  startEmbedded,
+  stopEmbedded,
+  type EmbeddedOptions,
+  type EmbeddedPostgres,
+} from './embedded/index.ts'
 import { startInstance } from './instance.ts'
+import { keepRunning } from './keep-running.ts'
 import { ensureKeyFiles } from './key-files.ts'
 import { makeLog } from './log.ts'
 import { passwordsFile, provision } from './provision.ts'
@@ -35,7 +42,10 @@ type Environment = Readonly<Record<string, string | undefined>>
 
 /** All in one on loopback, with a PostgreSQL of its own (SPEC M1). */
 export async function up({ dir, env }: { readonly dir: string; readonly env: Environment }): Promise<Running> {
-  const overrides = env['PORTCULLIS__LOG__LEVEL'] === undefined ? { log: { level: 'warn' as const, format: 'text' as const } } : { log: { format: 'text' as const } }
+  const overrides =
+    env['PORTCULLIS__LOG__LEVEL'] === undefined
+      ? { log: { level: 'warn' as const, format: 'text' as const } }
+      : { log: { format: 'text' as const } }
   const loaded = loadConfig({ env, overrides, mode: 'up' })
   if (!loaded.ok) throw new StartError(`the settings are not usable:\n${formatProblems(loaded.problems)}`)
   return runEmbedded(loaded.config, resolve(dir))
@@ -47,7 +57,16 @@ export async function runEmbedded(config: Config, dir: string): Promise<Running>
   const store = await openEmbedded(dir, config, log)
   try {
     const instance = await startInstance(config, store.app, log)
-    log.info({ event: 'server.ready', grpc: instance.grpc, http: instance.http, management: instance.management }, 'ready')
+    const startAgain = async (): Promise<void> => {
+      const { port } = await openPostgres(dir, log)
+      // Connections read it when they connect; it changes only where another program took the old one.
+      store.app.client.port = port
+    }
+    const watch = keepRunning(store.postgres, startAgain, log)
+    log.info(
+      { event: 'server.ready', grpc: instance.grpc, http: instance.http, management: instance.management },
+      'ready',
+    )
     return {
       ready: {
         event: 'ready',
@@ -58,9 +77,13 @@ export async function runEmbedded(config: Config, dir: string): Promise<Running>
         adminKey: store.admin?.key.reveal() ?? null,
         consoleUrl: store.admin === undefined ? null : `http://${instance.http}/sign-in?code=${store.admin.signInCode}`,
       },
-      notes: store.postgres.movedTo === undefined ? [] : [`running as root: the database lives in ${store.postgres.movedTo}, where its own user can reach it`],
+      notes:
+        store.postgres.movedTo === undefined
+          ? []
+          : [`running as root: the database lives in ${store.postgres.movedTo}, where its own user can reach it`],
       stop: async () => {
         await instance.stop()
+        await watch.stop()
         await store.postgres.stop()
       },
     }
@@ -79,7 +102,9 @@ export function down(dir: string): Promise<'stopped' | 'not_running'> {
 export async function recoverAdmin(dir: string): Promise<{ readonly adminKey: string }> {
   const { home } = embeddedHome(resolve(dir))
   if (!existsSync(join(home, passwordsFile))) {
-    throw new StartError(`there is no instance under ${dir}`, ['run `portcullis up` first, or name its folder with --dir'])
+    throw new StartError(`there is no instance under ${dir}`, [
+      'run `portcullis up` first, or name its folder with --dir',
+    ])
   }
   const postgres = await start(resolve(dir), () => undefined)
   try {
@@ -89,6 +114,10 @@ export async function recoverAdmin(dir: string): Promise<{ readonly adminKey: st
   } finally {
     await leave(postgres)
   }
+}
+
+function openPostgres(dir: string, log: Logger): Promise<EmbeddedPostgres> {
+  return startEmbedded({ dir, log: ({ level, message, ...rest }) => log[level](rest, message) })
 }
 
 interface OpenStore {
@@ -118,7 +147,11 @@ async function start(dir: string, log: EmbeddedOptions['log']): Promise<Embedded
   try {
     return await startEmbedded({ dir, log })
   } catch (error) {
-    throw new StartError('the embedded PostgreSQL did not start', [error instanceof Error ? error.message : String(error)], error)
+    throw new StartError(
+      'the embedded PostgreSQL did not start',
+      [error instanceof Error ? error.message : String(error)],
+      error,
+    )
   }
 }
 

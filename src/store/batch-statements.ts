@@ -16,9 +16,6 @@ export interface TenantGroup {
   readonly effects: number
 }
 
-/** What becomes of an idempotency row: the reply to store, forget it after a refusal, or leave it. */
-export type Settlement = Uint8Array | 'forget' | 'none'
-
 export function groupByTenant(members: readonly WriterMember[]): readonly TenantGroup[] {
   const indexes = new Map<string, number[]>()
   for (const [index, { tenantId }] of members.entries()) {
@@ -26,44 +23,52 @@ export function groupByTenant(members: readonly WriterMember[]): readonly Tenant
     if (known === undefined) indexes.set(tenantId ?? '', [index])
     else known.push(index)
   }
-  return [...indexes].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([tenantId, positions]) => {
-    const own = positions.flatMap((index) => members[index] ?? [])
-    return {
-      tenantId: tenantId === '' ? undefined : tenantId,
-      members: own,
-      indexes: positions,
-      effects: own.reduce((count, member) => (member.effect === undefined ? count : count + 1), 0),
-    }
-  })
+  return [...indexes]
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([tenantId, positions]) => {
+      const own = positions.flatMap((index) => members[index] ?? [])
+      return {
+        tenantId: tenantId === '' ? undefined : tenantId,
+        members: own,
+        indexes: positions,
+        effects: own.reduce((count, member) => (member.effect === undefined ? count : count + 1), 0),
+      }
+    })
 }
 
 export const claimName = 'idempotency.claim'
+export const storedName = 'idempotency.stored'
 
 // The advisory lock is held by the transaction that works under the key. A key held by another replica is left alone instead
 // of waited for, so that a replica which froze with it delays nobody but its own callers.
-const claimText = `insert into portcullis.idempotency (tenant_id, key_digest, payload_digest)
-  select (select portcullis.tenant()), m.key, m.payload
-    from (select * from json_to_recordset($1::json) as m(lock bigint, key bytea, payload bytea) order by key) m
-   where pg_try_advisory_xact_lock(m.lock)
-  on conflict (key_digest) do nothing
-  returning tenant_id as tenant, encode(key_digest, 'hex') as key`
+const claimText = `select encode(m.key, 'hex') as key from json_to_recordset($1::json) as m(lock bigint, key bytea)
+  where pg_try_advisory_xact_lock(m.lock)`
+
+// A statement of its own behind the locks: its snapshot sees whatever the holder before us committed.
+const storedText = `select encode(i.key_digest, 'hex') as key, encode(i.payload_digest, 'hex') as payload, i.reply
+  from json_to_recordset($1::json) as m(key bytea)
+  cross join lateral (select * from portcullis.idempotency i where i.key_digest = m.key limit 1) i`
 
 /** Flush 1 of one tenant: its identity, the idempotency keys, the locks, then one statement per kind of operation. */
 export function effectStatements(group: TenantGroup): readonly Statement[] {
-  const claims: { lock: string; key: string; payload: string }[] = []
+  const claims: { lock: string; key: string }[] = []
   const runIds = new Set<string>()
   const byOperation = new Map<OperationName, { key: string; row: unknown }[]>()
   for (const [at, { effect, idempotency }] of group.members.entries()) {
     if (effect === undefined) continue
-    if (idempotency !== undefined) claims.push(claim(idempotency))
+    if (idempotency !== undefined) claims.push(claimOf(idempotency))
     if (effect.runId !== undefined) runIds.add(effect.runId)
-    const row = { n: group.indexes[at], idem: idempotency === undefined ? null : byteaText(idempotency.keyDigest), ...effect.args }
+    const claim = idempotency === undefined ? { lock: null, key: null } : claimOf(idempotency)
+    const row = { n: group.indexes[at], idem: claim.key, lock: claim.lock, ...effect.args }
     const known = byOperation.get(effect.operation)
     if (known === undefined) byOperation.set(effect.operation, [{ key: effect.key, row }])
     else known.push({ key: effect.key, row })
   }
   const statements = [setTenant(group.tenantId)]
-  if (claims.length > 0) statements.push({ name: claimName, text: claimText, values: [JSON.stringify(claims)] })
+  if (claims.length > 0) {
+    const values = [JSON.stringify(claims)]
+    statements.push({ name: claimName, text: claimText, values }, { name: storedName, text: storedText, values })
+  }
   // One run alone cannot be taken in the wrong order.
   if (runIds.size > 1) {
     statements.push({
@@ -82,56 +87,42 @@ export function effectStatements(group: TenantGroup): readonly Statement[] {
   return statements
 }
 
-/** The rows behind keys that were there before this transaction. */
-export function storedStatements(group: TenantGroup): readonly Statement[] {
-  return [
-    setTenant(group.tenantId),
-    {
-      name: 'idempotency.stored',
-      text: `select encode(i.key_digest, 'hex') as key, encode(i.payload_digest, 'hex') as payload, i.reply
-        from json_to_recordset($1::json) as m(key bytea) join portcullis.idempotency i on i.key_digest = m.key`,
-      values: [keyList(group.members.flatMap(({ idempotency }) => idempotency?.keyDigest ?? []))],
-    },
-  ]
-}
-
-/** The first part of flush 2: replies are stored with the effects that earned them; a refused call may be tried again. */
-export function settleStatements(group: TenantGroup, alone: boolean, settlementOf: (index: number) => Settlement): readonly Statement[] {
-  const stored: { key: string; reply: string }[] = []
-  const forgotten: string[] = []
+/**
+ * The first part of flush 2: replies are stored with the effects that earned them. A refused call stores nothing and may be
+ * tried again under its key. The primary key stands behind the locks: a second effect under one key cannot commit.
+ */
+export function storeReplies(
+  group: TenantGroup,
+  alone: boolean,
+  replyOf: (index: number) => Uint8Array | undefined,
+): readonly Statement[] {
+  const rows: { key: string; payload: string; reply: string }[] = []
   for (const [at, { idempotency }] of group.members.entries()) {
     if (idempotency === undefined) continue
-    const settlement = settlementOf(group.indexes[at] ?? -1)
-    if (settlement === 'none') continue
-    if (settlement === 'forget') forgotten.push(idempotency.keyDigest)
-    else stored.push({ key: byteaText(idempotency.keyDigest), reply: byteaText(Buffer.from(settlement).toString('hex')) })
+    const reply = replyOf(group.indexes[at] ?? -1)
+    if (reply === undefined) continue
+    rows.push({
+      key: byteaText(idempotency.keyDigest),
+      payload: byteaText(idempotency.payloadDigest),
+      reply: byteaText(Buffer.from(reply).toString('hex')),
+    })
   }
-  if (stored.length === 0 && forgotten.length === 0) return []
+  if (rows.length === 0) return []
+  const store: Statement = {
+    name: 'idempotency.store',
+    text: `insert into portcullis.idempotency (tenant_id, key_digest, payload_digest, reply)
+      select (select portcullis.tenant()), m.* from json_to_recordset($1::json) as m(key bytea, payload bytea, reply bytea) order by key`,
+    values: [JSON.stringify(rows)],
+  }
   // With one tenant in the batch its identity is still set from flush 1.
-  const statements = alone ? [] : [setTenant(group.tenantId)]
-  if (stored.length > 0) {
-    statements.push({
-      name: 'idempotency.store',
-      text: `update portcullis.idempotency i set reply = m.reply
-        from json_to_recordset($1::json) as m(key bytea, reply bytea) where i.key_digest = m.key`,
-      values: [JSON.stringify(stored)],
-    })
-  }
-  if (forgotten.length > 0) {
-    statements.push({
-      name: 'idempotency.forget',
-      text: `delete from portcullis.idempotency i using json_to_recordset($1::json) as m(key bytea)
-        where i.key_digest = m.key and i.xid = pg_current_xact_id()`,
-      values: [keyList(forgotten)],
-    })
-  }
-  return statements
+  return alone ? [store] : [setTenant(group.tenantId), store]
 }
 
 /** The entries of the batch through the append function, which alone may write them. */
 export function appendStatement(records: readonly LedgerRecord[]): readonly Statement[] {
   if (records.length === 0) return []
-  const column = (pick: (record: LedgerRecord) => string | undefined): string => records.map((record) => pick(record) ?? '').join('\n')
+  const column = (pick: (record: LedgerRecord) => string | undefined): string =>
+    records.map((record) => pick(record) ?? '').join('\n')
   return [
     {
       name: 'ledger.append',
@@ -151,13 +142,8 @@ export function appendStatement(records: readonly LedgerRecord[]): readonly Stat
   ]
 }
 
-function claim({ keyDigest, payloadDigest }: Idempotency): { lock: string; key: string; payload: string } {
-  const lock = BigInt.asIntN(64, BigInt(`0x${keyDigest.slice(0, 16)}`)).toString()
-  return { lock, key: byteaText(keyDigest), payload: byteaText(payloadDigest) }
-}
-
-function keyList(keyDigests: readonly string[]): string {
-  return JSON.stringify(keyDigests.map((key) => ({ key: byteaText(key) })))
+function claimOf({ keyDigest }: Idempotency): { lock: string; key: string } {
+  return { lock: BigInt.asIntN(64, BigInt(`0x${keyDigest.slice(0, 16)}`)).toString(), key: byteaText(keyDigest) }
 }
 
 function setTenant(tenantId: string | undefined): Statement {

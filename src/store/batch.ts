@@ -1,7 +1,7 @@
 import { fromBinary, toBinary, type Message } from '@bufbuild/protobuf'
 import type { Client, QueryResult } from 'pg'
 import { isRefusal, refuse, type Refusal } from '#core'
-import type { Answer, OperationRow, WriteResult, WriterMember } from '#hub'
+import type { Answer, Idempotency, OperationRow, WriteResult, WriterMember } from '#hub'
 import { send, type Connection, type Statement } from './connection.ts'
 import { classify, describe, sqlState, unavailableRefusal } from './errors.ts'
 import * as sql from './batch-statements.ts'
@@ -11,10 +11,16 @@ export interface Held {
   readonly member: WriterMember
   readonly resolve: (result: WriteResult | 'elsewhere') => void
   readonly reject: (fault: Error) => void
+  /** Monotonic milliseconds. */
+  readonly queuedAt: number
 }
 
 type Verdict =
-  | { readonly kind: 'done'; readonly answer: Answer | undefined; /** The reply that was stored, if it is the reply given. */ bytes?: Uint8Array }
+  | {
+      readonly kind: 'done'
+      readonly answer: Answer | undefined
+      /** The reply that was stored, if it is the reply given. */ bytes?: Uint8Array
+    }
   | { readonly kind: 'replayed'; readonly reply: Message }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
   | { readonly kind: 'elsewhere' }
@@ -97,12 +103,23 @@ export class Batch {
 
   async #failAlone(one: Held, cause: unknown): Promise<void> {
     const contended = classify(cause) === 'contended'
-    const refusal = refuse(contended ? 'store.busy' : 'server.internal', describe(cause), contended ? { retryAfterSeconds: 1 } : {})
+    const refusal = refuse(
+      contended ? 'store.busy' : 'server.internal',
+      describe(cause),
+      contended ? { retryAfterSeconds: 1 } : {},
+    )
     if (one.member.effect !== undefined) {
       const { tenantId, record } = one.member
       const outcome = { outcome: 'error', code: refusal.code, reason: refusal.reason } as const
       const ignore = (): void => undefined
-      await this.#attempt([{ member: { tenantId, record: () => record(outcome) }, resolve: ignore, reject: ignore }])
+      await this.#attempt([
+        {
+          member: { tenantId, record: () => record(outcome) },
+          resolve: ignore,
+          reject: ignore,
+          queuedAt: one.queuedAt,
+        },
+      ])
     }
     if (contended) one.resolve(refusal)
     else one.reject(new Error('a member of a batch failed', { cause }))
@@ -111,54 +128,30 @@ export class Batch {
   #fail(held: readonly Held[], refusal: Refusal): void {
     for (const one of held) {
       // Where only the record was at stake the caller is told that, and not that work may have been done.
-      one.resolve(one.member.effect === undefined ? refuse('audit.unavailable', refusal.reason, { retryAfterSeconds: 1 }) : refusal)
+      one.resolve(
+        one.member.effect === undefined
+          ? refuse('audit.unavailable', refusal.reason, { retryAfterSeconds: 1 })
+          : refusal,
+      )
     }
   }
 
   async #transact(client: Client, held: readonly Held[]): Promise<readonly Verdict[]> {
-    const groups = sql.groupByTenant(held.map((one) => one.member))
-    const work = groups.filter((group) => group.effects > 0)
-    let verdicts: Verdict[] = held.map(() => ({ kind: 'done', answer: undefined }))
-    const opening: Statement[] = []
+    const work = sql.groupByTenant(held.map((one) => one.member)).filter((group) => group.effects > 0)
+    let verdicts: readonly Verdict[] = held.map(() => ({ kind: 'done', answer: undefined }))
     if (work.length > 0) {
-      opening.push(sql.begin)
-      const flush = work.flatMap((group) => sql.effectStatements(group))
-      const results = await this.#flush(client, [...opening, ...flush])
-      verdicts = judge(held, work, flush, results.slice(1))
-      const open = held.flatMap((one, index) => (verdicts[index]?.kind === 'elsewhere' && one.member.idempotency ? [index] : []))
-      if (open.length > 0) await this.#findStored(client, held, open, verdicts)
-      opening.length = 0
-    } else {
-      opening.push(sql.begin)
+      const flush = [sql.begin, ...work.flatMap((group) => sql.effectStatements(group))]
+      verdicts = judge(held, flush, await this.#flush(client, flush))
     }
     const closing = [
-      ...opening,
-      ...work.flatMap((group) => sql.settleStatements(group, work.length === 1, (index) => storedReply(held[index], verdicts[index]))),
+      ...(work.length > 0 ? [] : [sql.begin]),
+      ...work.flatMap((group) =>
+        sql.storeReplies(group, work.length === 1, (index) => storedReply(held[index], verdicts[index])),
+      ),
       ...sql.appendStatement(held.flatMap((one, index) => entry(one.member, verdicts[index]))),
     ]
     await this.#commit(client, closing)
     return verdicts
-  }
-
-  /** Rows whose key was there before: a replay, another payload, or a call that another replica has under way. */
-  async #findStored(client: Client, held: readonly Held[], open: readonly number[], verdicts: Verdict[]): Promise<void> {
-    for (const group of sql.groupByTenant(open.flatMap((index) => held[index]?.member ?? []))) {
-      const statements = sql.storedStatements(group)
-      const results = await this.#flush(client, statements)
-      const stored = new Map((results.at(-1)?.rows ?? []).map((row) => [String(row['key']), row]))
-      for (const index of open) {
-        const { idempotency, output, tenantId } = held[index]?.member ?? {}
-        if (idempotency === undefined || tenantId !== group.tenantId) continue
-        const row = stored.get(idempotency.keyDigest)
-        if (row === undefined) continue
-        if (row['payload'] !== idempotency.payloadDigest) {
-          verdicts[index] = { kind: 'refused', refusal: refuse('idempotency.payload_mismatch', 'key used with another payload') }
-        } else if (row['reply'] instanceof Uint8Array) {
-          if (output === undefined) throw new Error('a replay of a call without a reply type')
-          verdicts[index] = { kind: 'replayed', reply: fromBinary(output, row['reply']) }
-        }
-      }
-    }
   }
 
   /** Sends statements without waiting between them; the first error of a statement is the one that counts. */
@@ -168,15 +161,18 @@ export class Batch {
   }
 
   async #commit(client: Client, statements: readonly Statement[]): Promise<void> {
-    if (!this.#connection.holds(client)) throw new StoreGone('the store went away', { cause: new Error('the connection was lost before the commit') })
+    if (!this.#connection.holds(client))
+      throw new StoreGone('the store went away', { cause: new Error('the connection was lost before the commit') })
     const settled = await Promise.allSettled([...statements, sql.commit].map((statement) => send(client, statement)))
     const last = settled.at(-1)
     if (last?.status === 'fulfilled' && last.value.command === 'COMMIT') return
     // An error that the server answered before the commit is certain: the transaction cannot commit, whether or not we hear so.
     const refused = settled.slice(0, -1).find(isAnsweredError)
     if (refused !== undefined) throw failure(refused.reason)
-    if (last?.status === 'fulfilled') throw new StoreGone('not committed', { cause: new Error(`the commit was answered with ${last.value.command}`) })
-    if (last !== undefined && isAnsweredError(last) && classify(last.reason) !== 'unavailable') throw failure(last.reason)
+    if (last?.status === 'fulfilled')
+      throw new StoreGone('not committed', { cause: new Error(`the commit was answered with ${last.value.command}`) })
+    if (last !== undefined && isAnsweredError(last) && classify(last.reason) !== 'unavailable')
+      throw failure(last.reason)
     throw new OutcomeUnknown('the commit was not answered', { cause: last?.reason })
   }
 }
@@ -197,42 +193,57 @@ function unwrap(settled: readonly PromiseSettledResult<Result>[]): readonly Resu
   if (first === undefined) return settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
   // 25P02 only says that an earlier statement of the transaction failed.
   const cause = (failed.find((one) => sqlState(one.reason) !== '25P02') ?? first).reason as unknown
-  if (failed.some((one) => classify(one.reason) === 'unavailable')) throw new StoreGone('the store went away', { cause })
+  if (failed.some((one) => classify(one.reason) === 'unavailable'))
+    throw new StoreGone('the store went away', { cause })
   throw failure(cause)
 }
 
+/** What became of each member, from the rows that flush 1 answered. */
 function judge(
   held: readonly Held[],
-  groups: readonly sql.TenantGroup[],
   statements: readonly Statement[],
   results: readonly Result[],
-): Verdict[] {
+): readonly Verdict[] {
   const rows = new Map<number, Record<string, unknown>>()
-  const fresh = new Set<string>()
+  const claimed = new Set<string>()
+  const stored = new Map<string, Record<string, unknown>>()
   for (const [index, statement] of statements.entries()) {
     for (const row of results[index]?.rows ?? []) {
-      if (statement.name === sql.claimName) fresh.add(`${String(row['tenant'])} ${String(row['key'])}`)
+      if (statement.name === sql.claimName) claimed.add(String(row['key']))
+      else if (statement.name === sql.storedName) stored.set(String(row['key']), row)
       else if (typeof row['n'] === 'number') rows.set(row['n'], row)
     }
   }
-  const working = new Set(groups.flatMap((group) => group.indexes))
   return held.map(({ member }, index) => {
-    if (!working.has(index) || member.effect === undefined) return { kind: 'done', answer: undefined }
-    if (member.idempotency !== undefined && !fresh.has(`${member.tenantId ?? ''} ${member.idempotency.keyDigest}`)) return { kind: 'elsewhere' }
-    const answer = member.effect.answer(rows.get(index) as OperationRow | undefined)
+    const { effect, idempotency } = member
+    if (effect === undefined) return { kind: 'done', answer: undefined }
+    const row = rows.get(index)
+    if (idempotency !== undefined && row === undefined) {
+      const earlier = stored.get(idempotency.keyDigest)
+      if (earlier !== undefined) return replay(member, idempotency, earlier)
+      if (!claimed.has(idempotency.keyDigest)) return { kind: 'elsewhere' }
+    }
+    const answer = effect.answer(row as OperationRow | undefined)
     return isRefusal(answer) ? { kind: 'refused', refusal: answer } : { kind: 'done', answer }
   })
 }
 
-function storedReply(held: Held | undefined, verdict: Verdict | undefined): sql.Settlement {
+function replay(member: WriterMember, idempotency: Idempotency, earlier: Record<string, unknown>): Verdict {
+  if (earlier['payload'] !== idempotency.payloadDigest) {
+    return { kind: 'refused', refusal: refuse('idempotency.payload_mismatch', 'key used with another payload') }
+  }
+  if (member.output === undefined || !(earlier['reply'] instanceof Uint8Array))
+    throw new Error('a replay without a reply')
+  return { kind: 'replayed', reply: fromBinary(member.output, earlier['reply']) }
+}
+
+/** What a later call with the same key will be answered; undefined where nothing is kept. */
+function storedReply(held: Held | undefined, verdict: Verdict | undefined): Uint8Array | undefined {
   const { idempotency, output } = held?.member ?? {}
-  if (idempotency === undefined || output === undefined || verdict === undefined) return 'none'
-  if (verdict.kind === 'refused') return verdict.refusal.code === 'idempotency.payload_mismatch' ? 'none' : 'forget'
-  if (verdict.kind !== 'done' || verdict.answer === undefined) return 'none'
-  const { reply, stored } = verdict.answer
+  if (idempotency === undefined || output === undefined || verdict?.kind !== 'done') return undefined
+  const { reply, stored } = verdict.answer ?? {}
   if (stored !== undefined) return toBinary(output, stored)
-  if (reply === undefined) return 'none'
-  verdict.bytes = toBinary(output, reply)
+  if (reply !== undefined) verdict.bytes = toBinary(output, reply)
   return verdict.bytes
 }
 

@@ -1,7 +1,11 @@
 import type { Client } from 'pg'
 import { readMigrations, schemaVersion } from './migrate.ts'
 
-const tables = ['audits.entries', 'audits.heads']
+// What keeps the ledger append-only, also for the owner and for superusers; see the migrations.
+const triggers = {
+  'audits.entries': ['entries_refuse_row', 'entries_refuse_statement'],
+  'audits.heads': ['heads_only_grow', 'heads_refuse_row', 'heads_refuse_statement'],
+} as const
 
 /**
  * What keeps the server from starting on this database: every problem at once, each with what to do (SPEC O2, L6). The start
@@ -19,7 +23,7 @@ export async function inspectDatabase(client: Client): Promise<readonly string[]
     problems.push(`the schema has version ${found} and this version needs ${wanted}: ${todo}`)
     return problems
   }
-  return [...problems, ...(await inspectRole(client)), ...(await inspectTriggers(client))]
+  return [...problems, ...(await inspectRole(client)), ...(await inspectTriggers(client)), ...(await inspectRowSecurity(client))]
 }
 
 async function inspectRole(client: Client): Promise<readonly string[]> {
@@ -29,8 +33,9 @@ async function inspectRole(client: Client): Promise<readonly string[]> {
                     where s.nspname in ('portcullis', 'audits') and pg_has_role(r.oid, c.relowner, 'member')) as owns,
            has_schema_privilege('portcullis', 'create') or has_schema_privilege('audits', 'create')
              or has_database_privilege(current_database(), 'create') as ddl,
-           has_table_privilege('audits.entries', 'insert, update, delete, truncate')
-             or has_table_privilege('audits.heads', 'insert, update, delete, truncate') as writes_ledger
+           exists (select from pg_class c join pg_namespace s on s.oid = c.relnamespace
+                    where s.nspname = 'audits' and c.relname in ('entries', 'heads')
+                      and (has_any_column_privilege(c.oid, 'insert, update') or has_table_privilege(c.oid, 'delete, truncate, trigger'))) as writes_ledger
       from pg_roles r where r.rolname = current_user`)
   const role = rows[0]
   if (role === undefined) return ['the role of the connection is not in pg_roles']
@@ -49,18 +54,30 @@ async function inspectRole(client: Client): Promise<readonly string[]> {
 }
 
 async function inspectTriggers(client: Client): Promise<readonly string[]> {
-  const { rows } = await client.query<{ table: string; rls: boolean; always: number; other: number }>(`
-    select n.nspname || '.' || c.relname as table, c.relrowsecurity and c.relforcerowsecurity as rls,
-           count(t.oid) filter (where t.tgenabled = 'A')::int as always, count(t.oid) filter (where t.tgenabled <> 'A')::int as other
+  const { rows } = await client.query<{ table: string; always: readonly string[] | null }>(`
+    select n.nspname || '.' || c.relname as table, array_agg(t.tgname::text) filter (where t.tgenabled = 'A') as always
       from pg_class c join pg_namespace n on n.oid = c.relnamespace
       left join pg_trigger t on t.tgrelid = c.oid and not t.tgisinternal
-     where n.nspname = 'audits' and c.relname in ('entries', 'heads') group by 1, 2`)
+     where n.nspname = 'audits' and c.relname in ('entries', 'heads') group by 1`)
   const problems: string[] = []
-  for (const table of tables) {
+  for (const [table, wanted] of Object.entries(triggers)) {
     const row = rows.find((one) => one.table === table)
+    const missing = wanted.filter((name) => row?.always?.includes(name) !== true)
     if (row === undefined) problems.push(`the table ${table} is missing: restore the schema from the migrations`)
-    else if (row.always === 0 || row.other > 0) problems.push(`the append-only triggers of ${table} are missing or not ENABLE ALWAYS: restore them from the migrations`)
-    if (row?.rls === false) problems.push(`row-level security of ${table} is not forced: restore it from the migrations`)
+    else if (missing.length > 0) {
+      problems.push(`the append-only triggers ${missing.join(', ')} of ${table} are missing or not ENABLE ALWAYS: restore them from the migrations`)
+    }
   }
   return problems
+}
+
+async function inspectRowSecurity(client: Client): Promise<readonly string[]> {
+  const { rows } = await client.query<{ table: string }>(`
+    select n.nspname || '.' || c.relname as table
+      from pg_class c join pg_namespace n on n.oid = c.relnamespace
+     where n.nspname in ('portcullis', 'audits') and c.relkind in ('r', 'p') and not (c.relrowsecurity and c.relforcerowsecurity)
+       and (c.oid = to_regclass('portcullis.tenants')
+         or exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'tenant_id' and not a.attisdropped))
+     order by 1`)
+  return rows.map(({ table }) => `row-level security of ${table} is not forced: restore it from the migrations`)
 }

@@ -11,14 +11,24 @@ export interface WriterSettings {
   readonly batchMax: number
   /** Calls that wait; one more is refused with store.busy. */
   readonly queueMax: number
+  /** A call that waited longer is refused with store.busy when its turn comes. */
+  readonly queueWaitMs: number
   /** How long a call waits for the first one with the same idempotency key. */
   readonly duplicateWaitMs: number
 }
 
-export const writerDefaults = { lanes: 2, batchMax: 256, queueMax: 4096, duplicateWaitMs: 2000 } as const
+export const writerDefaults = {
+  lanes: 2,
+  batchMax: 256,
+  queueMax: 4096,
+  queueWaitMs: 5000,
+  duplicateWaitMs: 2000,
+} as const
 
 // Every statement of a batch finds its rows by key. A plan made while a table was small must not scan it once it has grown.
-const byKeyOnly = ['seqscan', 'bitmapscan', 'hashjoin', 'mergejoin', 'material', 'memoize'].map((plan) => `set enable_${plan} = off`)
+const byKeyOnly = ['seqscan', 'bitmapscan', 'hashjoin', 'mergejoin', 'material', 'memoize'].map(
+  (plan) => `set enable_${plan} = off`,
+)
 
 interface Lane {
   readonly connection: Connection
@@ -69,7 +79,10 @@ export class Writer implements WriterPort {
         const left = deadline - this.#clock.monotonic()
         if (left <= 0) return this.#refuseInFlight(member)
         const late = new AbortController()
-        await Promise.race([first.catch(() => undefined), delay(left, undefined, { signal: late.signal }).catch(() => undefined)])
+        await Promise.race([
+          first.catch(() => undefined),
+          delay(left, undefined, { signal: late.signal }).catch(() => undefined),
+        ])
         late.abort()
       }
     }
@@ -103,13 +116,15 @@ export class Writer implements WriterPort {
       return Promise.resolve(refuse('store.busy', `${this.#queue.length} calls wait`, { retryAfterSeconds: 1 }))
     }
     return new Promise((resolve, reject) => {
-      this.#queue.push({ member, resolve, reject })
+      this.#queue.push({ member, resolve, reject, queuedAt: this.#clock.monotonic() })
       this.#schedule()
     })
   }
 
   async #refuseInFlight(member: WriterMember): Promise<Refusal> {
-    const refusal = refuse('idempotency.in_flight', 'the first call with this key is still under way', { retryAfterSeconds: 1 })
+    const refusal = refuse('idempotency.in_flight', 'the first call with this key is still under way', {
+      retryAfterSeconds: 1,
+    })
     await this.#enqueue({
       tenantId: member.tenantId,
       record: () => member.record({ outcome: 'deny', code: refusal.code, reason: refusal.reason }),
@@ -139,9 +154,20 @@ export class Writer implements WriterPort {
     }
   }
 
+  /** The calls whose turn it is, without those that waited too long: their callers are told that nothing was done. */
+  #takeBatch(): readonly Held[] {
+    const since = this.#clock.monotonic() - this.#settings.queueWaitMs
+    const taken = this.#queue.splice(0, this.#settings.batchMax)
+    if ((taken[0]?.queuedAt ?? since) >= since) return taken
+    for (const late of taken.filter(({ queuedAt }) => queuedAt < since)) {
+      late.resolve(refuse('store.busy', 'waited too long for the store', { retryAfterSeconds: 1 }))
+    }
+    return taken.filter(({ queuedAt }) => queuedAt >= since)
+  }
+
   #dispatch(lane: Lane): void {
     lane.busy = true
-    const held = this.#queue.splice(0, this.#settings.batchMax)
+    const held = this.#takeBatch()
     void new Batch(lane.connection, held).run().finally(() => {
       lane.busy = false
       this.#pump()

@@ -65,15 +65,10 @@ export class TestDatabase {
     return client
   }
 
-  async mainTenant(): Promise<TestTenant> {
-    const admin = await this.connect('postgres')
-    const { rows } = await admin.query<TestTenant>(
-      `select t.id, t.name, k.operator_id as "operatorId", k.id as "keyId"
-         from portcullis.tenants t join portcullis.keys k on k.tenant_id = t.id where t.name = 'main'`,
-    )
-    const [main] = rows
-    if (main === undefined) throw new Error('there is no tenant main')
-    return main
+  /** As in `database.url`. */
+  url(role: RoleAccess['user'], database: string): string {
+    const { host, port } = this.postgres
+    return `postgres://${role}:${this.#access(role).password}@${host}:${port}/${database}`
   }
 
   async makeTenant(name: string): Promise<TestTenant> {

@@ -15,7 +15,8 @@ export interface RawGrpcAnswer {
 
 /** A bare HTTP/2 connection to the gRPC listener, for what a gRPC client would not send. */
 export async function connectRaw(address: string): Promise<ClientHttp2Session> {
-  const session = connect(`http://${address}`, { strictSingleValueFields: false })
+  // An option that the types do not have yet: lets doubled fields out.
+  const session = connect(`http://${address}`, { strictSingleValueFields: false } as object)
   // The peer may end the connection: that is what some tests are about.
   session.on('error', () => undefined)
   await once(session, 'remoteSettings')
@@ -53,6 +54,9 @@ export function frame(message: Uint8Array, compressed = false): Buffer {
   head.writeUInt32BE(message.byteLength, 1)
   return Buffer.concat([head, message])
 }
+
+/** What nghttp2 ends a connection with that resets too fast: INTERNAL_ERROR. */
+export const goawayOfRapidReset = constants.NGHTTP2_INTERNAL_ERROR
 
 /** Opens streams and resets each at once, until the peer says GOAWAY or `count` is reached; resolves with how it ended. */
 export async function resetRapidly(session: ClientHttp2Session, path: string, count: number): Promise<{ readonly goaway: number | undefined }> {

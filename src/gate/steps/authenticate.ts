@@ -16,11 +16,13 @@ export const authenticate: Step = (call, progress, ports) => {
 }
 
 function identify(call: Call, progress: Progress, ports: GatePorts): Refusal | undefined {
-  if (call.credentials.some(({ kind }) => kind === 'query')) return refuse('auth.credential_ambiguous', 'credential in the query string')
+  if (call.credentials.some(({ kind }) => kind === 'query'))
+    return refuse('auth.credential_ambiguous', 'credential in the query string')
   const [credential, second] = call.credentials
   if (credential === undefined) return refuse('auth.credential_missing', 'no credential')
   if (second !== undefined) return refuse('auth.credential_ambiguous', `${call.credentials.length} credentials`)
-  if (!ports.keys.fresh()) return refuse('store.unavailable', 'key state is older than its lease', { retryAfterSeconds: 1 })
+  if (!ports.keys.fresh())
+    return refuse('store.unavailable', 'key state is older than its lease', { retryAfterSeconds: 1 })
   return identifyKey(call, credential, progress, ports)
 }
 

@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf'
-import { timestampMs, TimestampSchema, type Timestamp } from '@bufbuild/protobuf/wkt'
+import { TimestampSchema, type Timestamp } from '@bufbuild/protobuf/wkt'
 import { LedgerEntrySchema, LedgerService, QueryResponseSchema, type LedgerEntry } from '@portcullis/contract'
 import { isPlatform, isRefusal, refuse } from '#core'
 import { Fields } from '../fields.ts'
@@ -13,7 +13,8 @@ const query = read(
     const fields = new Fields()
     const log = message.log === '' ? caller.tenant.name : fields.text('log', message.log, 128)
     const system = log === 'system'
-    if (system && !isPlatform(caller)) return refuse('object.not_found', 'the system log is for operators of the platform')
+    if (system && !isPlatform(caller))
+      return refuse('object.not_found', 'the system log is for operators of the platform')
     const text = (name: 'caller' | 'action' | 'outcome' | 'code' | 'requestId'): Record<string, string> =>
       message[name] === '' ? {} : { [name]: fields.text(name, message[name], 200) }
     const filter: EntryFilter = {
@@ -23,16 +24,30 @@ const query = read(
       ...text('outcome'),
       ...text('code'),
       ...text('requestId'),
-      ...(message.after === undefined ? {} : { afterMs: timestampMs(message.after) }),
-      ...(message.before === undefined ? {} : { beforeMs: timestampMs(message.before) }),
+      ...(message.after === undefined ? {} : { afterMs: fields.moment('after', message.after) }),
+      ...(message.before === undefined ? {} : { beforeMs: fields.moment('before', message.before) }),
     }
     if (fields.refusal !== undefined) return fields.refusal
     const scope = readScope(caller, system)
-    const list = await listPage('entries', { ...filter, tenant: scope.tenantId }, message, (page) => reader.entries(scope, filter, page), ({ seq }) => seq)
+    const list = await listPage(
+      'entries',
+      { ...filter, tenant: scope.tenantId },
+      message,
+      (page) => reader.entries(scope, filter, page),
+      ({ seq }) => seq,
+    )
     if (isRefusal(list)) return list
     return create(QueryResponseSchema, { entries: list.rows.map(entryMessage), nextPageToken: list.nextPageToken })
   },
-  ({ pageSize, log, caller, action, outcome, code, requestId }) => ({ action, caller, code, log, outcome, pageSize, requestId }),
+  ({ pageSize, log, caller, action, outcome, code, requestId }) => ({
+    action,
+    caller,
+    code,
+    log,
+    outcome,
+    pageSize,
+    requestId,
+  }),
 )
 
 function entryMessage(row: EntryRow): LedgerEntry {

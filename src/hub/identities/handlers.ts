@@ -1,5 +1,4 @@
 import { create } from '@bufbuild/protobuf'
-import { timestampMs } from '@bufbuild/protobuf/wkt'
 import {
   CreateAgentResponseSchema,
   CreateKeyResponseSchema,
@@ -35,7 +34,8 @@ const createAgent = write(
       allowedTools: fields.texts('allowedTools', message.allowedTools, 100, 200),
       createdAtMs: clock.now(),
     }
-    if (!agentNamePattern.test(args.name)) fields.wrong('name', 'must be lower-case letters, digits, dots, dashes and underscores')
+    if (!agentNamePattern.test(args.name))
+      fields.wrong('name', 'must be lower-case letters, digits, dots, dashes and underscores')
     if (fields.refusal !== undefined) return fields.refusal
     return effect({
       operation: 'agent.create',
@@ -57,7 +57,13 @@ const listAgents = read(
     const filter = message.name === '' ? {} : { name: fields.text('name', message.name, 63) }
     if (fields.refusal !== undefined) return fields.refusal
     const scope = readScope(caller, false)
-    const list = await listPage('agents', { ...filter, tenant: scope.tenantId }, message, (page) => reader.agents(scope, filter, page), ({ id }) => id)
+    const list = await listPage(
+      'agents',
+      { ...filter, tenant: scope.tenantId },
+      message,
+      (page) => reader.agents(scope, filter, page),
+      ({ id }) => id,
+    )
     if (isRefusal(list)) return list
     return create(ListAgentsResponseSchema, { agents: list.rows.map(agentMessage), nextPageToken: list.nextPageToken })
   },
@@ -91,7 +97,7 @@ const createKey = write(
     const nowMs = clock.now()
     const id = uuidv7(nowMs)
     const { text, secret } = makeKey(id)
-    const expiresAtMs = message.expiresAt === undefined ? null : timestampMs(message.expiresAt)
+    const expiresAtMs = message.expiresAt === undefined ? null : fields.moment('expiresAt', message.expiresAt)
     if (expiresAtMs !== null && expiresAtMs <= nowMs) fields.wrong('expiresAt', 'must be in the future')
     const args = {
       id,
@@ -115,7 +121,8 @@ const createKey = write(
       changesCredentials: true,
       answer: (row) => {
         if (row === undefined) return refuse('object.not_found', 'no such agent')
-        if (row.verdict === 'object.state') return refuse('object.state', 'agent disabled', { detail: 'the agent is disabled' })
+        if (row.verdict === 'object.state')
+          return refuse('object.state', 'agent disabled', { detail: 'the agent is disabled' })
         const apiKey = keyMessage({ ...args, revokedAtMs: null, lastUsedAtMs: null })
         // The key text leaves here and nowhere else: what is stored for a replay does not hold it.
         return {
@@ -135,7 +142,13 @@ const listKeys = read(
     const filter = message.agentId === '' ? {} : { agentId: fields.id('agentId', message.agentId, 'agt') }
     if (fields.refusal !== undefined) return fields.refusal
     const scope = readScope(caller, false)
-    const list = await listPage('keys', { ...filter, tenant: scope.tenantId }, message, (page) => reader.keys(scope, filter, page), ({ id }) => id)
+    const list = await listPage(
+      'keys',
+      { ...filter, tenant: scope.tenantId },
+      message,
+      (page) => reader.keys(scope, filter, page),
+      ({ id }) => id,
+    )
     if (isRefusal(list)) return list
     return create(ListKeysResponseSchema, { keys: list.rows.map(keyMessage), nextPageToken: list.nextPageToken })
   },

@@ -11,10 +11,14 @@ export function grantRefusal(wanted: readonly string[], held: ReadonlySet<string
   if (wanted.length === 0) return refuse('input.invalid', 'no scopes', { detail: 'scopes needs at least one scope' })
   const unknown = wanted.find((scope) => !knownScopes.has(scope))
   if (unknown !== undefined) {
-    return refuse('input.invalid', `unknown scope ${unknown}`, { detail: `scopes must be among ${[...knownScopes.keys()].join(', ')}` })
+    return refuse('input.invalid', `unknown scope ${unknown}`, {
+      detail: `scopes must be among ${[...knownScopes.keys()].join(', ')}`,
+    })
   }
   const missing = wanted.find((scope) => !held.has(scope))
-  return missing === undefined ? undefined : refuse('identity.scope_exceeds', `caller lacks ${missing}`, { detail: missing })
+  return missing === undefined
+    ? undefined
+    : refuse('identity.scope_exceeds', `caller lacks ${missing}`, { detail: missing })
 }
 
 export function agentMessage(row: AgentRow): Agent {

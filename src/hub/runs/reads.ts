@@ -1,6 +1,11 @@
 import { create } from '@bufbuild/protobuf'
-import { timestampMs } from '@bufbuild/protobuf/wkt'
-import { GetRunResponseSchema, HubService, ListRunsResponseSchema, TaskState, TaskStateSchema } from '@portcullis/contract'
+import {
+  GetRunResponseSchema,
+  HubService,
+  ListRunsResponseSchema,
+  TaskState,
+  TaskStateSchema,
+} from '@portcullis/contract'
 import { isRefusal, refuse } from '#core'
 import { Fields } from '../fields.ts'
 import { bare, read, readScope } from '../handler.ts'
@@ -15,7 +20,8 @@ const getRun = read(
     const id = fields.id('runId', message.runId, 'run')
     if (fields.refusal !== undefined) return fields.refusal
     const row = await reader.run(readScope(caller, false), id)
-    if (row === undefined || (ownOnly && row.agentId !== bare(caller.id))) return refuse('object.not_found', 'no such run for this caller')
+    if (row === undefined || (ownOnly && row.agentId !== bare(caller.id)))
+      return refuse('object.not_found', 'no such run for this caller')
     return create(GetRunResponseSchema, { run: runMessage(row) })
   },
   ({ runId }) => ({ runId }),
@@ -27,7 +33,8 @@ const listRuns = read(
     const fields = new Fields()
     const agentId = message.agentId === '' ? undefined : fields.id('agentId', message.agentId, 'agt')
     const own = ownOnly ? bare(caller.id) : agentId
-    if (ownOnly && agentId !== undefined && agentId !== own) return refuse('object.not_found', 'agent without telemetry:read asked for another')
+    if (ownOnly && agentId !== undefined && agentId !== own)
+      return refuse('object.not_found', 'agent without telemetry:read asked for another')
     const states = Object.values(TaskState).filter((value) => typeof value === 'number')
     fields.choice('status', message.status, states, 'the states of TaskState')
     const filter: RunFilter = {
@@ -36,17 +43,30 @@ const listRuns = read(
       ...(message.workflow === '' ? {} : { workflow: fields.text('workflow', message.workflow, sizes.name) }),
       ...(own === undefined ? {} : { agentId: own }),
       ...(message.status === TaskState.UNSPECIFIED ? {} : { status: message.status }),
-      ...(message.promptVersion === '' ? {} : { promptVersion: fields.text('promptVersion', message.promptVersion, sizes.name) }),
-      ...(message.startedAfter === undefined ? {} : { startedAfterMs: timestampMs(message.startedAfter) }),
-      ...(message.startedBefore === undefined ? {} : { startedBeforeMs: timestampMs(message.startedBefore) }),
+      ...(message.promptVersion === ''
+        ? {}
+        : { promptVersion: fields.text('promptVersion', message.promptVersion, sizes.name) }),
+      ...(message.startedAfter === undefined ? {} : { startedAfterMs: fields.moment('startedAfter', message.startedAfter) }),
+      ...(message.startedBefore === undefined ? {} : { startedBeforeMs: fields.moment('startedBefore', message.startedBefore) }),
     }
     if (fields.refusal !== undefined) return fields.refusal
     const scope = readScope(caller, false)
-    const list = await listPage('runs', { ...filter, tenant: scope.tenantId }, message, (page) => reader.runs(scope, filter, page), ({ id }) => id)
+    const list = await listPage(
+      'runs',
+      { ...filter, tenant: scope.tenantId },
+      message,
+      (page) => reader.runs(scope, filter, page),
+      ({ id }) => id,
+    )
     if (isRefusal(list)) return list
     return create(ListRunsResponseSchema, { runs: list.rows.map(runMessage), nextPageToken: list.nextPageToken })
   },
-  ({ pageSize, workflow, agentId, status }) => ({ agentId, pageSize, status: enumName(TaskStateSchema, status), workflow }),
+  ({ pageSize, workflow, agentId, status }) => ({
+    agentId,
+    pageSize,
+    status: enumName(TaskStateSchema, status),
+    workflow,
+  }),
 )
 
 export const runReads = [getRun, listRuns]

@@ -6,7 +6,12 @@ import type { Fields } from '../fields.ts'
 import type { RunRow, TokenColumns } from '../ports.ts'
 
 /** The states that end a run. */
-export const finalStates: readonly TaskState[] = [TaskState.COMPLETED, TaskState.FAILED, TaskState.CANCELED, TaskState.REJECTED]
+export const finalStates: readonly TaskState[] = [
+  TaskState.COMPLETED,
+  TaskState.FAILED,
+  TaskState.CANCELED,
+  TaskState.REJECTED,
+]
 
 export const eventLevels: readonly EventLevel[] = [EventLevel.DEBUG, EventLevel.INFO, EventLevel.WARN, EventLevel.ERROR]
 

@@ -17,7 +17,16 @@ import { publicId, refuse, uuidv7, type Caller } from '#core'
 import { Fields } from '../fields.ts'
 import { bare, write } from '../handler.ts'
 import { effect, type RunRow } from '../ports.ts'
-import { enumName, eventLevels, finalStates, jsonProblem, runMessage, sizes, tokenColumns, tokenCounts } from './rules.ts'
+import {
+  enumName,
+  eventLevels,
+  finalStates,
+  jsonProblem,
+  runMessage,
+  sizes,
+  tokenColumns,
+  tokenCounts,
+} from './rules.ts'
 
 const costMax = 1_000_000_000_000_000n
 
@@ -54,7 +63,8 @@ const startRun = write(
       operation: 'run.start',
       key: id,
       args: { id, taskId, workflow, agentId, promptVersion, modelPolicy, status, maxRetries, startedAtMs },
-      answer: (done) => (done === undefined ? noRun : { reply: create(StartRunResponseSchema, { run: runMessage(row) }) }),
+      answer: (done) =>
+        done === undefined ? noRun : { reply: create(StartRunResponseSchema, { run: runMessage(row) }) },
     })
   },
   ({ taskId, workflow, promptVersion, modelPolicy }) => ({ modelPolicy, promptVersion, taskId, workflow }),
@@ -75,7 +85,8 @@ const finishRun = write(
       args: { id, ownerAgentId: ownerOf(caller), status, lastError, finishedAtMs: clock.now() },
       answer: (row) => {
         if (row === undefined) return noRun
-        if (row.verdict === 'object.state') return refuse('object.state', 'run already finished', { detail: 'the run has ended already' })
+        if (row.verdict === 'object.state')
+          return refuse('object.state', 'run already finished', { detail: 'the run has ended already' })
         return { reply: create(FinishRunResponseSchema, { run: runMessage(row) }) }
       },
     })

@@ -47,9 +47,18 @@ const listTenants = read(
   TenantService.method.list,
   async (message, { caller, reader }) => {
     const scope = readScope(caller, true)
-    const list = await listPage('tenants', {}, message, (page) => reader.tenants(scope, page), ({ id }) => id)
+    const list = await listPage(
+      'tenants',
+      {},
+      message,
+      (page) => reader.tenants(scope, page),
+      ({ id }) => id,
+    )
     if (isRefusal(list)) return list
-    return create(TenantServiceListResponseSchema, { tenants: list.rows.map(tenantMessage), nextPageToken: list.nextPageToken })
+    return create(TenantServiceListResponseSchema, {
+      tenants: list.rows.map(tenantMessage),
+      nextPageToken: list.nextPageToken,
+    })
   },
   ({ pageSize }) => ({ pageSize }),
 )

@@ -42,6 +42,14 @@ export async function findPostmaster(dataDir: string): Promise<Postmaster | unde
   return undefined
 }
 
+/** Whether the postmaster of that data directory lives; removes nothing and needs no lock. */
+export async function isRunning(dataDir: string): Promise<boolean> {
+  const said = await readPidFile(dataDir)
+  // A file that is just being written belongs to one that lives.
+  if (said === 'unreadable') return true
+  return said !== undefined && (await identify(said.pid, dataDir)) === 'ours'
+}
+
 /** What the pid file says, whether or not it is true; removes nothing. */
 export async function readPidFile(dataDir: string): Promise<Postmaster | 'unreadable' | undefined> {
   const text = await readIfPresent(pidFilePath(dataDir))

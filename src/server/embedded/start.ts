@@ -11,7 +11,7 @@ import { launch } from './launch.ts'
 import { withLock } from './lock.ts'
 import { dedicatedUser, ensureDedicatedUser, isRoot } from './owner.ts'
 import { choosePort, keepPort, keptPort } from './port.ts'
-import { findPostmaster } from './postmaster.ts'
+import { findPostmaster, isRunning } from './postmaster.ts'
 import { probe } from './probe.ts'
 import { canReach, type Identity } from './reach.ts'
 import { stopPostmaster } from './stop.ts'
@@ -34,6 +34,8 @@ export interface EmbeddedPostgres {
   readonly version: string
   /** Set where the files had to live under /var/lib/portcullis. */
   readonly movedTo: string | undefined
+  /** Whether its process lives, be it well or not. */
+  running(): Promise<boolean>
   /** Ends the server for everybody who uses it; well if it has ended already. */
   stop(mode?: 'fast' | 'immediate'): Promise<void>
 }
@@ -86,6 +88,7 @@ export async function startEmbedded({ dir, log }: EmbeddedOptions): Promise<Embe
       adopted,
       version,
       movedTo,
+      running: () => isRunning(files.dataDir),
       stop,
     }
   })

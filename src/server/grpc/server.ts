@@ -27,15 +27,14 @@ interface GrpcParts {
 
 /** The gRPC door: raw bytes in and out, the decision at the metadata, the body decoded after it. */
 export async function listenGrpc({ config, pipeline, log, healthy }: GrpcParts): Promise<GrpcListener> {
-  const admissions = new WeakMap<Metadata, Admission>()
   // Services of the transport itself (health, reflection where it is on): public, and they decide nothing.
   const open = new Set<string>()
-  const server = makeServer(config.limits.grpc, { interceptors: [gateInterceptor({ pipeline, admissions, log, open })] })
+  const server = makeServer(config.limits.grpc, { interceptors: [gateInterceptor({ pipeline, log, open })] })
   addHealth(server, healthy)
   if (config.reflection.enabled) addReflection(server)
   for (const path of registeredPaths(server)) open.add(path)
   for (const method of methods.values()) {
-    server.register(method.path, unaryHandler(method, { pipeline, admissions, log }), asIs, asIs, 'unary')
+    server.register(method.path, unaryHandler(method, { pipeline, log }), asIs, asIs, 'unary')
   }
   serveUnknown(server)
   const { host, port } = splitAddress(config.listen.grpc)
@@ -60,13 +59,26 @@ export async function listenGrpc({ config, pipeline, log, healthy }: GrpcParts):
 
 interface InterceptorParts {
   readonly pipeline: Pipeline
-  readonly admissions: WeakMap<Metadata, Admission>
   readonly log: Logger
   readonly open: ReadonlySet<string>
 }
 
+/** The admission travels from the interceptor to the handler on the metadata that both see. */
+const admissionKey = Symbol('admission')
+interface Admitted {
+  [admissionKey]?: Admission
+}
+
+function remember(metadata: Metadata & Admitted, admission: Admission): void {
+  metadata[admissionKey] = admission
+}
+
+function admissionOf(metadata: Metadata & Admitted): Admission | undefined {
+  return metadata[admissionKey]
+}
+
 /** Decides when the metadata has arrived; the message of a refused call is never read. */
-function gateInterceptor({ pipeline, admissions, log, open }: InterceptorParts): ServerInterceptor {
+function gateInterceptor({ pipeline, log, open }: InterceptorParts): ServerInterceptor {
   return (descriptor, call) => {
     if (open.has(descriptor.path)) return withRequestId(call)
     const method = methods.get(descriptor.path)
@@ -95,20 +107,22 @@ function gateInterceptor({ pipeline, admissions, log, open }: InterceptorParts):
               void pipeline.refuseUnknown(remote, descriptor.path).then(refuseWith)
               return
             }
-            void pipeline
-              .admit({
-                method,
-                credentials: credentialsOf(texts(metadata, 'authorization'), texts(metadata, 'x-portcullis-key'), undefined),
-                remote,
-                requestId,
-                tenantId: text(metadata, 'x-tenant-id'),
-              })
-              .then((decided) => {
-                if (isRefusal(decided)) return refuseWith(decided)
-                admission = decided
-                admissions.set(metadata, decided)
-                forward(metadata)
-              })
+            const proceed = (decided: Admission | Refusal): void => {
+              if (isRefusal(decided)) return refuseWith(decided)
+              admission = decided
+              remember(metadata, decided)
+              return forward(metadata)
+            }
+            const decided = pipeline.admit({
+              method,
+              credentials: credentialsOf(texts(metadata, 'authorization'), texts(metadata, 'x-portcullis-key'), undefined),
+              remote,
+              requestId,
+              tenantId: text(metadata, 'x-tenant-id'),
+            })
+            // Decided at once but for refusals, which are recorded first.
+            if (decided instanceof Promise) void decided.then(proceed)
+            else proceed(decided)
           },
         })
       },
@@ -151,15 +165,15 @@ function takeRequestId(metadata: Metadata): string {
   return requestId
 }
 
-function unaryHandler(method: Method, { pipeline, admissions, log }: Omit<InterceptorParts, 'open'>) {
+function unaryHandler(method: Method, { pipeline, log }: Omit<InterceptorParts, 'open'>) {
   return (
     call: ServerUnaryCall<Buffer, Buffer>,
     callback: (error: { code: number; details: string; metadata: Metadata } | null, value?: Buffer) => void,
   ): void => {
-    const admission = admissions.get(call.metadata)
-    const requestId = text(call.metadata, 'x-request-id') ?? ''
+    const admission = admissionOf(call.metadata)
     // Fails closed: a call that reached its handler without a decision is refused.
-    if (admission === undefined) return callback(statusOf(refuse('server.internal', 'not admitted'), requestId))
+    if (admission === undefined) return callback(statusOf(refuse('server.internal', 'not admitted'), ''))
+    const { requestId } = admission.call
     void pipeline
       .performBytes(admission, call.request, text(call.metadata, 'idempotency-key'))
       .then((reply) => {

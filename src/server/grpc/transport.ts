@@ -1,4 +1,4 @@
-import { Metadata, Server, status, type ServerOptions } from '@grpc/grpc-js'
+import { Server, status, type Metadata, type ServerOptions } from '@grpc/grpc-js'
 import type { Config } from '#config'
 
 type GrpcLimits = Config['limits']['grpc']
@@ -10,12 +10,22 @@ export interface TransportStatus {
 }
 
 /**
- * The only file that reaches into grpc-js (SPEC G1). It passes no more than the stream count on to node:http2 and answers
- * unknown methods below every interceptor; both are private members, so a test pins each of them to the version in use.
+ * The only file that reaches into grpc-js (SPEC G1). It passes no more than the stream count on to node:http2, answers unknown
+ * methods below every interceptor and hides doubled fields; all of them are private members, so a test pins each of them to
+ * the version in use.
  */
 interface Internals {
   readonly commonServerOptions: Record<string, unknown> & { settings?: Record<string, unknown> }
   handlers: Map<string, RegisteredHandler>
+  /** Listens to the 'stream' event of node:http2, whose last two arguments it leaves aside. */
+  _streamHandler: (
+    this: Server,
+    interceptors: readonly unknown[],
+    stream: object,
+    headers: Record<string, string | string[] | undefined>,
+    flags: number,
+    raw: readonly string[],
+  ) => void
 }
 
 interface RegisteredHandler {
@@ -46,11 +56,31 @@ export function makeServer(limits: GrpcLimits, more: ServerOptions): Server {
     maxHeaderListPairs: limits.headerPairs,
     maxSessionInvalidFrames: 100,
     maxOutstandingPings: 10,
-    // Duplicates arrive as lists, so that two credentials are seen as two.
-    strictSingleValueFields: false,
     settings: { ...commonServerOptions.settings, maxHeaderListSize: limits.headerBytes },
   })
+  showDuplicates(server)
   return server
+}
+
+// What a credential can be in. node:http2 keeps the first of two `authorization` fields and joins two of other names; as lists
+// they are seen as two (SPEC G3).
+const credentialFields: ReadonlySet<string> = new Set(['authorization', 'x-portcullis-key'])
+
+function showDuplicates(server: Server): void {
+  const inner = internals(server)
+  const handle = inner._streamHandler
+  inner._streamHandler = function (interceptors, stream, headers, flags, raw): void {
+    const first = new Map<string, number>()
+    for (let at = 0; at + 1 < raw.length; at += 2) {
+      const name = raw[at] ?? ''
+      if (!credentialFields.has(name)) continue
+      const earlier = first.get(name)
+      if (earlier === undefined) first.set(name, at)
+      // Two are as good as all: more than one is refused.
+      else headers[name] = [raw[earlier + 1] ?? '', raw[at + 1] ?? '']
+    }
+    handle.call(server, interceptors, stream, headers, flags, raw)
+  }
 }
 
 /** Serves every path that was not registered with one handler, which is given the path in the metadata of its interceptor. */
@@ -77,15 +107,16 @@ const unknownPath = '(unknown)'
  * replaces it: such statuses never pass an interceptor. `call` is the innermost call of grpc-js.
  */
 export function interceptOwnStatus(call: object, replace: (own: TransportStatus) => Promise<SentStatus>): {
-  /** Marks a status as ours, so that it passes as it is. */
-  readonly ours: (metadata: Metadata) => Metadata
+  /** Marks the status with this metadata as ours, so that it passes as it is. */
+  readonly ours: (metadata: Metadata) => void
 } {
-  const marks = new WeakSet<Metadata>()
   const inner = call as { sendStatus: (value: { code: number; details: string; metadata: Metadata | null }) => void }
   const send = inner.sendStatus.bind(inner)
   let replaced = false
+  let ourMetadata: Metadata | undefined
   inner.sendStatus = (value) => {
-    if (value.code === status.OK || (value.metadata !== null && value.metadata !== undefined && marks.has(value.metadata))) return send(value)
+    // grpc-js leaves the metadata of some of its own statuses out: that is not ours either.
+    if (value.code === status.OK || (ourMetadata !== undefined && value.metadata === ourMetadata)) return send(value)
     // Each further frame of a message over the bound brings the same status again.
     if (replaced) return undefined
     replaced = true
@@ -94,8 +125,7 @@ export function interceptOwnStatus(call: object, replace: (own: TransportStatus)
   }
   return {
     ours: (metadata) => {
-      marks.add(metadata)
-      return metadata
+      ourMetadata = metadata
     },
   }
 }
@@ -113,7 +143,7 @@ export function registeredPaths(server: Server): ReadonlySet<string> {
 
 function internals(server: Server): Internals {
   const inner = server as unknown as Partial<Internals>
-  if (inner.commonServerOptions === undefined || !(inner.handlers instanceof Map)) {
+  if (inner.commonServerOptions === undefined || !(inner.handlers instanceof Map) || typeof inner._streamHandler !== 'function') {
     throw new Error('this version of @grpc/grpc-js has other internals; adapt src/server/grpc/transport.ts to it')
   }
   return inner as Internals

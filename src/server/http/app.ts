@@ -9,8 +9,16 @@ import { sendRefusal } from './problem.ts'
 // How often node looks for requests that are over their time; its own default of 30 s would let them hold a socket that long.
 const lookForLateEveryMs = 1000
 
+/** Told of a request that was refused for its size or headers, before the reply goes out. */
+export type OverBound = (request: FastifyRequest, refusal: Refusal) => Promise<void>
+
 /** A Fastify with the bounds of the configuration; every HTTP listener is made here (SPEC G1). */
-export function makeApp(config: Config, log: Logger, origin: () => string = () => ''): FastifyInstance {
+export function makeApp(
+  config: Config,
+  log: Logger,
+  origin: () => string = () => '',
+  onOverBound: OverBound = () => Promise.resolve(),
+): FastifyInstance {
   const { http } = config.limits
   const proxies = config.trustedProxies.map(parseCidr)
   const app = fastify({
@@ -24,8 +32,17 @@ export function makeApp(config: Config, log: Logger, origin: () => string = () =
     // Forwarded headers are believed only from configured proxies; by default from nobody (SPEC G12).
     trustProxy: proxies.length === 0 ? false : (address: string) => proxies.some((cidr) => cidrContains(cidr, address)),
     genReqId: (request) => sentRequestId(header(request.headers['x-request-id'])) ?? newRequestId(),
-    http: { maxHeaderSize: http.headerBytes, headersTimeout: http.headersTimeoutMs, connectionsCheckingInterval: lookForLateEveryMs },
+    http: {
+      maxHeaderSize: http.headerBytes,
+      headersTimeout: http.headersTimeoutMs,
+      connectionsCheckingInterval: lookForLateEveryMs,
+    },
     clientErrorHandler: answerBroken,
+    // A path that the router cannot read never reaches a hook or a handler.
+    frameworkErrors: (error, request, reply) => {
+      void reply.header('x-request-id', request.id)
+      void sendRefusal(request, reply, refusalOf(error, request, log), origin())
+    },
   })
   // Counted below with a refusal of ours; node would drop what is over its count and go on.
   app.server.maxHeadersCount = 0
@@ -34,12 +51,15 @@ export function makeApp(config: Config, log: Logger, origin: () => string = () =
     const refusal = overBound(request, http)
     if (refusal === undefined) return undefined
     if (refusal.code === 'bounds.message_too_large') warnTooLarge(log, request)
+    await onOverBound(request, refusal)
     // The rest of the request is not read: the connection ends with the reply.
     void reply.header('connection', 'close')
     return sendRefusal(request, reply, refusal, origin())
   })
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser(['application/json', 'application/proto'], { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
+  app.addContentTypeParser(['application/json', 'application/proto'], { parseAs: 'buffer' }, (_request, body, done) =>
+    done(null, body),
+  )
   return app
 }
 
@@ -78,7 +98,10 @@ function warnTooLarge(log: Logger, request: FastifyRequest): void {
   const path = request.raw.url?.split('?', 1)[0]?.slice(0, 200)
   const declared = request.headers['content-length']
   const declaredBytes = declared === undefined ? null : Number(declared)
-  log.warn({ event: 'bounds.message_too_large', path, declaredBytes, requestId: request.id }, 'HTTP body over the bound')
+  log.warn(
+    { event: 'bounds.message_too_large', path, declaredBytes, requestId: request.id },
+    'HTTP body over the bound',
+  )
 }
 
 /** Answers what node:http could not read: there is no request yet, so the reply is written by hand. */
@@ -86,7 +109,13 @@ function answerBroken(error: Error & { readonly code?: string }, socket: Socket)
   if (socket.destroyed || !socket.writable) return
   const [line, code] = brokenReplies[error.code ?? ''] ?? brokenReply
   const requestId = newRequestId()
-  const body = JSON.stringify({ type: `/problems/${code}`, title: refusals[code].say, status: Number(line.slice(0, 3)), code, requestId })
+  const body = JSON.stringify({
+    type: `/problems/${code}`,
+    title: refusals[code].say,
+    status: Number(line.slice(0, 3)),
+    code,
+    requestId,
+  })
   const head = [
     `HTTP/1.1 ${line}`,
     'content-type: application/problem+json',

@@ -22,13 +22,19 @@ export function addConsole(app: FastifyInstance, parts: ConsoleParts): void {
   app.get<{ Querystring: { code?: string } }>('/sign-in', async (request, reply) => {
     const { code } = request.query
     const session = randomBytes(32).toString('base64url')
-    const good = typeof code === 'string' && code.length < 200 && (await parts.open(digest(code), digest(session), request.ip, request.id))
+    const good =
+      typeof code === 'string' &&
+      code.length < 200 &&
+      (await parts.open(digest(code), digest(session), request.ip, request.id))
     void reply.header('cache-control', 'no-store')
     if (!good) {
       const body = `<p>It works once and for 15 minutes. <code>portcullis admin recover</code> prints a new one.</p>`
       return reply.code(403).type('text/html').send(page('This sign-in link is not good any more', body))
     }
-    void reply.header('set-cookie', `${cookieName}=${session}; Path=/; Max-Age=${sessionSeconds}; HttpOnly; Secure; SameSite=Lax`)
+    void reply.header(
+      'set-cookie',
+      `${cookieName}=${session}; Path=/; Max-Age=${sessionSeconds}; HttpOnly; Secure; SameSite=Lax`,
+    )
     return reply.redirect('/', 303)
   })
 
@@ -37,7 +43,10 @@ export function addConsole(app: FastifyInstance, parts: ConsoleParts): void {
     const session = token === undefined ? undefined : await parts.find(digest(token))
     void reply.header('cache-control', 'no-store').type('text/html')
     if (session === undefined) {
-      return page('Portcullis', '<p>You are not signed in. Open the one-time link that the server printed at its first start.</p>')
+      return page(
+        'Portcullis',
+        '<p>You are not signed in. Open the one-time link that the server printed at its first start.</p>',
+      )
     }
     return page(
       'You are signed in',

@@ -11,7 +11,8 @@ export function expandEnumNames(schema: DescMessage, json: unknown): unknown {
   for (const [names, values] of fields) {
     for (const name of names) {
       const value = document[name]
-      if (typeof value === 'string' && !values.names.has(value)) document[name] = values.byShortName.get(value.toLowerCase()) ?? value
+      if (typeof value === 'string' && !values.names.has(value))
+        document[name] = values.byShortName.get(value.toLowerCase()) ?? value
     }
   }
   return document
@@ -27,7 +28,9 @@ const known = new WeakMap<DescMessage, readonly (readonly [readonly string[], En
 function enumFields(schema: DescMessage): readonly (readonly [readonly string[], EnumNames])[] {
   const cached = known.get(schema)
   if (cached !== undefined) return cached
-  const fields = schema.fields.flatMap((field) => (field.fieldKind === 'enum' ? [[[field.jsonName, field.name], namesOf(field.enum)] as const] : []))
+  const fields = schema.fields.flatMap((field) =>
+    field.fieldKind === 'enum' ? [[[field.jsonName, field.name], namesOf(field.enum)] as const] : [],
+  )
   known.set(schema, fields)
   return fields
 }

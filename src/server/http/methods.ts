@@ -37,10 +37,14 @@ async function admit(request: FastifyRequest, method: Method, pipeline: Pipeline
   const remote = peerAddress(request.ip)
   const decided = await pipeline.admit({
     method,
-    credentials: credentialsOf(rawValues(request, 'authorization'), rawValues(request, 'x-portcullis-key'), queryOf(request)),
+    credentials: credentialsOf(
+      rawValues(request, 'authorization'),
+      rawValues(request, 'x-portcullis-key'),
+      queryOf(request),
+    ),
     remote,
     requestId: request.id,
-    tenantId: rawValues(request, 'x-tenant-id')[0],
+    tenantId: joined(request, 'x-tenant-id'),
   })
   if (isRefusal(decided)) return decided
   request.admission = decided
@@ -49,12 +53,21 @@ async function admit(request: FastifyRequest, method: Method, pipeline: Pipeline
   }
   const encoding = request.headers['content-encoding']
   if (encoding !== undefined && encoding !== 'identity') {
-    return pipeline.reject(decided, refuse('bounds.content_type', 'compressed body', { detail: 'send the body without content-encoding' }))
+    return pipeline.reject(
+      decided,
+      refuse('bounds.content_type', 'compressed body', { detail: 'send the body without content-encoding' }),
+    )
   }
   return undefined
 }
 
-async function answer(request: FastifyRequest, reply: FastifyReply, method: Method, pipeline: Pipeline, origin: string): Promise<FastifyReply> {
+async function answer(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  method: Method,
+  pipeline: Pipeline,
+  origin: string,
+): Promise<FastifyReply> {
   const { admission } = request
   // Fails closed: a request that reached its handler without a decision is refused.
   if (admission === undefined) return sendRefusal(request, reply, refuse('server.internal', 'not admitted'), origin)
@@ -63,13 +76,20 @@ async function answer(request: FastifyRequest, reply: FastifyReply, method: Meth
   if (result.refused) return sendRefusal(request, reply, result, origin)
   if (result.replayed) void reply.header('idempotency-replayed', 'true')
   void reply.header('cache-control', 'no-store')
-  if (binary) return reply.type('application/proto').send(Buffer.from(result.bytes ?? toBinary(method.output, result.message)))
+  if (binary)
+    return reply.type('application/proto').send(Buffer.from(result.bytes ?? toBinary(method.output, result.message)))
   return reply.type('application/json').send(toJsonString(method.output, result.message, { alwaysEmitImplicit: true }))
 }
 
-async function perform(request: FastifyRequest, admission: Admission, method: Method, pipeline: Pipeline, binary: boolean): Promise<Reply | Refusal> {
+async function perform(
+  request: FastifyRequest,
+  admission: Admission,
+  method: Method,
+  pipeline: Pipeline,
+  binary: boolean,
+): Promise<Reply | Refusal> {
   const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
-  const key = rawValues(request, 'idempotency-key')[0]
+  const key = joined(request, 'idempotency-key')
   if (binary) return pipeline.performBytes(admission, body, key)
   let message: Message
   try {
@@ -96,7 +116,10 @@ async function withDeadline(request: FastifyRequest, work: Promise<Reply | Refus
   if (!Number.isInteger(asked) || asked <= 0) return work
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<Refusal>((resolve) => {
-    timer = setTimeout(() => resolve(refuse('bounds.deadline', 'connect-timeout-ms passed')), Math.min(asked, 2 ** 31 - 1))
+    timer = setTimeout(
+      () => resolve(refuse('bounds.deadline', 'connect-timeout-ms passed')),
+      Math.min(asked, 2 ** 31 - 1),
+    )
   })
   return Promise.race([work, late]).finally(() => clearTimeout(timer))
 }
@@ -109,6 +132,12 @@ function rawValues(request: FastifyRequest, name: string): readonly string[] {
     if (raw[at]?.toLowerCase() === name) values.push(raw[at + 1] ?? '')
   }
   return values
+}
+
+/** A doubled field becomes one that is not valid, as in gRPC. */
+function joined(request: FastifyRequest, name: string): string | undefined {
+  const values = rawValues(request, name)
+  return values.length === 0 ? undefined : values.join(', ')
 }
 
 function queryOf(request: FastifyRequest): URLSearchParams | undefined {

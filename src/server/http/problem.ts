@@ -14,16 +14,27 @@ export function mediaType(request: FastifyRequest): string {
 }
 
 /** Answers with a refusal: a Connect error for Connect callers, a problem document (RFC 9457) for all others. */
-export function sendRefusal(request: FastifyRequest, reply: FastifyReply, refusal: Refusal, origin: string): FastifyReply {
+export function sendRefusal(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  refusal: Refusal,
+  origin: string,
+): FastifyReply {
   const { http } = refusals[refusal.code]
   const requestId = request.id
   void reply.header('cache-control', 'no-store')
   if (refusal.retryAfterSeconds !== undefined) void reply.header('retry-after', String(refusal.retryAfterSeconds))
   if (http === 401) void reply.header('www-authenticate', 'Bearer realm="portcullis"')
   if (speaksConnect(request)) {
-    return reply.code(connectStatus[refusals[refusal.code].grpc]).type('application/json').send(connectError(refusal, requestId))
+    return reply
+      .code(connectStatus[refusals[refusal.code].grpc])
+      .type('application/json')
+      .send(connectError(refusal, requestId))
   }
-  return reply.code(http).type('application/problem+json').send(problem(refusal, requestId, origin))
+  return reply
+    .code(http)
+    .type('application/problem+json')
+    .send(problem(refusal, requestId, origin))
 }
 
 function problem(refusal: Refusal, requestId: string, origin: string): string {
@@ -64,6 +75,12 @@ function connectError(refusal: Refusal, requestId: string): string {
   return JSON.stringify({
     code: refusals[refusal.code].grpc,
     message: publicMessage(refusal),
-    details: [{ type: ErrorInfoSchema.typeName, value, debug: { reason: info.reason, domain: info.domain, metadata: info.metadata } }],
+    details: [
+      {
+        type: ErrorInfoSchema.typeName,
+        value,
+        debug: { reason: info.reason, domain: info.domain, metadata: info.metadata },
+      },
+    ],
   })
 }

@@ -4,9 +4,13 @@ import { escape, page, stylePath, styleSheet } from './page.ts'
 
 /** The page behind each problem `type`: `/problems/<code>`, from the one table of refusals (SPEC C3). */
 export function addProblems(app: FastifyInstance): void {
-  app.get(stylePath, (_request, reply) => reply.type('text/css').header('cache-control', 'max-age=3600').send(styleSheet))
+  app.get(stylePath, (_request, reply) =>
+    reply.type('text/css').header('cache-control', 'max-age=3600').send(styleSheet),
+  )
   app.get('/problems', (_request, reply) => {
-    const items = Object.entries(refusals).map(([code, row]) => `<dt><a href="/problems/${code}"><code>${code}</code></a></dt><dd>${escape(row.say)}</dd>`)
+    const items = Object.entries(refusals).map(
+      ([code, row]) => `<dt><a href="/problems/${code}"><code>${code}</code></a></dt><dd>${escape(row.say)}</dd>`,
+    )
     return reply.type('text/html').send(page('Problems', `<dl>${items.join('')}</dl>`))
   })
   app.get<{ Params: { code: string } }>('/problems/:code', (request, reply) => {

@@ -1,5 +1,6 @@
-import type { FastifyError } from 'fastify'
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import type { Logger } from 'pino'
+import { methods } from '@portcullis/contract'
 import type { Config } from '#config'
 import { parseAddress } from '#core'
 import { peerAddress } from '../credentials.ts'
@@ -28,21 +29,24 @@ export async function listenHttp({ config, pipeline, log, console }: HttpParts):
   const { host, port } = parseAddress(config.listen.http)
   let address = config.listen.http
   const origin = (): string => `http://${address}`
-  const app = makeApp(config, log, origin)
+  const app = makeApp(config, log, origin, async (request, refusal) => {
+    const method = methods.get(request.routeOptions.url ?? '')
+    if (method === undefined) return
+    const remote = peerAddress(request.ip)
+    await pipeline.noteUnread({ method, credentials: [], remote, requestId: request.id, tenantId: undefined }, refusal)
+  })
   app.decorateRequest('admission', undefined)
   securityHeaders(app)
-  app.addHook('onRequest', async (request, reply) => {
-    // Before the body is read: an unknown method is refused as such whatever it carries.
-    if (request.is404) return reply.callNotFound()
-    return undefined
-  })
+  const unknown = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
+    const path = request.raw.url?.split('?', 1)[0] ?? ''
+    return sendRefusal(request, reply, await pipeline.refuseUnknown(peerAddress(request.ip), path), origin())
+  }
+  // Before the body is read: an unknown method is refused as such whatever it carries.
+  app.addHook('onRequest', async (request, reply) => (request.is404 ? unknown(request, reply) : undefined))
   addMethods(app, pipeline, origin)
   addProblems(app)
   addConsole(app, console)
-  app.setNotFoundHandler(async (request, reply) => {
-    const refusal = await pipeline.refuseUnknown(peerAddress(request.ip), request.raw.url?.split('?', 1)[0] ?? '')
-    return sendRefusal(request, reply, refusal, origin())
-  })
+  app.setNotFoundHandler(unknown)
   app.setErrorHandler(async (error: FastifyError, request, reply) => {
     const refusal = refusalOf(error, request, log)
     const known = request.admission === undefined ? refusal : await pipeline.reject(request.admission, refusal)

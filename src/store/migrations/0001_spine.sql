@@ -149,11 +149,9 @@ create table portcullis.idempotency (
   key_digest bytea primary key,
   -- SHA-256 of the decoded message without its key field.
   payload_digest bytea not null,
-  -- The transaction that wrote the row: only its own statements may do the work.
-  xid xid8 not null default pg_current_xact_id(),
-  reply bytea,
+  reply bytea not null,
   created_at timestamptz not null default now()
-) with (fillfactor = 80);
+);
 create index on portcullis.idempotency using brin (created_at);
 
 do $$
@@ -173,9 +171,8 @@ alter table portcullis.tenants force row level security;
 create policy tenant on portcullis.tenants using (id = (select portcullis.tenant()) or (select portcullis.platform()));
 create policy owner on portcullis.tenants to portcullis_owner using (true);
 grant select on portcullis.tenants to portcullis_app, portcullis_reader;
-grant insert, update on portcullis.agents, portcullis.keys, portcullis.runs, portcullis.idempotency to portcullis_app;
-grant delete on portcullis.idempotency to portcullis_app;
-grant insert on portcullis.prompt_attempts, portcullis.run_events to portcullis_app;
+grant insert, update on portcullis.agents, portcullis.keys, portcullis.runs to portcullis_app;
+grant insert on portcullis.prompt_attempts, portcullis.run_events, portcullis.idempotency to portcullis_app;
 
 -- What a replica keeps in memory to verify keys: all of them, or those changed since a transaction id.
 create function portcullis.load_keys(since xid8)
@@ -235,11 +232,24 @@ begin
 end
 $$;
 
+-- Marks the keys of agents as changed. A key that another transaction is making waits for this one, or is waited for, because
+-- its foreign key holds a lock on the agent: a replica that loaded it too early would never hear that its owner is disabled.
+create function portcullis.touch_keys_of(agent_ids uuid[]) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  perform from portcullis.agents a where a.tenant_id = (select portcullis.tenant()) and a.id = any (agent_ids) order by a.id for update;
+  update portcullis.keys k set changed_xid = pg_current_xact_id()
+   where k.tenant_id = (select portcullis.tenant()) and k.agent_id = any (agent_ids);
+end
+$$;
+
 create function portcullis.disable_tenant(tenant_id uuid)
 returns table (id uuid, name text, created_at timestamptz, disabled_at timestamptz)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column
 begin
+  -- As in touch_keys_of.
+  perform from portcullis.tenants t where t.id = disable_tenant.tenant_id for update;
   update portcullis.keys k set changed_xid = pg_current_xact_id() where k.tenant_id = disable_tenant.tenant_id;
   perform pg_notify('portcullis_credentials', '');
   return query update portcullis.tenants t set disabled_at = coalesce(t.disabled_at, now())
@@ -250,5 +260,6 @@ $$;
 
 revoke all on all functions in schema portcullis from public;
 grant execute on function portcullis.tenant(), portcullis.platform() to public;
-grant execute on function portcullis.load_keys(xid8), portcullis.touch_keys(uuid[], timestamptz[]), portcullis.purge_idempotency(interval, int),
+grant execute on function portcullis.load_keys(xid8), portcullis.touch_keys(uuid[], timestamptz[]), portcullis.touch_keys_of(uuid[]),
+  portcullis.purge_idempotency(interval, int),
   portcullis.create_tenant(uuid, text, uuid, uuid, bytea, text[]), portcullis.disable_tenant(uuid) to portcullis_app;

@@ -16,6 +16,14 @@ create table portcullis.sessions (
   foreign key (tenant_id, operator_id) references portcullis.operators
 );
 
+-- Nobody but the functions below, which run as the owner, sees these tables.
+alter table portcullis.sign_in_codes enable row level security;
+alter table portcullis.sign_in_codes force row level security;
+alter table portcullis.sessions enable row level security;
+alter table portcullis.sessions force row level security;
+create policy owner on portcullis.sign_in_codes to portcullis_owner using (true);
+create policy owner on portcullis.sessions to portcullis_owner using (true);
+
 create function portcullis.open_session(code_digest bytea, session_digest bytea) returns table (operator_id uuid, tenant_id uuid)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column

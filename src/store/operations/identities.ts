@@ -33,10 +33,8 @@ export const disableAgent: OperationStatement = {
       from (select distinct on (id) id, "atMs" from m) m
      where a.tenant_id = (select portcullis.tenant()) and a.id = m.id
     returning a.*),
-  touched as (
-    update portcullis.keys k set changed_xid = pg_current_xact_id() from a
-     where k.tenant_id = (select portcullis.tenant()) and k.agent_id = a.id)
-  select m.n, ${agentColumns} from m join a on a.id = m.id left join notified on true`,
+  touched as materialized (select portcullis.touch_keys_of(array(select id from a)))
+  select m.n, ${agentColumns} from m join a on a.id = m.id left join notified on true left join touched on true`,
 }
 
 export const createKey: OperationStatement = {

@@ -8,6 +8,11 @@ export const runColumns = `r.id, r.task_id as "taskId", r.workflow, r.agent_id a
   r.reasoning_tokens as "reasoningTokens", r.cost_nano_usd as "costNanoUsd", r.last_error as "lastError",
   ${ms('r.started_at', 'startedAtMs')}, ${ms('r.finished_at', 'finishedAtMs')}`
 
+/** The row of one run, found by its key. */
+function lookUp(id: string): string {
+  return `(select * from portcullis.runs where tenant_id = (select portcullis.tenant()) and id = ${id} limit 1)`
+}
+
 export const startRun: OperationStatement = {
   name: 'run.start',
   text: `with ${members(`id uuid, "taskId" text, workflow text, "agentId" uuid, "promptVersion" text, "modelPolicy" text,
@@ -25,17 +30,19 @@ export const startRun: OperationStatement = {
 export const finishRun: OperationStatement = {
   name: 'run.finish',
   text: `with ${members('id uuid, "ownerAgentId" uuid, status smallint, "lastError" text, "finishedAtMs" float8')},
+  first as (select distinct on (id) * from m order by id, n),
   r as (
-    update portcullis.runs r set status = m.status, last_error = m."lastError", finished_at = to_timestamp(m."finishedAtMs" / 1000)
-      from m
-     where r.tenant_id = (select portcullis.tenant()) and r.id = m.id and r.finished_at is null
-       and (m."ownerAgentId" is null or r.agent_id = m."ownerAgentId")
-    returning m.n, ${runColumns})
-  select 'done' as verdict, r.* from r
+    update portcullis.runs r set (status, last_error, finished_at) = (
+      select status, "lastError", to_timestamp("finishedAtMs" / 1000) from first where first.id = r.id)
+     where r.tenant_id = (select portcullis.tenant()) and r.finished_at is null
+       and r.id = any (array(select id from first))
+       and exists (select from first where first.id = r.id and (first."ownerAgentId" is null or first."ownerAgentId" = r.agent_id))
+    returning ${runColumns})
+  select 'done' as verdict, first.n, r.* from first join r using (id)
   union all
   select 'object.state', m.n, ${runColumns}
-    from m join portcullis.runs r on r.tenant_id = (select portcullis.tenant()) and r.id = m.id
-   where (m."ownerAgentId" is null or r.agent_id = m."ownerAgentId") and not exists (select from r done where done.n = m.n)`,
+    from m cross join lateral ${lookUp('m.id')} r
+   where (m."ownerAgentId" is null or r.agent_id = m."ownerAgentId") and not exists (select from first join r done using (id) where first.n = m.n)`,
 }
 
 // The attempts of a batch are added to their runs together: one update a run, whatever the number of attempts (SPEC H6).
@@ -48,7 +55,7 @@ export const recordAttempt: OperationStatement = {
   found as materialized (
     select m.*, r.agent_id, coalesce(nullif(m.workflow, ''), r.workflow) as the_workflow,
            coalesce(nullif(m."promptVersion", ''), r.prompt_version) as the_version
-      from m join portcullis.runs r on r.tenant_id = (select portcullis.tenant()) and r.id = m."runId"
+      from m cross join lateral ${lookUp('m."runId"')} r
      where m."ownerAgentId" is null or r.agent_id = m."ownerAgentId"),
   written as (
     insert into portcullis.prompt_attempts (tenant_id, id, run_id, attempt_number, workflow, agent_id, provider_type, provider, model,
@@ -60,18 +67,14 @@ export const recordAttempt: OperationStatement = {
       to_timestamp("createdAtMs" / 1000)
       from found),
   added as (
-    update portcullis.runs r set
-      total_attempts = r.total_attempts + t.total, success_attempts = r.success_attempts + t.success,
-      failed_attempts = r.failed_attempts + t.failed, input_tokens = r.input_tokens + t.input,
-      cached_read_tokens = r.cached_read_tokens + t.cached, cache_write_tokens = r.cache_write_tokens + t.cache_write,
-      output_tokens = r.output_tokens + t.output, reasoning_tokens = r.reasoning_tokens + t.reasoning,
-      cost_nano_usd = r.cost_nano_usd + t.cost
-      from (select "runId", count(*) as total, count(*) filter (where outcome = 1) as success,
-                   count(*) filter (where outcome = 2) as failed, sum("inputTokens") as input, sum("cachedReadTokens") as cached,
-                   sum("cacheWriteTokens") as cache_write, sum("outputTokens") as output, sum("reasoningTokens") as reasoning,
-                   sum("costNanoUsd") as cost
-              from found group by "runId") t
-     where r.tenant_id = (select portcullis.tenant()) and r.id = t."runId")
+    update portcullis.runs r set (total_attempts, success_attempts, failed_attempts, input_tokens, cached_read_tokens,
+        cache_write_tokens, output_tokens, reasoning_tokens, cost_nano_usd) = (
+      select r.total_attempts + count(*), r.success_attempts + count(*) filter (where outcome = 1),
+             r.failed_attempts + count(*) filter (where outcome = 2), r.input_tokens + sum("inputTokens"),
+             r.cached_read_tokens + sum("cachedReadTokens"), r.cache_write_tokens + sum("cacheWriteTokens"),
+             r.output_tokens + sum("outputTokens"), r.reasoning_tokens + sum("reasoningTokens"), r.cost_nano_usd + sum("costNanoUsd")
+        from found where "runId" = r.id)
+     where r.tenant_id = (select portcullis.tenant()) and r.id = any (array(select "runId" from found)))
   select n, the_workflow as workflow, the_version as "promptVersion", agent_id as "agentId" from found`,
 }
 
@@ -81,7 +84,7 @@ export const recordEvent: OperationStatement = {
       "createdAtMs" float8`)},
   found as materialized (
     select m.*, r.agent_id
-      from m join portcullis.runs r on r.tenant_id = (select portcullis.tenant()) and r.id = m."runId"
+      from m cross join lateral ${lookUp('m."runId"')} r
      where m."ownerAgentId" is null or r.agent_id = m."ownerAgentId"),
   written as (
     insert into portcullis.run_events (tenant_id, id, run_id, agent_id, event_type, level, message, data_json, created_at)

@@ -16,14 +16,18 @@ export function byteaText(hex: string): string {
 }
 
 /**
- * The members that may do their work, as a common table expression: those without an idempotency key, and those whose
- * idempotency row was written by this very transaction. A member whose key is older, or held by another replica, drops out.
+ * The members that may do their work, as a common table expression: those without an idempotency key, and those whose key is
+ * locked by this transaction and has no reply yet. The lock was taken by a statement before this one; taking it again is free.
+ *
+ * Look-ups are lateral with a limit here and in the operations: the only plan for them is one index look-up per member,
+ * whatever the planner believes about the size of a table that has just begun to grow.
  */
 export function members(columns: string): string {
   return `m as materialized (
-    select m.* from json_to_recordset($1::json) as m(n int, idem bytea, ${columns})
-     where m.idem is null or exists (
-       select from portcullis.idempotency i where i.key_digest = m.idem and i.xid = pg_current_xact_id()))`
+    select m.*
+      from json_to_recordset($1::json) as m(n int, idem bytea, lock bigint, ${columns})
+      left join lateral (select true as there from portcullis.idempotency i where i.key_digest = m.idem limit 1) old on true
+     where m.idem is null or (old.there is null and pg_try_advisory_xact_lock(m.lock)))`
 }
 
 /** Milliseconds since the epoch of a timestamptz column, under a camelCase name. */

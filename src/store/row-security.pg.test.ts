@@ -1,0 +1,154 @@
+import type { Client } from 'pg'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { systemClock, uuidv7 } from '#core'
+import { TestDatabase, type TestTenant } from '../../test/harness/postgres.ts'
+import { recordAttempt, startRun } from './members.fixture.ts'
+import { Writer, writerDefaults } from './writer.ts'
+
+let database: TestDatabase
+let admin: Client
+let app: Client
+let mine: TestTenant
+let theirs: TestTenant
+let tables: readonly string[]
+
+beforeAll(async () => {
+  database = await TestDatabase.start()
+  admin = await database.connect('postgres')
+  app = await database.connect('portcullis_app')
+  mine = await database.makeTenant('mine')
+  theirs = await database.makeTenant('theirs')
+  const { rows } = await admin.query<{ table: string }>(
+    `select n.nspname || '.' || c.relname as table from pg_class c join pg_namespace n on n.oid = c.relnamespace
+      where n.nspname in ('portcullis', 'audits') and c.relkind in ('r', 'p')
+        and exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'tenant_id' and not a.attisdropped) order by 1`,
+  )
+  tables = rows.map(({ table }) => table)
+  const writer = new Writer({ connection: database.settings(), ...writerDefaults }, systemClock)
+  for (const tenant of [mine, theirs]) {
+    const runId = uuidv7()
+    await writer.submit(startRun(tenant, runId, { key: 'start' }))
+    await writer.submit(recordAttempt(tenant, runId))
+    await admin.query(
+      `insert into portcullis.agents (tenant_id, id, name, owner, labels, allowed_models, allowed_tools) values ($1, $2, 'a', '', '{}', '{}', '{}')`,
+      [tenant.id, uuidv7()],
+    )
+    await admin.query(
+      `insert into portcullis.run_events (tenant_id, id, run_id, event_type, level, message, data_json, created_at) values ($1, $2, $2, '', 1, '', '', now())`,
+      [tenant.id, uuidv7()],
+    )
+    await admin.query(
+      `insert into portcullis.sign_in_codes (digest, tenant_id, operator_id, expires_at) values (sha256($3), $1, $2, now())`,
+      [tenant.id, tenant.operatorId, tenant.name],
+    )
+    await admin.query(
+      `insert into portcullis.sessions (digest, tenant_id, operator_id, expires_at) values (sha256($3), $1, $2, now())`,
+      [tenant.id, tenant.operatorId, tenant.name],
+    )
+  }
+  await writer.close()
+})
+afterAll(() => database.stop())
+
+async function rejection(work: Promise<unknown>): Promise<unknown> {
+  try {
+    await work
+    return 'none'
+  } catch (error) {
+    return error instanceof Error && 'code' in error ? error.code : error
+  }
+}
+
+/** As the app role in a transaction of that tenant, which is undone. */
+async function as<Result>(client: Client, tenant: TestTenant | undefined, work: () => Promise<Result>): Promise<Result> {
+  await client.query('begin')
+  await client.query(`select set_config('portcullis.tenant', $1, true)`, [tenant?.id ?? ''])
+  try {
+    return await work()
+  } finally {
+    await client.query('rollback')
+  }
+}
+
+describe('row-level security', () => {
+  it('G11: is forced on every table with a tenant', async () => {
+    expect(tables.length).toBeGreaterThanOrEqual(10)
+    const { rows } = await admin.query(
+      `select n.nspname || '.' || c.relname as table from pg_class c join pg_namespace n on n.oid = c.relnamespace
+        where n.nspname || '.' || c.relname = any ($1) and not (c.relrowsecurity and c.relforcerowsecurity)`,
+      [[...tables, 'portcullis.tenants']],
+    )
+    expect(rows).toEqual([])
+  })
+
+  it('G11: the app role and the reader role see the rows of their tenant only, in every table', async () => {
+    const reader = await database.connect('portcullis_reader')
+    for (const table of tables) {
+      const all = await admin.query<{ tenant_id: string | null }>(`select tenant_id from ${table} where tenant_id = any ($1)`, [[mine.id, theirs.id]])
+      expect([table, new Set(all.rows.map((row) => row.tenant_id)).size]).toEqual([table, 2])
+      for (const client of [app, reader]) {
+        const seen = await as(client, mine, async () => {
+          await client.query('savepoint look')
+          // No right to the table at all is as good as no rows.
+          return client.query<{ tenant_id: string | null }>(`select tenant_id from ${table}`).catch((error: unknown) => (error as { code: string }).code)
+        })
+        if (seen === '42501') continue
+        if (typeof seen === 'string') expect.fail(`${table}: ${seen}`)
+        expect([table, [...new Set(seen.rows.map((row) => row.tenant_id))]]).toEqual([table, [mine.id]])
+      }
+    }
+  })
+
+  it('G11: without a tenant nothing is seen', async () => {
+    for (const table of ['portcullis.runs', 'portcullis.keys', 'portcullis.agents', 'portcullis.tenants', 'audits.entries', 'portcullis.idempotency']) {
+      expect((await as(app, undefined, () => app.query(`select from ${table}`))).rowCount).toBe(0)
+    }
+  })
+
+  it('G11: a row of another tenant can be neither written nor changed', async () => {
+    const insert = `insert into portcullis.runs (tenant_id, id, task_id, workflow, prompt_version, model_policy, status, max_retries, started_at)
+      values ($1, $2, '', '', '', '', 1, 0, now())`
+    expect(await as(app, mine, () => rejection(app.query(insert, [theirs.id, uuidv7()])))).toBe('42501')
+    expect(await as(app, mine, () => rejection(app.query(insert, [mine.id, uuidv7()])))).toBe('none')
+    expect((await as(app, mine, () => app.query('update portcullis.runs set status = 3 where tenant_id = $1', [theirs.id]))).rowCount).toBe(0)
+    expect(await as(app, mine, () => rejection(app.query('update portcullis.runs set tenant_id = $1', [theirs.id])))).toBe('42501')
+    expect((await as(app, mine, () => app.query('delete from portcullis.idempotency where tenant_id = $1', [theirs.id]))).rowCount).toBe(0)
+  })
+})
+
+describe('the app role', () => {
+  it.each([
+    'create table portcullis.mine (id int)',
+    'create table public.mine (id int)',
+    'create schema mine',
+    'alter table portcullis.runs add column mine int',
+    'drop table portcullis.runs',
+    'alter table portcullis.runs disable row level security',
+    'alter table audits.entries disable trigger all',
+    'create policy mine on portcullis.runs using (true)',
+    'drop function audits.append',
+    'alter role portcullis_app superuser',
+    'set role portcullis_owner',
+    'set session_replication_role = replica',
+    'create temporary table mine (id int)',
+  ])('O2: has no DDL: `%s` is refused', async (statement) => {
+    expect(await as(app, mine, () => rejection(app.query(statement)))).toBe('42501')
+  })
+
+  it.each([
+    `insert into audits.entries select * from audits.entries limit 1`,
+    `update audits.entries set outcome = 'allow'`,
+    'delete from audits.entries',
+    'truncate audits.entries',
+    'update audits.heads set size = 0',
+    'delete from portcullis.runs',
+    'delete from portcullis.keys',
+    'truncate portcullis.runs',
+    `insert into portcullis.tenants (id, name) values (gen_random_uuid(), 'sneaked')`,
+    'update portcullis.prompt_attempts set cost_nano_usd = 0',
+    'select from portcullis.sign_in_codes',
+    'select from portcullis.sessions',
+  ])('L6: may not `%s`', async (statement) => {
+    expect(await as(app, mine, () => rejection(app.query(statement)))).toBe('42501')
+  })
+})
