@@ -8,10 +8,9 @@ import { embeddedHome } from '../src/server/embedded/index.ts'
 
 const binary = new URL('../bin/portcullis.js', import.meta.url).pathname
 
-/** The product as its users start it, in a process and a folder of its own, on free ports. */
-export interface OurServer {
+/** A running instance with an embedded PostgreSQL. */
+export interface Reached {
   readonly dir: string
-  readonly pid: number
   readonly grpc: string
   readonly url: string
   readonly adminKey: string
@@ -20,6 +19,11 @@ export interface OurServer {
   agent(name: string): Promise<{ readonly id: string; readonly key: string }>
   /** How to reach its PostgreSQL as that role. */
   database(role: string): Promise<{ host: string; port: number; user: string; password: string; database: string }>
+}
+
+/** The product as its users start it, in a process and a folder of its own, on free ports. */
+export interface OurServer extends Reached {
+  readonly pid: number
   stop(): Promise<void>
 }
 
@@ -38,9 +42,24 @@ export async function startOurs(env: Readonly<Record<string, string>> = {}): Pro
     },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
-  const ready = await firstLine(child)
-  const url = `http://${ready.http}`
-  const call = async (method: string, body: object, key: string = ready.adminKey): Promise<Reply> => {
+  const { grpc, http, adminKey } = await firstLine(child)
+  return {
+    ...reach({ dir, grpc, url: `http://${http}`, adminKey }),
+    pid: child.pid ?? 0,
+    stop: async () => {
+      if (child.exitCode === null) {
+        child.kill('SIGTERM')
+        await once(child, 'exit')
+      }
+      await rm(embeddedHome(dir).home, { recursive: true, force: true })
+      await rm(dir, { recursive: true, force: true })
+    },
+  }
+}
+
+/** An instance of `up` that runs already; `dir` is its folder. */
+export function reach({ dir, grpc, url, adminKey }: Pick<Reached, 'dir' | 'grpc' | 'url' | 'adminKey'>): Reached {
+  const call = async (method: string, body: object, key = adminKey): Promise<Reply> => {
     const headers = { 'content-type': 'application/json', authorization: `Bearer ${key}` }
     const response = await fetch(`${url}/portcullis.v1.${method}`, {
       method: 'POST',
@@ -53,10 +72,9 @@ export async function startOurs(env: Readonly<Record<string, string>> = {}): Pro
   }
   return {
     dir,
-    pid: child.pid ?? 0,
-    grpc: ready.grpc,
+    grpc,
     url,
-    adminKey: ready.adminKey,
+    adminKey,
     call,
     agent: async (name) => {
       const { agent } = await call('IdentityService/CreateAgent', { name })
@@ -76,14 +94,6 @@ export async function startOurs(env: Readonly<Record<string, string>> = {}): Pro
       )
       const port = Number(await readFile(join(home, 'postgres-port'), 'utf8'))
       return { host: '127.0.0.1', port, user, password: passwords[user] ?? '', database: 'portcullis' }
-    },
-    stop: async () => {
-      if (child.exitCode === null) {
-        child.kill('SIGTERM')
-        await once(child, 'exit')
-      }
-      await rm(embeddedHome(dir).home, { recursive: true, force: true })
-      await rm(dir, { recursive: true, force: true })
     },
   }
 }

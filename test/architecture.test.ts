@@ -59,7 +59,12 @@ function textOf(file: string): string {
 function importsOf(file: string): readonly Import[] {
   const text = textOf(join('src', file))
   const found = text.matchAll(/^(?:import|export)\s+(type\s)?(?:[^'";]*?\sfrom\s+)?'([^']+)'|\bimport\('([^']+)'\)/gm)
-  return [...found].map(([, type, from, dynamic]) => ({ file, room: roomOf(file), from: from ?? dynamic ?? '', typeOnly: type !== undefined }))
+  return [...found].map(([, type, from, dynamic]) => ({
+    file,
+    room: roomOf(file),
+    from: from ?? dynamic ?? '',
+    typeOnly: type !== undefined,
+  }))
 }
 
 /** The room behind `#room` or the contract package; undefined for everything that is not ours. */
@@ -72,23 +77,33 @@ describe('the house', () => {
   it('finds the imports that it judges', () => {
     expect(imports.length).toBeGreaterThan(300)
     expect(imports.filter(({ from }) => from === '#core').length).toBeGreaterThan(50)
-    expect(imports.some(({ file, from, typeOnly }) => file === 'gate/ports.ts' && from === '#core' && typeOnly)).toBe(true)
+    expect(imports.some(({ file, from, typeOnly }) => file === 'gate/ports.ts' && from === '#core' && typeOnly)).toBe(
+      true,
+    )
   })
 
   it.each(rooms)('%s imports only the rooms that it may', (room) => {
     expect(Object.keys(mayImport)).toContain(room)
     const allowed = new Set(mayImport[room])
-    const wrong = imports.filter((one) => one.room === room && target(one) !== undefined && !allowed.has(target(one) ?? ''))
+    const wrong = imports.filter(
+      (one) => one.room === room && target(one) !== undefined && !allowed.has(target(one) ?? ''),
+    )
     expect(wrong.map(({ file, from }) => `${file} imports ${from}`)).toEqual([])
   })
 
   it('no relative path leaves its room', () => {
-    const wrong = imports.filter(({ file, room, from }) => from.startsWith('.') && roomOf(join(dirname(file), from)) !== room)
+    const wrong = imports.filter(
+      ({ file, room, from }) => from.startsWith('.') && roomOf(join(dirname(file), from)) !== room,
+    )
     expect(wrong.map(({ file, from }) => `${file} imports ${from}`)).toEqual([])
   })
 
   it('no import reaches past the door of a room', () => {
-    expect(imports.filter((one) => /^#[^/]+\/|^@portcullis\/[^/]+\/|^src\//.test(one.from)).map(({ file, from }) => `${file} imports ${from}`)).toEqual([])
+    expect(
+      imports
+        .filter((one) => /^#[^/]+\/|^@portcullis\/[^/]+\/|^src\//.test(one.from))
+        .map(({ file, from }) => `${file} imports ${from}`),
+    ).toEqual([])
   })
 
   it.each(rooms)('%s has one door: named exports only, at most 30 lines', (room) => {
@@ -102,12 +117,16 @@ describe('the house', () => {
   })
 
   it('the store takes from the rooms that decide their ports and nothing that runs', () => {
-    const wrong = imports.filter((one) => one.room === 'store' && ['gate', 'hub', 'authority'].includes(target(one) ?? '') && !one.typeOnly)
+    const wrong = imports.filter(
+      (one) => one.room === 'store' && ['gate', 'hub', 'authority'].includes(target(one) ?? '') && !one.typeOnly,
+    )
     expect(wrong.map(({ file, from }) => `${file} imports ${from}`)).toEqual([])
   })
 
   it.each(pureRooms)('%s has no I/O of its own', (room) => {
-    const wrong = imports.filter((one) => one.room === room && /^node:(?!crypto$)|^(pg|fastify|pino|@grpc\/.*)$/.test(one.from))
+    const wrong = imports.filter(
+      (one) => one.room === room && /^node:(?!crypto$)|^(pg|fastify|pino|@grpc\/.*)$/.test(one.from),
+    )
     expect(wrong.map(({ file, from }) => `${file} imports ${from}`)).toEqual([])
   })
 
@@ -119,18 +138,23 @@ describe('the house', () => {
   })
 
   it('the contract imports nothing of ours', () => {
-    const wrong = globSync('contract/**/*.ts', { cwd: root }).filter((file) => !file.includes('.test.') && /from '(#|\.\.\/\.\.\/src|\.\.\/src)/.test(textOf(file)))
+    const wrong = globSync('contract/**/*.ts', { cwd: root }).filter(
+      (file) => !file.includes('.test.') && /from '(#|\.\.\/\.\.\/src|\.\.\/src)/.test(textOf(file)),
+    )
     expect(wrong).toEqual([])
   })
 
   it('no file is longer than 400 lines', () => {
-    const all = globSync('{src,contract,test,tools,bench,bin}/**/*.{ts,js}', { cwd: root }).filter((file) => !/node_modules|contract\/gen\//.test(file))
+    const all = globSync('{src,contract,test,tools,bench,bin}/**/*.{ts,js}', { cwd: root }).filter(
+      (file) => !/node_modules|contract\/gen\//.test(file),
+    )
     expect(all.filter((file) => textOf(file).split('\n').length - 1 > fileLinesMax)).toEqual([])
   })
 
   it('the map of package.json names no room twice and no path outside src', () => {
     const { imports: map } = JSON.parse(textOf('package.json'))
-    for (const [name, path] of Object.entries(map)) expect([name, path]).toEqual([name, `./src/${name.slice(1)}/index.ts`])
+    for (const [name, path] of Object.entries(map))
+      expect([name, path]).toEqual([name, `./src/${name.slice(1)}/index.ts`])
     const missing = Object.keys(map).filter((name) => !existsSync(join(root, 'src', name.slice(1))))
     // A name in the map without a room is a plan, and has its row above.
     expect(missing.filter((name) => mayImport[name.slice(1)] === undefined)).toEqual([])

@@ -1,7 +1,13 @@
 import { gzipSync, deflateSync } from 'node:zlib'
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { CreateAgentRequestSchema, CreateAgentResponseSchema, ListRunsRequestSchema, StartRunRequestSchema, StartRunResponseSchema } from '@portcullis/contract'
+import {
+  CreateAgentRequestSchema,
+  CreateAgentResponseSchema,
+  ListRunsRequestSchema,
+  StartRunRequestSchema,
+  StartRunResponseSchema,
+} from '@portcullis/contract'
 import { grpcClient, type GrpcClient } from './harness/grpc.ts'
 import { startInstance, type TestInstance } from './harness/instance.ts'
 import { callRaw, connectRaw, frame, goawayOfRapidReset, resetRapidly } from './harness/raw-http2.ts'
@@ -27,7 +33,9 @@ afterAll(async () => {
   vi.restoreAllMocks()
 })
 
-async function systemEntries(code: string): Promise<readonly { readonly reason: string; readonly args?: object; readonly method: string }[]> {
+async function systemEntries(
+  code: string,
+): Promise<readonly { readonly reason: string; readonly args?: object; readonly method: string }[]> {
   const { body } = await instance.call('LedgerService/Query', { log: 'system', code, pageSize: 1000 })
   return body.entries.map(({ entryJson }: { entryJson: string }) => JSON.parse(entryJson).body)
 }
@@ -36,7 +44,10 @@ async function systemEntries(code: string): Promise<readonly { readonly reason: 
 async function logOf(work: () => Promise<unknown>): Promise<string> {
   const before = logged.mock.calls.length
   await work()
-  return logged.mock.calls.slice(before).map(([text]) => String(text)).join('')
+  return logged.mock.calls
+    .slice(before)
+    .map(([text]) => String(text))
+    .join('')
 }
 
 describe('sizes', () => {
@@ -45,7 +56,11 @@ describe('sizes', () => {
     const headers = { authorization, 'x-request-id': 'oversize-request' }
     const log = await logOf(async () => {
       const answer = await grpc.call(startRun, message, headers)
-      expect([answer.code, answer.reason, answer.metadata['x-request-id']]).toEqual([8, 'bounds.message_too_large', 'oversize-request'])
+      expect([answer.code, answer.reason, answer.metadata['x-request-id']]).toEqual([
+        8,
+        'bounds.message_too_large',
+        'oversize-request',
+      ])
     })
     expect(log).toContain('warn')
     expect(log).toContain(`method=${startRun}`)
@@ -53,8 +68,14 @@ describe('sizes', () => {
   })
 
   it('G1: exactly 1 MiB is read', async () => {
-    const empty = toBinary(StartRunRequestSchema, create(StartRunRequestSchema, { workflow: 'x'.repeat(mebibyte - 100) }))
-    const message = toBinary(StartRunRequestSchema, create(StartRunRequestSchema, { workflow: 'x'.repeat(mebibyte - 100 + (mebibyte - empty.byteLength)) }))
+    const empty = toBinary(
+      StartRunRequestSchema,
+      create(StartRunRequestSchema, { workflow: 'x'.repeat(mebibyte - 100) }),
+    )
+    const message = toBinary(
+      StartRunRequestSchema,
+      create(StartRunRequestSchema, { workflow: 'x'.repeat(mebibyte - 100 + (mebibyte - empty.byteLength)) }),
+    )
     expect(message.byteLength).toBe(mebibyte)
     const answer = await grpc.call(startRun, message, { authorization })
     expect(answer.reason).toBe('input.invalid')
@@ -74,13 +95,20 @@ describe('sizes', () => {
   it('C2: a compressed message is read', async () => {
     const session = await connectRaw(instance.grpc)
     const message = gzipSync(toBinary(StartRunRequestSchema, create(StartRunRequestSchema, { workflow: 'small' })))
-    expect((await callRaw(session, startRun, { authorization, 'grpc-encoding': 'gzip' }, frame(message, true))).code).toBe(0)
+    expect(
+      (await callRaw(session, startRun, { authorization, 'grpc-encoding': 'gzip' }, frame(message, true))).code,
+    ).toBe(0)
     session.close()
   })
 
   it('G1: a caller without a credential has nothing unpacked for it', async () => {
     const session = await connectRaw(instance.grpc)
-    const answer = await callRaw(session, startRun, { 'grpc-encoding': 'gzip' }, frame(gzipSync(Buffer.alloc(64 * mebibyte)), true))
+    const answer = await callRaw(
+      session,
+      startRun,
+      { 'grpc-encoding': 'gzip' },
+      frame(gzipSync(Buffer.alloc(64 * mebibyte)), true),
+    )
     expect([answer.code, answer.info?.reason]).toEqual([16, 'auth.credential_missing'])
     session.close()
   })
@@ -94,7 +122,12 @@ describe('sizes', () => {
     ['groups nested 20,000 deep', {}, frame(Buffer.alloc(40_000, Uint8Array.of(0xa3, 0x06))), 'input.malformed'],
   ])('G1: %s is refused with a code of ours and the request id', async (_name, headers, body, reason) => {
     const session = await connectRaw(instance.grpc)
-    const answer = await callRaw(session, listRuns, { authorization, 'x-request-id': 'broken-message', ...headers }, body)
+    const answer = await callRaw(
+      session,
+      listRuns,
+      { authorization, 'x-request-id': 'broken-message', ...headers },
+      body,
+    )
     expect([answer.code, answer.info?.reason, answer.info?.domain]).toEqual([3, reason, 'portcullis'])
     expect(answer.headers['x-request-id']).toBe('broken-message')
     expect(answer.details).not.toMatch(/encoding "|RangeError|\.js/)
@@ -104,7 +137,12 @@ describe('sizes', () => {
   it('G1: a message cut short is not performed', async () => {
     const session = await connectRaw(instance.grpc)
     const whole = frame(toBinary(CreateAgentRequestSchema, create(CreateAgentRequestSchema, { name: 'cut-short' })))
-    const answer = await callRaw(session, '/portcullis.v1.IdentityService/CreateAgent', { authorization }, whole.subarray(0, -3))
+    const answer = await callRaw(
+      session,
+      '/portcullis.v1.IdentityService/CreateAgent',
+      { authorization },
+      whole.subarray(0, -3),
+    )
     expect(answer.code).not.toBe(0)
     const { body } = await instance.call('IdentityService/ListAgents', { name: 'cut-short' })
     expect(body.agents).toEqual([])
@@ -169,10 +207,19 @@ describe('headers', () => {
 
   it('C3: the request id of the caller comes back, an odd one is replaced', async () => {
     for (const id of ['a-good-request-id', 'req_0.1.2.3']) {
-      expect((await grpc.call(listRuns, Buffer.alloc(0), { authorization, 'x-request-id': id })).metadata['x-request-id']).toBe(id)
+      expect(
+        (await grpc.call(listRuns, Buffer.alloc(0), { authorization, 'x-request-id': id })).metadata['x-request-id'],
+      ).toBe(id)
       expect((await grpc.call(health, Buffer.alloc(0), { 'x-request-id': id })).metadata['x-request-id']).toBe(id)
     }
-    for (const id of ['short', 'x'.repeat(65), 'has space in it', '<script>alert(1)</script>', '-starts-odd', "quote'quote"]) {
+    for (const id of [
+      'short',
+      'x'.repeat(65),
+      'has space in it',
+      '<script>alert(1)</script>',
+      '-starts-odd',
+      "quote'quote",
+    ]) {
       const answer = await grpc.call(listRuns, Buffer.alloc(0), { authorization, 'x-request-id': id })
       expect(answer.metadata['x-request-id']).toMatch(/^req_[0-9a-f-]{36}$/)
     }
@@ -188,7 +235,13 @@ describe('headers', () => {
 
 describe('methods', () => {
   it('G2: an unknown method is UNIMPLEMENTED with our details, and is in the system log', async () => {
-    for (const path of ['/portcullis.v1.HubService/DropTables', '/other.v1.Service/Method', `${listRuns}/`, '/PORTCULLIS.V1.HUBSERVICE/LISTRUNS', '/portcullis.v1.HubService/__proto__']) {
+    for (const path of [
+      '/portcullis.v1.HubService/DropTables',
+      '/other.v1.Service/Method',
+      `${listRuns}/`,
+      '/PORTCULLIS.V1.HUBSERVICE/LISTRUNS',
+      '/portcullis.v1.HubService/__proto__',
+    ]) {
       const answer = await grpc.call(path, Buffer.alloc(0), { 'x-request-id': 'unknown-method-1', authorization })
       expect([path, answer.code, answer.reason]).toEqual([path, 12, 'method.unknown'])
       expect(answer.details).toBe('There is no such method.')
@@ -199,13 +252,14 @@ describe('methods', () => {
     expect(paths).toContain('/other.v1.Service/Method')
   })
 
-  it.each(['/grpc.reflection.v1.ServerReflection/ServerReflectionInfo', '/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo', '/grpc.health.v1.Health/Nothing'])(
-    'G18: %s is as unknown as any other',
-    async (path) => {
-      const answer = await grpc.call(path, Buffer.alloc(0))
-      expect([answer.code, answer.reason]).toEqual([12, 'method.unknown'])
-    },
-  )
+  it.each([
+    '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo',
+    '/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo',
+    '/grpc.health.v1.Health/Nothing',
+  ])('G18: %s is as unknown as any other', async (path) => {
+    const answer = await grpc.call(path, Buffer.alloc(0))
+    expect([answer.code, answer.reason]).toEqual([12, 'method.unknown'])
+  })
 
   it('G1: 5,000 streams reset at once end that connection with GOAWAY, and others are served', async () => {
     const session = await connectRaw(instance.grpc)
@@ -235,7 +289,8 @@ describe('health', () => {
 })
 
 describe('idempotency', () => {
-  const request = (workflow: string, idempotencyKey = '') => toBinary(StartRunRequestSchema, create(StartRunRequestSchema, { workflow, idempotencyKey }))
+  const request = (workflow: string, idempotencyKey = '') =>
+    toBinary(StartRunRequestSchema, create(StartRunRequestSchema, { workflow, idempotencyKey }))
 
   it('G15: what was done over HTTP is replayed over gRPC, and the other way round', async () => {
     const first = await instance.call('HubService/StartRun', { workflow: 'w', idempotencyKey: 'both-doors-1' })
@@ -245,7 +300,11 @@ describe('idempotency', () => {
 
     const third = await grpc.call(startRun, request('w', 'both-doors-2'), { authorization })
     expect(third.metadata['idempotency-replayed']).toBeUndefined()
-    const fourth = await instance.call('HubService/StartRun', { workflow: 'w' }, { headers: { 'idempotency-key': 'both-doors-2' } })
+    const fourth = await instance.call(
+      'HubService/StartRun',
+      { workflow: 'w' },
+      { headers: { 'idempotency-key': 'both-doors-2' } },
+    )
     expect(fourth.headers.get('idempotency-replayed')).toBe('true')
     expect(fourth.body.run.id).toBe(fromBinary(StartRunResponseSchema, third.bytes ?? Buffer.alloc(0)).run?.id)
   })
@@ -260,16 +319,29 @@ describe('idempotency', () => {
     const path = '/portcullis.v1.IdentityService/CreateAgent'
     const entry = (name: string) => Buffer.from([0x22, 6, 0x0a, 1, name.charCodeAt(0), 0x12, 1, 0x76])
     const name = Buffer.from([0x12, 8, ...Buffer.from('mapped-1')])
-    const one = await grpc.call(path, Buffer.concat([name, entry('a'), entry('b')]), { authorization, 'idempotency-key': 'maps' })
-    const two = await grpc.call(path, Buffer.concat([entry('b'), entry('a'), name]), { authorization, 'idempotency-key': 'maps' })
+    const one = await grpc.call(path, Buffer.concat([name, entry('a'), entry('b')]), {
+      authorization,
+      'idempotency-key': 'maps',
+    })
+    const two = await grpc.call(path, Buffer.concat([entry('b'), entry('a'), name]), {
+      authorization,
+      'idempotency-key': 'maps',
+    })
     expect([one.code, two.code, two.metadata['idempotency-replayed']]).toEqual([0, 0, 'true'])
-    expect(fromBinary(CreateAgentResponseSchema, two.bytes ?? Buffer.alloc(0)).agent?.labels).toEqual({ a: 'v', b: 'v' })
+    expect(fromBinary(CreateAgentResponseSchema, two.bytes ?? Buffer.alloc(0)).agent?.labels).toEqual({
+      a: 'v',
+      b: 'v',
+    })
   })
 })
 
 describe('pages', () => {
   it.each([-1, 1001, 2 ** 31 - 1, -(2 ** 31)])('C4: a page size of %i is refused', async (pageSize) => {
-    const answer = await grpc.call(listRuns, toBinary(ListRunsRequestSchema, create(ListRunsRequestSchema, { pageSize })), { authorization })
+    const answer = await grpc.call(
+      listRuns,
+      toBinary(ListRunsRequestSchema, create(ListRunsRequestSchema, { pageSize })),
+      { authorization },
+    )
     expect([answer.code, answer.reason]).toEqual([3, 'input.invalid'])
   })
 })

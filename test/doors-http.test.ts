@@ -32,10 +32,17 @@ afterAll(async () => {
 async function logOf(work: () => Promise<unknown>): Promise<string> {
   const before = logged.mock.calls.length
   await work()
-  return logged.mock.calls.slice(before).map(([text]) => String(text)).join('')
+  return logged.mock.calls
+    .slice(before)
+    .map(([text]) => String(text))
+    .join('')
 }
 
-function post(path: string, body: string | Uint8Array | readonly Uint8Array[], headers: Readonly<Record<string, string | readonly string[]>> = {}): Promise<RawAnswer> {
+function post(
+  path: string,
+  body: string | Uint8Array | readonly Uint8Array[],
+  headers: Readonly<Record<string, string | readonly string[]>> = {},
+): Promise<RawAnswer> {
   return sendRaw(instance.url, { path, body, headers: { ...json, authorization, ...headers } })
 }
 
@@ -62,7 +69,10 @@ describe('sizes', () => {
   })
 
   it('G1: a declared length is not waited for', async () => {
-    const answer = await sendBytes(instance.running.ready.http, `POST ${startRun} HTTP/1.1\r\nhost: x\r\ncontent-length: 99999999999\r\n\r\n`)
+    const answer = await sendBytes(
+      instance.running.ready.http,
+      `POST ${startRun} HTTP/1.1\r\nhost: x\r\ncontent-length: 99999999999\r\n\r\n`,
+    )
     expect(answer).toMatch(/^HTTP\/1\.1 413 /)
   })
 
@@ -94,14 +104,22 @@ describe('sizes', () => {
     expect(answer).toContain('bounds.headers_too_large')
   })
 
-  it.each(['http', 'management'] as const)('G1: more headers than the count are 431 on the listener %s, though small', async (listener) => {
-    const headers = (count: number): Record<string, string> => Object.fromEntries(Array.from({ length: count }, (_, index) => [`h${index}`, 'v']))
-    const url = `http://${instance.running.ready[listener]}`
-    const few = await sendRaw(url, { method: 'GET', path: listener === 'http' ? '/problems' : '/healthz', headers: headers(90) })
-    expect(few.status).toBe(200)
-    const many = await sendRaw(url, { method: 'GET', path: '/healthz', headers: headers(101) })
-    expect(problemOf(many)).toEqual([431, 'bounds.headers_too_large'])
-  })
+  it.each(['http', 'management'] as const)(
+    'G1: more headers than the count are 431 on the listener %s, though small',
+    async (listener) => {
+      const headers = (count: number): Record<string, string> =>
+        Object.fromEntries(Array.from({ length: count }, (_, index) => [`h${index}`, 'v']))
+      const url = `http://${instance.running.ready[listener]}`
+      const few = await sendRaw(url, {
+        method: 'GET',
+        path: listener === 'http' ? '/problems' : '/healthz',
+        headers: headers(90),
+      })
+      expect(few.status).toBe(200)
+      const many = await sendRaw(url, { method: 'GET', path: '/healthz', headers: headers(101) })
+      expect(problemOf(many)).toEqual([431, 'bounds.headers_too_large'])
+    },
+  )
 
   it('G1: a body over the bound is 413 on the management listener too', async () => {
     const url = `http://${instance.running.ready.management}`
@@ -109,11 +127,14 @@ describe('sizes', () => {
     expect(problemOf(answer)).toEqual([413, 'bounds.message_too_large'])
   })
 
-  it.each(['http', 'management'] as const)('G1: headers that never end are 408 on the listener %s', async (listener) => {
-    const answer = await sendBytes(instance.running.ready[listener], 'GET / HTTP/1.1\r\nhost: x\r\n')
-    expect(answer).toMatch(/^HTTP\/1\.1 408 /)
-    expect(answer).toMatch(/^x-request-id: req_/im)
-  })
+  it.each(['http', 'management'] as const)(
+    'G1: headers that never end are 408 on the listener %s',
+    async (listener) => {
+      const answer = await sendBytes(instance.running.ready[listener], 'GET / HTTP/1.1\r\nhost: x\r\n')
+      expect(answer).toMatch(/^HTTP\/1\.1 408 /)
+      expect(answer).toMatch(/^x-request-id: req_/im)
+    },
+  )
 
   it('G1: a body that never comes is 408', async () => {
     const head = `POST ${startRun} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nauthorization: ${authorization}\r\ncontent-length: 5\r\n\r\n{`
@@ -124,7 +145,12 @@ describe('sizes', () => {
 describe('bodies', () => {
   const cases: readonly (readonly [string, string | Uint8Array, number, string])[] = [
     ['bytes that are not UTF-8', Buffer.from('{"workflow":"\xff\xfe"}', 'latin1'), 400, 'input.malformed'],
-    ['an overlong form of UTF-8', Buffer.from([...Buffer.from('{"workflow":"'), 0xc0, 0xaf, ...Buffer.from('"}')]), 400, 'input.malformed'],
+    [
+      'an overlong form of UTF-8',
+      Buffer.from([...Buffer.from('{"workflow":"'), 0xc0, 0xaf, ...Buffer.from('"}')]),
+      400,
+      'input.malformed',
+    ],
     ['UTF-16', Buffer.from('{"workflow":"w"}', 'utf16le'), 400, 'input.malformed'],
     ['a NUL in a text', '{"workflow":"a\\u0000b"}', 400, 'input.invalid'],
     ['a bare NUL', '{"workflow":"a\0b"}', 400, 'input.malformed'],
@@ -139,7 +165,12 @@ describe('bodies', () => {
     ['a field named constructor', '{"workflow":"w","constructor":{}}', 400, 'input.malformed'],
     ['an object for a text', '{"workflow":{"a":1}}', 400, 'input.malformed'],
     ['100,000 nested lists', `{"workflow":${'['.repeat(100_000)}${']'.repeat(100_000)}}`, 400, 'input.malformed'],
-    ['100,000 nested objects in an unknown field', `{"x":${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}}`, 400, 'input.malformed'],
+    [
+      '100,000 nested objects in an unknown field',
+      `{"x":${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}}`,
+      400,
+      'input.malformed',
+    ],
     ['100,000 lists that never end', '['.repeat(100_000), 400, 'input.malformed'],
     ['two documents', '{"workflow":"w"}{}', 400, 'input.malformed'],
     ['a comment', '{"workflow":"w"/*x*/}', 400, 'input.malformed'],
@@ -164,16 +195,23 @@ describe('bodies', () => {
     expect(problemOf(answer)).toEqual([400, code])
   })
 
-  it.each(['completed', 'COMPLETED', 'Failed', 'TASK_STATE_CANCELED', 7])('C2: the state may be written %s', async (status) => {
-    const { body: made } = await instance.call('HubService/StartRun', { workflow: 'w' })
-    const answer = await instance.call('HubService/FinishRun', { runId: made.run.id, status })
-    expect(answer.status).toBe(200)
-    expect(answer.body.run.status).toMatch(/^TASK_STATE_/)
-  })
+  it.each(['completed', 'COMPLETED', 'Failed', 'TASK_STATE_CANCELED', 7])(
+    'C2: the state may be written %s',
+    async (status) => {
+      const { body: made } = await instance.call('HubService/StartRun', { workflow: 'w' })
+      const answer = await instance.call('HubService/FinishRun', { runId: made.run.id, status })
+      expect(answer.status).toBe(200)
+      expect(answer.body.run.status).toMatch(/^TASK_STATE_/)
+    },
+  )
 
   it('L3: what could not be read is in the ledger without its values', async () => {
     const secret = 'pc_verysecretvalue'
-    for (const body of [`{"workflow": ${secret}}`, JSON.stringify({ workflow: 'w', maxRetries: secret }), JSON.stringify({ [secret]: 1 })]) {
+    for (const body of [
+      `{"workflow": ${secret}}`,
+      JSON.stringify({ workflow: 'w', maxRetries: secret }),
+      JSON.stringify({ [secret]: 1 }),
+    ]) {
       const answer = await post(startRun, body)
       const { body: found } = await instance.call('LedgerService/Query', { requestId: answer.headers['x-request-id'] })
       expect(found.entries).toHaveLength(1)
@@ -198,18 +236,24 @@ describe('credentials', () => {
     expect(answer.headers['www-authenticate']).toContain('Bearer')
   })
 
-  it.each(['access_token', 'key', 'api_key', 'token', 'x-portcullis-key', 'authorization'])('G3: a credential in the query string as %s is refused, even beside a good header', async (name) => {
-    expect(problemOf(await post(`${listRuns}?${name}=${instance.adminKey}`, '{}'))).toEqual(ambiguous)
-    expect(problemOf(await post(`${listRuns}?a=1&${name}=`, '{}', { authorization: [] }))).toEqual(ambiguous)
-  })
+  it.each(['access_token', 'key', 'api_key', 'token', 'x-portcullis-key', 'authorization'])(
+    'G3: a credential in the query string as %s is refused, even beside a good header',
+    async (name) => {
+      expect(problemOf(await post(`${listRuns}?${name}=${instance.adminKey}`, '{}'))).toEqual(ambiguous)
+      expect(problemOf(await post(`${listRuns}?a=1&${name}=`, '{}', { authorization: [] }))).toEqual(ambiguous)
+    },
+  )
 
   it('G3: a credential under an encoded name in the query string is refused', async () => {
     expect(problemOf(await post(`${listRuns}?acces%73_token=${instance.adminKey}`, '{}'))).toEqual(ambiguous)
   })
 
-  it.each(['Basic YTpi', 'Bearer', 'Bearer  ', 'Digest x', ''])('G3: the authorization "%s" is not accepted', async (value) => {
-    expect(problemOf(await post(listRuns, '{}', { authorization: value }))).toEqual([401, 'auth.credential_invalid'])
-  })
+  it.each(['Basic YTpi', 'Bearer', 'Bearer  ', 'Digest x', ''])(
+    'G3: the authorization "%s" is not accepted',
+    async (value) => {
+      expect(problemOf(await post(listRuns, '{}', { authorization: value }))).toEqual([401, 'auth.credential_invalid'])
+    },
+  )
 
   it('G11: two tenant headers are not the tenant of the caller, though one of them is', async () => {
     const { body } = await instance.call('TenantService/List', {})
@@ -221,15 +265,26 @@ describe('credentials', () => {
 describe('request ids', () => {
   it('C3: the request id of the caller comes back on answers, refusals and pages', async () => {
     for (const path of [listRuns, '/nowhere', '/problems']) {
-      const answer = await sendRaw(instance.url, { method: path === '/problems' ? 'GET' : 'POST', path, body: path === '/problems' ? '' : '{}', headers: { ...json, 'x-request-id': 'my-request-1' } })
+      const answer = await sendRaw(instance.url, {
+        method: path === '/problems' ? 'GET' : 'POST',
+        path,
+        body: path === '/problems' ? '' : '{}',
+        headers: { ...json, 'x-request-id': 'my-request-1' },
+      })
       expect([path, answer.headers['x-request-id']]).toEqual([path, 'my-request-1'])
     }
   })
 
-  it.each(['short', 'x'.repeat(65), 'with space inside', '<b>bold</b>id', '-odd-start', ['doubled-1', 'doubled-2']])('C3: the odd request id %s is replaced', async (id) => {
-    const answer = await post(listRuns, '{}', { 'x-request-id': id })
-    expect([answer.status, answer.headers['x-request-id']]).toEqual([200, expect.stringMatching(/^req_[0-9a-f-]{36}$/)])
-  })
+  it.each(['short', 'x'.repeat(65), 'with space inside', '<b>bold</b>id', '-odd-start', ['doubled-1', 'doubled-2']])(
+    'C3: the odd request id %s is replaced',
+    async (id) => {
+      const answer = await post(listRuns, '{}', { 'x-request-id': id })
+      expect([answer.status, answer.headers['x-request-id']]).toEqual([
+        200,
+        expect.stringMatching(/^req_[0-9a-f-]{36}$/),
+      ])
+    },
+  )
 
   it('C3: bytes that are no HTTP get a problem with a request id', async () => {
     const answer = await sendBytes(instance.running.ready.http, 'NONSENSE\r\n\r\n')
@@ -240,8 +295,14 @@ describe('request ids', () => {
 
   it('C3: a length and chunks together are refused: a proxy may have read them otherwise', async () => {
     const head = `POST ${listRuns} HTTP/1.1\r\nhost: x\r\nauthorization: ${authorization}\r\ncontent-type: application/json\r\n`
-    for (const both of ['content-length: 2\r\ntransfer-encoding: chunked', 'content-length: 2\r\ncontent-length: 3', 'transfer-encoding: xchunked']) {
-      expect(await sendBytes(instance.running.ready.http, `${head}${both}\r\n\r\n2\r\n{}\r\n0\r\n\r\n`)).toMatch(/^HTTP\/1\.1 400 /)
+    for (const both of [
+      'content-length: 2\r\ntransfer-encoding: chunked',
+      'content-length: 2\r\ncontent-length: 3',
+      'transfer-encoding: xchunked',
+    ]) {
+      expect(await sendBytes(instance.running.ready.http, `${head}${both}\r\n\r\n2\r\n{}\r\n0\r\n\r\n`)).toMatch(
+        /^HTTP\/1\.1 400 /,
+      )
     }
   })
 })
@@ -291,7 +352,11 @@ describe('methods', () => {
     for (const url of [instance.url, `http://${instance.running.ready.management}`]) {
       for (const path of ['/', '/nowhere', '/healthz']) {
         const answer = await sendRaw(url, { method: 'GET', path })
-        expect(answer.headers).toMatchObject({ 'x-content-type-options': 'nosniff', 'x-frame-options': 'DENY', 'x-request-id': expect.stringMatching(/^req_/) })
+        expect(answer.headers).toMatchObject({
+          'x-content-type-options': 'nosniff',
+          'x-frame-options': 'DENY',
+          'x-request-id': expect.stringMatching(/^req_/),
+        })
       }
     }
   })
@@ -308,7 +373,11 @@ describe('Connect', () => {
     expect(details[0].type).toBe('google.rpc.ErrorInfo')
     expect(details[0].value).not.toContain('=')
     const info = fromBinary(ErrorInfoSchema, Buffer.from(details[0].value, 'base64'))
-    expect(info).toMatchObject({ reason: 'auth.credential_missing', domain: 'portcullis', metadata: { requestId: answer.headers['x-request-id'] } })
+    expect(info).toMatchObject({
+      reason: 'auth.credential_missing',
+      domain: 'portcullis',
+      metadata: { requestId: answer.headers['x-request-id'] },
+    })
   })
 
   it.each([
@@ -322,11 +391,19 @@ describe('Connect', () => {
 
   it('C2: binary in, binary out, and errors as Connect', async () => {
     const type = { 'content-type': 'application/proto' }
-    const good = await post(listRuns, toBinary(ListRunsRequestSchema, create(ListRunsRequestSchema, { pageSize: 1 })), type)
+    const good = await post(
+      listRuns,
+      toBinary(ListRunsRequestSchema, create(ListRunsRequestSchema, { pageSize: 1 })),
+      type,
+    )
     expect([good.status, good.headers['content-type']]).toEqual([200, 'application/proto'])
     expect(fromBinary(ListRunsResponseSchema, good.bytes).runs).toHaveLength(1)
     const bad = await post(listRuns, Uint8Array.of(0xff), type)
-    expect([bad.status, JSON.parse(bad.text).code, JSON.parse(bad.text).details[0].debug.reason]).toEqual([400, 'invalid_argument', 'input.malformed'])
+    expect([bad.status, JSON.parse(bad.text).code, JSON.parse(bad.text).details[0].debug.reason]).toEqual([
+      400,
+      'invalid_argument',
+      'input.malformed',
+    ])
   })
 
   it('C2: an unknown method is unimplemented', async () => {
@@ -334,9 +411,12 @@ describe('Connect', () => {
     expect([answer.status, JSON.parse(answer.text).code]).toEqual([501, 'unimplemented'])
   })
 
-  it.each(['-1', 'soon', '1e9', '0', '99999999999999999999'])('C2: the odd timeout %s does no harm', async (timeout) => {
-    expect((await post(listRuns, '{}', { ...connect, 'connect-timeout-ms': timeout })).status).toBe(200)
-  })
+  it.each(['-1', 'soon', '1e9', '0', '99999999999999999999'])(
+    'C2: the odd timeout %s does no harm',
+    async (timeout) => {
+      expect((await post(listRuns, '{}', { ...connect, 'connect-timeout-ms': timeout })).status).toBe(200)
+    },
+  )
 })
 
 describe('pages', () => {
@@ -346,7 +426,9 @@ describe('pages', () => {
     const runs = await instance.call('HubService/ListRuns', { pageSize: 1, workflow: 'page' })
     const agents = await instance.call('IdentityService/ListAgents', { pageSize: 1 })
     const token: string = runs.body.nextPageToken
-    expect((await instance.call('HubService/ListRuns', { pageSize: 1, workflow: 'page', pageToken: token })).status).toBe(200)
+    expect(
+      (await instance.call('HubService/ListRuns', { pageSize: 1, workflow: 'page', pageToken: token })).status,
+    ).toBe(200)
     const [digest] = Buffer.from(token, 'base64url').toString().split(' ')
     const forged = Buffer.from(`${digest} not-a-uuid`).toString('base64url')
     for (const [method, body] of [
@@ -367,7 +449,11 @@ describe('pages', () => {
 
   it.each([-1, 1001])('C4: a page size of %i is refused', async (pageSize) => {
     const answer = await instance.call('HubService/ListRuns', { pageSize })
-    expect([answer.status, answer.body.code, answer.body.detail]).toEqual([400, 'input.invalid', 'pageSize must be between 0 and 1000'])
+    expect([answer.status, answer.body.code, answer.body.detail]).toEqual([
+      400,
+      'input.invalid',
+      'pageSize must be between 0 and 1000',
+    ])
   })
 
   it('C4: a page holds a thousand at most and by default fifty', async () => {
@@ -377,7 +463,8 @@ describe('pages', () => {
 
 describe('idempotency', () => {
   it('G15: the same key with another payload is 422, in flight or done', async () => {
-    const send = (workflow: string) => instance.call('HubService/StartRun', { workflow }, { headers: { 'idempotency-key': 'one-key' } })
+    const send = (workflow: string) =>
+      instance.call('HubService/StartRun', { workflow }, { headers: { 'idempotency-key': 'one-key' } })
     const first = await send('w')
     expect(first.headers.get('idempotency-replayed')).toBeNull()
     const again = await send('w')
@@ -386,10 +473,13 @@ describe('idempotency', () => {
     expect([other.status, other.body.code]).toEqual([422, 'idempotency.payload_mismatch'])
   })
 
-  it.each(['', ' ', 'with space', 'x'.repeat(201), 'é'])('G15: the key "%s" in the header is refused, or is none', async (key) => {
-    const answer = await post(startRun, '{"workflow":"w"}', { 'idempotency-key': key })
-    expect(problemOf(answer)).toEqual([400, 'input.invalid'])
-  })
+  it.each(['', ' ', 'with space', 'x'.repeat(201), 'é'])(
+    'G15: the key "%s" in the header is refused, or is none',
+    async (key) => {
+      const answer = await post(startRun, '{"workflow":"w"}', { 'idempotency-key': key })
+      expect(problemOf(answer)).toEqual([400, 'input.invalid'])
+    },
+  )
 
   it('G15: two keys are refused', async () => {
     const field = await post(startRun, '{"workflow":"w","idempotencyKey":"a"}', { 'idempotency-key': 'b' })
@@ -399,8 +489,11 @@ describe('idempotency', () => {
   })
 
   it('G15: one key of two callers is two keys', async () => {
-    const [one, two] = await Promise.all(['first-caller', 'second-caller'].map((name) => instance.agent(name, ['telemetry:write'])))
-    const send = (key: string | undefined) => instance.call('HubService/StartRun', { workflow: 'w' }, { key, headers: { 'idempotency-key': 'shared' } })
+    const [one, two] = await Promise.all(
+      ['first-caller', 'second-caller'].map((name) => instance.agent(name, ['telemetry:write'])),
+    )
+    const send = (key: string | undefined) =>
+      instance.call('HubService/StartRun', { workflow: 'w' }, { key, headers: { 'idempotency-key': 'shared' } })
     const answers = [await send(one?.key), await send(two?.key)]
     expect(new Set(answers.map(({ body }) => body.run.id)).size).toBe(2)
   })

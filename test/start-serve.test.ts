@@ -41,10 +41,12 @@ authority:
   bypassNetworks:
     - 10.0.0.0/8
 `)
-    const { code, stdout, stderr } = await run(['serve', '--config', file])
+    const { code, stdout, stderr } = await new Portcullis(['serve', '--config', file]).exited
     expect(code).toBe(2)
     expect(stdout).toBe('')
-    for (const path of ['listen.http', 'limits.http.bodyBytes', 'databse']) expect(stderr).toContain(path)
+    for (const path of ['reflection', 'listen.http', 'limits.http.bodyBytes', 'databse', 'authority', 'database']) {
+      expect(stderr).toMatch(new RegExp(`^error +${path}\\n +value .*\\n +why .*\\n +to do `, 'm'))
+    }
     expect(stderr).not.toMatch(/^\s+at /m)
   })
 
@@ -65,7 +67,9 @@ authority:
   it('O2: refuses a database without a schema and creates none; migrate makes it, once shows the admin key, and then it serves', async () => {
     await database.emptyDatabase('served')
     const app = database.url('portcullis_app', 'served')
-    const file = await configFile(`database:\n  url: ${app}\n  owner:\n    url: ${database.url('portcullis_owner', 'served')}\n`)
+    const file = await configFile(
+      `database:\n  url: ${app}\n  owner:\n    url: ${database.url('portcullis_owner', 'served')}\n`,
+    )
     const early = await run(['serve', '--config', file])
     expect(early.code).toBe(3)
     expect(early.stderr).toContain('run `portcullis migrate --config FILE` as the owner role')
@@ -79,7 +83,10 @@ authority:
     const first = await run(['migrate', '--json', '--config', file])
     const { adminKey } = JSON.parse(first.stdout)
     expect(adminKey).toMatch(/^pc_/)
-    expect(JSON.parse((await run(['migrate', '--json', '--config', file])).stdout)).toMatchObject({ applied: [], adminKey: null })
+    expect(JSON.parse((await run(['migrate', '--json', '--config', file])).stdout)).toMatchObject({
+      applied: [],
+      adminKey: null,
+    })
 
     const server = new Portcullis(['serve', '--json', '--config', file], freePorts)
     const ready = await server.ready()
@@ -104,9 +111,16 @@ authority:
     )
     const { adminKey } = JSON.parse((await run(['migrate', '--json', '--config', file])).stdout)
     const replicas = [0, 1].map(() => new Portcullis(['serve', '--json', '--config', file], freePorts))
-    const [one = '', two = ''] = await Promise.all(replicas.map(async (server) => `http://${(await server.ready()).http}`))
+    const [one = '', two = ''] = await Promise.all(
+      replicas.map(async (server) => `http://${(await server.ready()).http}`),
+    )
     const agent = await call(one, 'IdentityService/CreateAgent', { name: 'worker' }, { key: adminKey })
-    const made = await call(one, 'IdentityService/CreateKey', { agentId: agent.body.agent.id, scopes: ['telemetry:write'] }, { key: adminKey })
+    const made = await call(
+      one,
+      'IdentityService/CreateKey',
+      { agentId: agent.body.agent.id, scopes: ['telemetry:write'] },
+      { key: adminKey },
+    )
     const options = { key: made.body.key, headers: { 'idempotency-key': 'same' } }
     const until = async (status: number): Promise<void> => {
       const deadline = Date.now() + 10_000
@@ -115,7 +129,9 @@ authority:
       }
     }
     await until(200)
-    const answers = await Promise.all([one, two, one, two].map((url) => call(url, 'HubService/StartRun', { workflow: 'same' }, options)))
+    const answers = await Promise.all(
+      [one, two, one, two].map((url) => call(url, 'HubService/StartRun', { workflow: 'same' }, options)),
+    )
     expect(new Set(answers.map(({ status, body }) => `${status} ${body.run?.id}`)).size).toBe(1)
     await call(one, 'IdentityService/RevokeKey', { keyId: made.body.apiKey.id }, { key: adminKey })
     expect((await call(one, 'HubService/StartRun', { workflow: 'x' }, { key: made.body.key })).status).toBe(401)

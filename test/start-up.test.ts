@@ -96,12 +96,21 @@ describe('portcullis up', () => {
     const worker = async (): Promise<void> => {
       while (!over) {
         try {
-          const { status, body } = await call(`http://${http}`, 'HubService/StartRun', { workflow: 'load' }, { key: adminKey })
+          const { status, body } = await call(
+            `http://${http}`,
+            'HubService/StartRun',
+            { workflow: 'load' },
+            { key: adminKey },
+          )
           if (status === 200) acknowledged.push(body.run.id)
           else others.push(`${status} ${body.code}`)
         } catch (error) {
           // The listener is closed: the call has not been taken.
-          others.push(error instanceof Error && error.cause instanceof Error && 'code' in error.cause ? String(error.cause.code) : String(error))
+          others.push(
+            error instanceof Error && error.cause instanceof Error && 'code' in error.cause
+              ? String(error.cause.code)
+              : String(error),
+          )
           over = true
         }
       }
@@ -112,7 +121,11 @@ describe('portcullis up', () => {
     over = true
     await load
     expect(exit.code).toBe(0)
-    expect(others.filter((one) => !/^(ECONNREFUSED|UND_ERR_SOCKET|ECONNRESET|503 server\.draining|429 rate\.limited)$/.test(one))).toEqual([])
+    expect(
+      others.filter(
+        (one) => !/^(ECONNREFUSED|UND_ERR_SOCKET|ECONNRESET|503 server\.draining|429 rate\.limited)$/.test(one),
+      ),
+    ).toEqual([])
     const again = up()
     await again.ready()
     const there = await runsIn()
@@ -120,35 +133,48 @@ describe('portcullis up', () => {
     await again.end()
   })
 
-  it.each(['grpc', 'http', 'management'])('M1: a port that is in use for %s is a clear error that names the setting', async (name) => {
-    const holder = createServer()
-    holder.listen(0, '127.0.0.1')
-    await once(holder, 'listening')
-    const address = holder.address()
-    const port = typeof address === 'object' ? address?.port : undefined
-    const variable = `PORTCULLIS__LISTEN__${name.toUpperCase()}`
-    const server = up({ [variable]: `127.0.0.1:${port}` })
-    const { code, stdout, stderr } = await server.exited
-    holder.close()
-    expect(code).toBe(3)
-    expect(stdout + stderr).toContain(variable)
-    expect(stdout + stderr).toContain('in use')
-    expect(stdout + stderr).not.toMatch(/^\s+at /m)
-    // It has taken its PostgreSQL with it.
-    await expect(new Client(await databaseOf(dir, 'postgres')).connect()).rejects.toThrow(/ECONNREFUSED/)
-  })
+  it.each(['grpc', 'http', 'management'])(
+    'M1: a port that is in use for %s is a clear error that names the setting',
+    async (name) => {
+      const holder = createServer()
+      holder.listen(0, '127.0.0.1')
+      await once(holder, 'listening')
+      const address = holder.address()
+      const port = typeof address === 'object' ? address?.port : undefined
+      const variable = `PORTCULLIS__LISTEN__${name.toUpperCase()}`
+      const server = up({ [variable]: `127.0.0.1:${port}` })
+      const { code, stdout, stderr } = await server.exited
+      holder.close()
+      expect(code).toBe(3)
+      expect(stdout + stderr).toContain(variable)
+      expect(stdout + stderr).toContain('in use')
+      expect(stdout + stderr).not.toMatch(/^\s+at /m)
+      // It has taken its PostgreSQL with it.
+      await expect(new Client(await databaseOf(dir, 'postgres')).connect()).rejects.toThrow(/ECONNREFUSED/)
+    },
+  )
 
   it('M1: two over one folder share the PostgreSQL; the one that stays goes on after the other has stopped it', async () => {
     const [one, two] = [up(), up()]
     const [first, second] = [await one.ready(), await two.ready()]
     const run = await call(`http://${first.http}`, 'HubService/StartRun', { workflow: 'shared' }, { key: adminKey })
-    const found = await call(`http://${second.http}`, 'HubService/GetRun', { runId: run.body.run.id }, { key: adminKey })
+    const found = await call(
+      `http://${second.http}`,
+      'HubService/GetRun',
+      { runId: run.body.run.id },
+      { key: adminKey },
+    )
     expect(found.body.run).toEqual(run.body.run)
     expect((await one.end()).code).toBe(0)
     const deadline = Date.now() + 30_000
     const codes = new Set<string>()
     for (;;) {
-      const { status, body } = await call(`http://${second.http}`, 'HubService/GetRun', { runId: run.body.run.id }, { key: adminKey })
+      const { status, body } = await call(
+        `http://${second.http}`,
+        'HubService/GetRun',
+        { runId: run.body.run.id },
+        { key: adminKey },
+      )
       if (status === 200 && two.stderr.includes('PostgreSQL is back')) break
       if (status !== 200) codes.add(body.code)
       if (Date.now() > deadline) expect.fail(`still ${status}: ${two.stderr}`)
@@ -166,12 +192,18 @@ describe('portcullis up', () => {
     const seen = new Set<string>()
     const deadline = Date.now() + 30_000
     for (;;) {
-      const { status, body } = await call(`http://${http}`, 'HubService/StartRun', { workflow: 'again' }, { key: adminKey })
+      const { status, body } = await call(
+        `http://${http}`,
+        'HubService/StartRun',
+        { workflow: 'again' },
+        { key: adminKey },
+      )
       seen.add(status === 200 ? 'done' : body.code)
       if (status === 200 && server.stderr.includes('PostgreSQL is back')) break
       if (Date.now() > deadline) expect.fail(`still ${status} ${body.code}: ${server.stderr}`)
     }
-    for (const code of seen) expect(['done', 'store.unavailable', 'outcome.unknown', 'audit.unavailable', 'bounds.deadline']).toContain(code)
+    for (const code of seen)
+      expect(['done', 'store.unavailable', 'outcome.unknown', 'audit.unavailable', 'bounds.deadline']).toContain(code)
     expect((await fetch(`http://${management}/readyz`, { headers: { accept: health } })).status).toBe(200)
     expect((await server.end()).code).toBe(0)
   })

@@ -1,7 +1,14 @@
 import { readFileSync } from 'node:fs'
 import type { ClientHttp2Session } from 'node:http2'
 import { join } from 'node:path'
-import { Metadata, Server, ServerCredentials, ServerInterceptingCall, status, type ServerInterceptor } from '@grpc/grpc-js'
+import {
+  Metadata,
+  Server,
+  ServerCredentials,
+  ServerInterceptingCall,
+  status,
+  type ServerInterceptor,
+} from '@grpc/grpc-js'
 import { afterEach, describe, expect, it } from 'vitest'
 import { interceptOwnStatus, makeServer, registeredPaths, serveUnknown } from '../src/server/grpc/transport.ts'
 import { callRaw, connectRaw, frame, goawayOfRapidReset, resetRapidly } from './harness/raw-http2.ts'
@@ -22,12 +29,23 @@ const closing: (() => void)[] = []
 afterEach(() => closing.splice(0).forEach((close) => close()))
 
 /** A server made with these limits, with one method that answers with its request. */
-async function serve(more: Partial<typeof limits> = {}, interceptors: readonly ServerInterceptor[] = []): Promise<string> {
+async function serve(
+  more: Partial<typeof limits> = {},
+  interceptors: readonly ServerInterceptor[] = [],
+): Promise<string> {
   const server = makeServer({ ...limits, ...more }, { interceptors: [...interceptors] })
-  server.register(echo, (call: { request: Buffer }, done: (error: null, value: Buffer) => void) => done(null, call.request), same, same, 'unary')
+  server.register(
+    echo,
+    (call: { request: Buffer }, done: (error: null, value: Buffer) => void) => done(null, call.request),
+    same,
+    same,
+    'unary',
+  )
   serveUnknown(server)
   const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) => (error ? reject(error) : resolve(bound)))
+    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
+      error ? reject(error) : resolve(bound),
+    )
   })
   closing.push(() => server.forceShutdown())
   return `127.0.0.1:${port}`
@@ -52,7 +70,10 @@ describe('grpc-js', () => {
     const { dependencies } = JSON.parse(readFileSync(join(import.meta.dirname, '../package.json'), 'utf8'))
     expect(dependencies['@grpc/grpc-js']).toMatch(/^\d+\.\d+\.\d+$/)
     const server = new Server({ 'grpc.max_concurrent_streams': 7, 'grpc.enable_channelz': 0 })
-    expect(server).toMatchObject({ channelzEnabled: false, commonServerOptions: { settings: { maxConcurrentStreams: 7 } } })
+    expect(server).toMatchObject({
+      channelzEnabled: false,
+      commonServerOptions: { settings: { maxConcurrentStreams: 7 } },
+    })
     expect(Reflect.get(server, 'handlers')).toBeInstanceOf(Map)
     expect(Reflect.get(server, '_streamHandler')).toBeInstanceOf(Function)
     // It takes the handler from the server when the listener is made, so that an own one is found.

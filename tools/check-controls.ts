@@ -19,6 +19,8 @@ const files = new Set(
   readdirSync('.', { recursive: true, encoding: 'utf8' }).filter((file) => !file.startsWith('node_modules')),
 )
 for (const { id, cells } of rows) {
+  if (cells.length !== 4) problems.push(`${id} has ${cells.length + 1} cells instead of 5`)
+  if (rows.filter((row) => row.id === id).length > 1) problems.push(`${id} stands there twice`)
   const [, enforced = '', proof = ''] = cells
   for (const [, file = ''] of `${enforced} ${proof}`.matchAll(/`([\w./-]+\.\w+)`/g)) {
     if (!files.has(file)) problems.push(`${id} names ${file}, which does not exist`)

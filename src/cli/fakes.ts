@@ -123,7 +123,7 @@ export function fakeServerRoom(given: Partial<ServerRoom> = {}): ServerRoom {
     serve: () => Promise.resolve(running()),
     migrateWith: () => Promise.resolve({ applied: [{ version: 1, name: 'spine' }], adminKey: null }),
     down: () => Promise.resolve('stopped'),
-    recoverAdmin: () => Promise.resolve({ adminKey: 'pc_recovered' }),
+    recoverAdmin: () => Promise.resolve({ adminKey: 'pc_recovered', signInPath: '/sign-in?code=x' }),
     methodNames: () => [
       'portcullis.v1.HubService/GetHealth',
       'portcullis.v1.HubService/StartRun',

@@ -8,7 +8,7 @@ export interface ServerRoom {
     readonly plan: boolean
   }): Promise<{ readonly applied: readonly Migration[]; readonly adminKey: string | null }>
   down(dir: string): Promise<'stopped' | 'not_running'>
-  recoverAdmin(dir: string): Promise<{ readonly adminKey: string }>
+  recoverAdmin(dir: string): Promise<{ readonly adminKey: string; readonly signInPath: string }>
   methodNames(): readonly string[]
   readonly StartError: new (...args: never[]) => Error & { readonly problems: readonly string[] }
 }

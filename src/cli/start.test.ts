@@ -183,8 +183,11 @@ describe('maintenance', () => {
     expect(await runLine('down --json', idle)).toEqual({ code: 0, out: '{"outcome":"not_running"}\n', err: '' })
   })
 
-  it('M1: admin recover prints the new key as an export line', async () => {
-    expect((await runLine('admin recover')).out).toMatch(/^export PORTCULLIS_KEY=pc_recovered$/m)
-    expect((await runLine('admin recover --json')).out).toBe('{"adminKey":"pc_recovered"}\n')
+  it('M1: admin recover prints the new key as an export line, and a new sign-in link', async () => {
+    const { out } = await runLine('admin recover')
+    expect(out).toMatch(/^export PORTCULLIS_KEY=pc_recovered$/m)
+    expect(out).toMatch(/^\/sign-in\?code=x$/m)
+    const json = '{"adminKey":"pc_recovered","signInPath":"/sign-in?code=x"}\n'
+    expect((await runLine('admin recover --json')).out).toBe(json)
   })
 })

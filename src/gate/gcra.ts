@@ -1,5 +1,8 @@
 import type { Rate } from './ports.ts'
 
+// Sums of intervals are off by less than this: a token that is there must not be refused for the last bit of a number.
+const roundingMs = 1e-4
+
 /**
  * Token buckets by the generic cell rate algorithm: one number per subject, the theoretical arrival time.
  * Bounded: the subject seen longest ago is forgotten first, which can only let a caller in, never a bucket overflow memory.
@@ -37,6 +40,7 @@ export class Gcra {
   wait(subject: string, nowMs: number, cost = 1, rate: Rate = this.#rate): number {
     const intervalMs = 1000 / rate.perSecond
     const arrival = Math.max(this.#arrivals.get(subject) ?? nowMs, nowMs)
-    return Math.max(0, arrival + cost * intervalMs - nowMs - rate.burst * intervalMs)
+    const waitMs = arrival - nowMs + (cost - rate.burst) * intervalMs
+    return waitMs > roundingMs ? waitMs : 0
   }
 }

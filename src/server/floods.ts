@@ -8,13 +8,16 @@ const lookEveryMs = 1000
 export class Floods {
   readonly #writer: WriterPort
   readonly #clock: Clock
+  readonly #lost: (counted: Counted, why: unknown) => void
   readonly #flood = new Flood()
   readonly #timer: NodeJS.Timeout
   #unknownMethods = 0
 
-  constructor(writer: WriterPort, clock: Clock) {
+  /** `lost` is told of counts that could not be written, for the log. */
+  constructor(writer: WriterPort, clock: Clock, lost: (counted: Counted, why: unknown) => void) {
     this.#writer = writer
     this.#clock = clock
+    this.#lost = lost
     this.#timer = setInterval(() => void this.#write(this.#flood.due(clock.now())), lookEveryMs)
     this.#timer.unref()
   }
@@ -45,10 +48,16 @@ export class Floods {
 
   async #write(counted: readonly Counted[]): Promise<void> {
     await Promise.all(
-      counted.map(({ subject, count, firstAtMs, lastAtMs }) => {
+      counted.map(async (one) => {
+        const { subject, count, firstAtMs, lastAtMs } = one
         const args = { count, first: new Date(firstAtMs).toISOString(), last: new Date(lastAtMs).toISOString() }
         const record = this.#record(subject, args, `${count} refusals counted together`, count)
-        return this.#writer.submit({ tenantId: undefined, record: () => record })
+        try {
+          const written = await this.#writer.submit({ tenantId: undefined, record: () => record })
+          if (written.refused) this.#lost(one, written.reason)
+        } catch (error) {
+          this.#lost(one, error)
+        }
       }),
     )
   }

@@ -37,10 +37,15 @@ export async function startInstance(config: Config, connection: ConnectionSettin
   const clock = systemClock
   await checkDatabase(connection)
   const keys = new KeyCache({ connection, ...keyCacheDefaults }, clock)
-  const writer = new Writer({ connection, ...writerDefaults, queueMax: config.limits.queue.max, queueWaitMs: config.limits.queue.waitMs }, clock)
+  const writer = new Writer(
+    { connection, ...writerDefaults, queueMax: config.limits.queue.max, queueWaitMs: config.limits.queue.waitMs },
+    clock,
+  )
   const reader = new Reader(connection, Math.max(1, config.database.pool.clients - writerDefaults.lanes))
   const sessions = new Sessions(connection)
-  const floods = new Floods(writer, clock)
+  const floods = new Floods(writer, clock, ({ subject, count }, why) =>
+    log.error({ event: 'ledger.counts_lost', subject, count, err: why }, 'counted refusals could not be written'),
+  )
   const housekeeping = new Housekeeping(connection, log)
   const { rate } = config.limits
   const gate: GatePorts = {
@@ -59,7 +64,7 @@ export async function startInstance(config: Config, connection: ConnectionSettin
     clock,
     fault: (error, call) =>
       log.error(
-        { event: 'server.fault', err: error, method: call.method.path, requestId: call.requestId },
+        { event: 'server.fault', err: error, method: call?.method.path, requestId: call?.requestId },
         'fault in a call',
       ),
   })

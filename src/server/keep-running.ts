@@ -45,5 +45,6 @@ export function keepRunning(
 
 // A start would make a new and empty cluster in its place, in the way of whoever restores it.
 function requireCluster(dataDir: string): void {
-  if (!existsSync(join(dataDir, 'PG_VERSION'))) throw new Error(`the data directory ${dataDir} is gone: put it back, or restart the server to begin anew`)
+  if (!existsSync(join(dataDir, 'PG_VERSION')))
+    throw new Error(`the data directory ${dataDir} is gone: put it back, or restart the server to begin anew`)
 }

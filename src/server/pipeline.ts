@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { fromBinary, type Message } from '@bufbuild/protobuf'
 import { isRefusal, refuse, type Caller, type Clock, type Refusal } from '#core'
 import { decide, type Allowed, type Call, type GatePorts } from '#gate'
@@ -8,6 +9,8 @@ import { idempotencyOf } from './idempotency.ts'
 import { recordOf } from './record.ts'
 import { answerPublic } from './public-reads.ts'
 
+const lateLookMs = 1000
+
 export interface PipelineParts {
   readonly gate: GatePorts
   readonly credentials: { fresh(): boolean; refresh(): Promise<void> }
@@ -16,7 +19,7 @@ export interface PipelineParts {
   readonly floods: Floods
   readonly clock: Clock
   /** A fault, for the log: the caller gets the request id and nothing else (SPEC G19). */
-  readonly fault: (error: unknown, call: Call) => void
+  readonly fault: (error: unknown, call?: Call) => void
 }
 
 /** A call that the gate has let in; its body has not been read yet. */
@@ -69,10 +72,16 @@ export class Pipeline {
   async #admitLate(call: Call, arrivedAt: number): Promise<Admission | Refusal> {
     const { credentials, gate } = this.#parts
     try {
-      await credentials.refresh().catch(() => undefined)
+      const over = new AbortController()
+      const late = delay(lateLookMs, undefined, { ref: false, signal: over.signal })
+      await Promise.race([credentials.refresh(), late]).catch(() => undefined)
+      over.abort()
+      late.catch(() => undefined)
       const decision = decide(call, gate)
       if (!decision.refused) return { call, decision, arrivedAt }
-      return await this.#refuse({ call, arrivedAt, caller: decision.caller }, decision.refusal)
+      const recorded = this.#refuse({ call, arrivedAt, caller: decision.caller }, decision.refusal)
+      // While the store is away nothing can be written down: the caller hears of it now and not after the writer gave up.
+      return decision.refusal.code === 'store.unavailable' ? decision.refusal : await recorded
     } catch (error) {
       this.#parts.fault(error, call)
       return refuse('server.internal', 'fault')
@@ -126,7 +135,7 @@ export class Pipeline {
     }
   }
 
-  /** A method that the contract does not have: limited per address, counted, aggregated (SPEC G2). */
+  /** A method that the contract does not have: limited per address, counted, aggregated (SPEC G2). Never rejects. */
   async refuseUnknown(remote: string, path: string): Promise<Refusal> {
     const { clock, floods, gate } = this.#parts
     const waitMs = gate.addresses.take(remote, clock.monotonic())
@@ -134,7 +143,11 @@ export class Pipeline {
       waitMs === 0
         ? refuse('method.unknown', 'method not in the contract')
         : refuse('rate.limited', 'address bucket empty', { retryAfterSeconds: Math.ceil(waitMs / 1000) })
-    await floods.unknownMethod(remote, path, refusal)
+    try {
+      await floods.unknownMethod(remote, path, refusal)
+    } catch (error) {
+      this.#parts.fault(error)
+    }
     return refusal
   }
 
@@ -209,7 +222,11 @@ export class Pipeline {
     return refusal
   }
 
-  async #deny({ call, arrivedAt, caller }: Denied, refusal: Refusal, outcome: 'deny' | 'error' = 'deny'): Promise<void> {
+  async #deny(
+    { call, arrivedAt, caller }: Denied,
+    refusal: Refusal,
+    outcome: 'deny' | 'error' = 'deny',
+  ): Promise<void> {
     const { clock, floods, writer } = this.#parts
     const told = { outcome, code: refusal.code, reason: refusal.reason }
     const record = () => recordOf({ call, caller, args: () => ({}), arrivedAt, clock }, told)

@@ -30,7 +30,8 @@ async function as<Result>(access: RoleAccess, work: (client: Client) => Promise<
   return work(client).finally(() => client.end())
 }
 
-const whoAmI = (client: Client): Promise<unknown> => client.query('select current_user::text as name, current_database()::text as db').then(({ rows }) => rows)
+const whoAmI = (client: Client): Promise<unknown> =>
+  client.query('select current_user::text as name, current_database()::text as db').then(({ rows }) => rows)
 
 describe('provision', () => {
   it('M1: makes database and roles with passwords of their own in a 0600 file, and only reads them later', async () => {
@@ -56,7 +57,9 @@ describe('provision', () => {
   it('O2: the roles are unprivileged', async () => {
     const access = await provision(postgres, home)
     const { rows } = await as(access('portcullis_app'), (client) =>
-      client.query(`select rolname from pg_roles where rolname like 'portcullis%' and (rolsuper or rolcreaterole or rolcreatedb or rolbypassrls or rolinherit or rolreplication)`),
+      client.query(
+        `select rolname from pg_roles where rolname like 'portcullis%' and (rolsuper or rolcreaterole or rolcreatedb or rolbypassrls or rolinherit or rolreplication)`,
+      ),
     )
     expect(rows).toEqual([])
   })
@@ -73,7 +76,9 @@ describe('the first admin', () => {
       const recovered = await recoverFirstAdmin(owner)
       expect(recovered.key.reveal()).toMatch(/^pc_/)
       expect(recovered.key.reveal()).not.toBe(first?.key.reveal())
-      const { rows } = await owner.query(`select action, convert_from(entry, 'UTF8') as entry from audits.entries where log = 'system' order by seq`)
+      const { rows } = await owner.query(
+        `select action, convert_from(entry, 'UTF8') as entry from audits.entries where log = 'system' order by seq`,
+      )
       expect(rows.map(({ action }) => action)).toEqual(['system.initialised', 'admin.recovered'])
       for (const { entry } of rows) {
         for (const secret of [first, recovered]) {
@@ -85,7 +90,13 @@ describe('the first admin', () => {
   })
 
   it('M1: two starts at the same time make one admin', async () => {
-    const superuser = new Client({ host: postgres.host, port: postgres.port, user: 'postgres', password: postgres.superuserPassword.reveal(), database: 'postgres' })
+    const superuser = new Client({
+      host: postgres.host,
+      port: postgres.port,
+      user: 'postgres',
+      password: postgres.superuserPassword.reveal(),
+      database: 'postgres',
+    })
     await superuser.connect()
     await superuser.query('create database twice')
     await superuser.query('grant create, connect on database twice to portcullis_owner')
@@ -97,14 +108,22 @@ describe('the first admin', () => {
   })
 
   it('M1: recovering an instance that was never started says so', async () => {
-    const superuser = new Client({ host: postgres.host, port: postgres.port, user: 'postgres', password: postgres.superuserPassword.reveal(), database: 'postgres' })
+    const superuser = new Client({
+      host: postgres.host,
+      port: postgres.port,
+      user: 'postgres',
+      password: postgres.superuserPassword.reveal(),
+      database: 'postgres',
+    })
     await superuser.connect()
     await superuser.query('create database unused')
     await superuser.query('grant create, connect on database unused to portcullis_owner')
     await superuser.end()
     const access = { ...(await provision(postgres, home))('portcullis_owner'), database: 'unused' }
     await as(access, (owner) => migrate(owner))
-    await expect(as(access, recoverFirstAdmin)).rejects.toThrow(/there is no first admin to recover: start the server once/)
+    await expect(as(access, recoverFirstAdmin)).rejects.toThrow(
+      /there is no first admin to recover: start the server once/,
+    )
   })
 })
 

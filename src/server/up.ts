@@ -38,6 +38,12 @@ export interface Running {
   stop(): Promise<void>
 }
 
+export interface Recovered {
+  readonly adminKey: string
+  /** On the HTTP listener, whatever its address is: the server need not run. */
+  readonly signInPath: string
+}
+
 type Environment = Readonly<Record<string, string | undefined>>
 
 /** All in one on loopback, with a PostgreSQL of its own (SPEC M1). */
@@ -75,7 +81,7 @@ export async function runEmbedded(config: Config, dir: string): Promise<Running>
         management: instance.management,
         public: null,
         adminKey: store.admin?.key.reveal() ?? null,
-        consoleUrl: store.admin === undefined ? null : `http://${instance.http}/sign-in?code=${store.admin.signInCode}`,
+        consoleUrl: store.admin === undefined ? null : `http://${instance.http}${signInPath(store.admin)}`,
       },
       notes:
         store.postgres.movedTo === undefined
@@ -98,8 +104,8 @@ export function down(dir: string): Promise<'stopped' | 'not_running'> {
   return stopEmbedded(resolve(dir))
 }
 
-/** A new key for the first admin, whether or not the server runs (SPEC M1). */
-export async function recoverAdmin(dir: string): Promise<{ readonly adminKey: string }> {
+/** A new key for the first admin and a one-time sign-in link, whether or not the server runs (SPEC M1). */
+export async function recoverAdmin(dir: string): Promise<Recovered> {
   const { home } = embeddedHome(resolve(dir))
   if (!existsSync(join(home, passwordsFile))) {
     throw new StartError(`there is no instance under ${dir}`, [
@@ -110,7 +116,7 @@ export async function recoverAdmin(dir: string): Promise<{ readonly adminKey: st
   try {
     const access = await provision(postgres, home)
     const admin = await asOwner(access('portcullis_owner'), recoverFirstAdmin)
-    return { adminKey: admin.key.reveal() }
+    return { adminKey: admin.key.reveal(), signInPath: signInPath(admin) }
   } finally {
     await leave(postgres)
   }
@@ -118,6 +124,10 @@ export async function recoverAdmin(dir: string): Promise<{ readonly adminKey: st
 
 function openPostgres(dir: string, log: Logger): Promise<EmbeddedPostgres> {
   return startEmbedded({ dir, log: ({ level, message, ...rest }) => log[level](rest, message) })
+}
+
+function signInPath({ signInCode }: AdminAccess): string {
+  return `/sign-in?code=${signInCode}`
 }
 
 interface OpenStore {

@@ -3,7 +3,7 @@ import type { Client, QueryResult } from 'pg'
 import { isRefusal, refuse, type Refusal } from '#core'
 import type { Answer, Idempotency, OperationRow, WriteResult, WriterMember } from '#hub'
 import { send, type Connection, type Statement } from './connection.ts'
-import { classify, describe, sqlState, unavailableRefusal } from './errors.ts'
+import { classify, describe, isKeyTaken, sqlState, unavailableRefusal } from './errors.ts'
 import * as sql from './batch-statements.ts'
 
 /** A member that waits, with the ends of its promise. `elsewhere`: another replica holds its idempotency key. */
@@ -58,6 +58,7 @@ export class Batch {
   }
 
   async #attempt(held: readonly Held[]): Promise<void> {
+    if (held.length === 0) return
     let client: Client
     try {
       client = await this.#connection.client()
@@ -102,6 +103,8 @@ export class Batch {
   }
 
   async #failAlone(one: Held, cause: unknown): Promise<void> {
+    // The work was done under the same key meanwhile, and ours was undone: the next look finds the reply.
+    if (isKeyTaken(cause)) return one.resolve('elsewhere')
     const contended = classify(cause) === 'contended'
     const refusal = refuse(
       contended ? 'store.busy' : 'server.internal',
@@ -224,7 +227,10 @@ function judge(
       if (!claimed.has(idempotency.keyDigest)) return { kind: 'elsewhere' }
     }
     const answer = effect.answer(row as OperationRow | undefined)
-    return isRefusal(answer) ? { kind: 'refused', refusal: answer } : { kind: 'done', answer }
+    if (!isRefusal(answer)) return { kind: 'done', answer }
+    // Another replica let go of the key between our claim and the work: what it did under the key is what counts.
+    if (idempotency !== undefined && !claimed.has(idempotency.keyDigest)) return { kind: 'elsewhere' }
+    return { kind: 'refused', refusal: answer }
   })
 }
 
@@ -255,9 +261,11 @@ function entry(member: WriterMember, verdict: Verdict | undefined): ReturnType<W
       return [member.record({ outcome: 'allow', replayed: true })]
     case 'done':
       return [member.record({ outcome: 'allow' })]
-    default:
-      return []
+    case 'elsewhere':
+    case undefined:
+      break
   }
+  return []
 }
 
 function settle({ resolve, reject }: Held, verdict: Verdict | undefined): void {
@@ -270,7 +278,7 @@ function settle({ resolve, reject }: Held, verdict: Verdict | undefined): void {
       return resolve('elsewhere')
     case 'replayed':
       return resolve({ refused: false, reply: verdict.reply, bytes: undefined, replayed: true })
-    default:
+    case undefined:
       return reject(new Error('a member of a batch was left without a verdict'))
   }
 }

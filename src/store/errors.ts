@@ -27,6 +27,11 @@ export function sqlState(error: unknown): string | undefined {
   return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && 'severity' in error ? code : undefined
 }
 
+/** Another transaction has stored the reply of the same idempotency key. */
+export function isKeyTaken(error: unknown): boolean {
+  return sqlState(error) === '23505' && error instanceof Error && 'table' in error && error.table === 'idempotency'
+}
+
 export function unavailableRefusal(error: unknown): Refusal {
   return refuse('store.unavailable', describe(error), { retryAfterSeconds: 1 })
 }

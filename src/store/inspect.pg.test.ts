@@ -33,14 +33,21 @@ describe('inspectDatabase', () => {
 
   it('O2: refuses a superuser and says each thing that is wrong with it', async () => {
     const problems = await inspectDatabase(admin)
-    for (const claim of ['is a superuser', 'bypasses row-level security', 'may create roles or databases', 'may create objects']) {
+    for (const claim of [
+      'is a superuser',
+      'bypasses row-level security',
+      'may create roles or databases',
+      'may create objects',
+    ]) {
       expect(problems).toContain(`the role postgres ${claim}: ${advice}`)
     }
   })
 
   it('O2: refuses the owner role', async () => {
     const problems = await inspectDatabase(await database.connect('portcullis_owner'))
-    expect(problems).toContain(`the role portcullis_owner owns tables of Portcullis, itself or through a role: ${advice}`)
+    expect(problems).toContain(
+      `the role portcullis_owner owns tables of Portcullis, itself or through a role: ${advice}`,
+    )
     expect(problems).toContain(`the role portcullis_owner may create objects: ${advice}`)
   })
 
@@ -64,14 +71,22 @@ describe('inspectDatabase', () => {
 
   it.each([
     ['alter table audits.entries disable trigger entries_refuse_row', 'entries_refuse_row of audits.entries'],
-    ['alter table audits.entries enable trigger entries_refuse_statement', 'entries_refuse_statement of audits.entries'],
+    [
+      'alter table audits.entries enable trigger entries_refuse_statement',
+      'entries_refuse_statement of audits.entries',
+    ],
     ['alter table audits.entries enable replica trigger entries_refuse_row', 'entries_refuse_row of audits.entries'],
     ['drop trigger entries_refuse_row on audits.entries', 'entries_refuse_row of audits.entries'],
     ['drop trigger entries_refuse_statement on audits.entries', 'entries_refuse_statement of audits.entries'],
     ['drop trigger heads_only_grow on audits.heads', 'heads_only_grow of audits.heads'],
-    ['alter table audits.heads disable trigger all', 'heads_only_grow, heads_refuse_row, heads_refuse_statement of audits.heads'],
+    [
+      'alter table audits.heads disable trigger all',
+      'heads_only_grow, heads_refuse_row, heads_refuse_statement of audits.heads',
+    ],
   ])('L6: after `%s` it names %s', async (change, names) => {
-    expect(await after(change)).toEqual([`the append-only triggers ${names} are missing or not ENABLE ALWAYS: restore them from the migrations`])
+    expect(await after(change)).toEqual([
+      `the append-only triggers ${names} are missing or not ENABLE ALWAYS: restore them from the migrations`,
+    ])
   })
 
   it.each([
@@ -81,19 +96,25 @@ describe('inspectDatabase', () => {
     ['alter table portcullis.keys no force row level security', 'portcullis.keys'],
     ['alter table portcullis.tenants no force row level security', 'portcullis.tenants'],
   ])('G11: after `%s` it names %s', async (change, table) => {
-    expect(await after(change)).toEqual([`row-level security of ${table} is not forced: restore it from the migrations`])
+    expect(await after(change)).toEqual([
+      `row-level security of ${table} is not forced: restore it from the migrations`,
+    ])
   })
 
   it('L6: a missing table is named', async () => {
-    expect(await after('drop table audits.entries cascade')).toEqual(['the table audits.entries is missing: restore the schema from the migrations'])
+    expect(await after('drop table audits.entries cascade')).toEqual([
+      'the table audits.entries is missing: restore the schema from the migrations',
+    ])
   })
 
   it('O2: a schema of an older version says to migrate, one of a newer says to install it', async () => {
     const version = 'update portcullis.schema_migrations set version ='
-    expect((await after('delete from portcullis.schema_migrations'))[0]).toMatch(/^the schema has version 0 .*: run `portcullis migrate --config FILE` as the owner role$/)
-    expect((await after(`${version} 99 where version = (select max(version) from portcullis.schema_migrations)`))[0]).toMatch(
-      /^the schema has version 99 .*: install the version of Portcullis that made it$/,
+    expect((await after('delete from portcullis.schema_migrations'))[0]).toMatch(
+      /^the schema has version 0 .*: run `portcullis migrate --config FILE` as the owner role$/,
     )
+    expect(
+      (await after(`${version} 99 where version = (select max(version) from portcullis.schema_migrations)`))[0],
+    ).toMatch(/^the schema has version 99 .*: install the version of Portcullis that made it$/)
   })
 
   it('O2: a database without a schema says to migrate', async () => {

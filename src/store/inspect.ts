@@ -19,11 +19,19 @@ export async function inspectDatabase(client: Client): Promise<readonly string[]
   const found = await schemaVersion(client)
   const wanted = Math.max(...(await readMigrations()).map((migration) => migration.version))
   if (found !== wanted) {
-    const todo = found < wanted ? 'run `portcullis migrate --config FILE` as the owner role' : 'install the version of Portcullis that made it'
+    const todo =
+      found < wanted
+        ? 'run `portcullis migrate --config FILE` as the owner role'
+        : 'install the version of Portcullis that made it'
     problems.push(`the schema has version ${found} and this version needs ${wanted}: ${todo}`)
     return problems
   }
-  return [...problems, ...(await inspectRole(client)), ...(await inspectTriggers(client)), ...(await inspectRowSecurity(client))]
+  return [
+    ...problems,
+    ...(await inspectRole(client)),
+    ...(await inspectTriggers(client)),
+    ...(await inspectRowSecurity(client)),
+  ]
 }
 
 async function inspectRole(client: Client): Promise<readonly string[]> {
@@ -50,7 +58,10 @@ async function inspectRole(client: Client): Promise<readonly string[]> {
   ]
   return claims
     .filter(([column]) => role[column] === true)
-    .map(([, claim]) => `the role ${name} ${claim}: serve as portcullis_app, and give that role no more than the migrations do`)
+    .map(
+      ([, claim]) =>
+        `the role ${name} ${claim}: serve as portcullis_app, and give that role no more than the migrations do`,
+    )
 }
 
 async function inspectTriggers(client: Client): Promise<readonly string[]> {
@@ -65,7 +76,9 @@ async function inspectTriggers(client: Client): Promise<readonly string[]> {
     const missing = wanted.filter((name) => row?.always?.includes(name) !== true)
     if (row === undefined) problems.push(`the table ${table} is missing: restore the schema from the migrations`)
     else if (missing.length > 0) {
-      problems.push(`the append-only triggers ${missing.join(', ')} of ${table} are missing or not ENABLE ALWAYS: restore them from the migrations`)
+      problems.push(
+        `the append-only triggers ${missing.join(', ')} of ${table} are missing or not ENABLE ALWAYS: restore them from the migrations`,
+      )
     }
   }
   return problems

@@ -1,7 +1,7 @@
 import type { Client } from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { methods } from '@portcullis/contract'
-import { keyPartOf, makeKey, Secret, sha256, systemClock, uuidv7, type Clock } from '#core'
+import { keyPartOf, makeKey, type Secret, sha256, systemClock, uuidv7, type Clock } from '#core'
 import { decide, Gcra, type KeyRecord } from '#gate'
 import { effect } from '#hub'
 import { TestDatabase, type TestTenant } from '../../test/harness/postgres.ts'
@@ -78,7 +78,13 @@ const submit = async (operation: 'key.revoke' | 'agent.disable', id: string): Pr
 function decisionOf(cache: KeyCache, key: MadeKey, clock: Clock = systemClock): string {
   const method = methods.get('/portcullis.v1.HubService/StartRun') ?? expect.fail('no such method')
   const gcra = (): Gcra => new Gcra({ perSecond: 1000, burst: 1000 })
-  const call = { method, credentials: [{ kind: 'api_key', text: key.text }], remote: '127.0.0.1', requestId: 'req-1', tenantId: undefined } as const
+  const call = {
+    method,
+    credentials: [{ kind: 'api_key', text: key.text }],
+    remote: '127.0.0.1',
+    requestId: 'req-1',
+    tenantId: undefined,
+  } as const
   const decision = decide(call, { clock, keys: cache, failures: gcra(), addresses: gcra(), calls: gcra() })
   return decision.refused ? `${decision.refusal.code}: ${decision.refusal.reason}` : 'allowed'
 }
@@ -174,35 +180,46 @@ describe('what ends a key', () => {
 
   const insertKey = `insert into portcullis.keys (tenant_id, id, agent_id, digest, scopes) values ($1, $2, $3, $4, '{telemetry:write}')`
 
-  it.each(['agent', 'tenant'] as const)('G4: a key that is being made while its %s is disabled never stays usable', async (what) => {
-    const { agentId } = await makeAgentKey()
-    const id = uuidv7()
-    const cache = await cacheOf({ pollMs: never, leaseMs: never })
-    const maker = await database.connect('postgres')
-    await maker.query('begin')
-    await maker.query(insertKey, [tenant.id, id, agentId, sha256('')])
-    // Disabling begins before the key is there to be seen.
-    const disabling = new Connection(database.settings(), 'disabling')
-    const client = await disabling.client()
-    const work =
-      what === 'agent'
-        ? effectStatements(disableGroup(agentId))
-        : [{ name: 'tenant', text: 'select portcullis.disable_tenant($1)', values: [tenant.id] }]
-    const disabled = Promise.all([begin, ...work].map((statement) => send(client, statement)))
-    const waits = `select count(*)::int as n from pg_stat_activity where application_name = 'portcullis disabling' and wait_event_type = 'Lock'`
-    await vi.waitFor(async () => expect((await admin.query(waits)).rows).toEqual([{ n: 1 }]), { timeout: 5000, interval: 5 })
-    await maker.query('commit')
-    await disabled
-    await cache.refresh()
-    expect(found(cache, id)).toMatchObject({ ownerDisabled: false, tenantDisabled: false })
-    await client.query('commit')
-    await cache.refresh()
-    expect(found(cache, id)).toMatchObject({ ownerDisabled: what === 'agent', tenantDisabled: what === 'tenant' })
-    await disabling.close()
-  })
+  it.each(['agent', 'tenant'] as const)(
+    'G4: a key that is being made while its %s is disabled never stays usable',
+    async (what) => {
+      const { agentId } = await makeAgentKey()
+      const id = uuidv7()
+      const cache = await cacheOf({ pollMs: never, leaseMs: never })
+      const maker = await database.connect('postgres')
+      await maker.query('begin')
+      await maker.query(insertKey, [tenant.id, id, agentId, sha256('')])
+      // Disabling begins before the key is there to be seen.
+      const disabling = new Connection(database.settings(), 'disabling')
+      const client = await disabling.client()
+      const work =
+        what === 'agent'
+          ? effectStatements(disableGroup(agentId))
+          : [{ name: 'tenant', text: 'select portcullis.disable_tenant($1)', values: [tenant.id] }]
+      const disabled = Promise.all([begin, ...work].map((statement) => send(client, statement)))
+      const waits = `select count(*)::int as n from pg_stat_activity where application_name = 'portcullis disabling' and wait_event_type = 'Lock'`
+      await vi.waitFor(async () => expect((await admin.query(waits)).rows).toEqual([{ n: 1 }]), {
+        timeout: 5000,
+        interval: 5,
+      })
+      await maker.query('commit')
+      await disabled
+      await cache.refresh()
+      expect(found(cache, id)).toMatchObject({ ownerDisabled: false, tenantDisabled: false })
+      await client.query('commit')
+      await cache.refresh()
+      expect(found(cache, id)).toMatchObject({ ownerDisabled: what === 'agent', tenantDisabled: what === 'tenant' })
+      await disabling.close()
+    },
+  )
 
   function disableGroup(agentId: string): Parameters<typeof effectStatements>[0] {
-    const work = effect({ operation: 'agent.disable', key: agentId, args: { id: agentId, atMs: Date.now() }, answer: () => ({}) })
+    const work = effect({
+      operation: 'agent.disable',
+      key: agentId,
+      args: { id: agentId, atMs: Date.now() },
+      answer: () => ({}),
+    })
     const [group] = groupByTenant([{ ...recordOnly(tenant, 'req-1'), effect: work }])
     return group ?? expect.fail('no group')
   }
@@ -243,7 +260,10 @@ describe('stale state', () => {
     const cache = await cacheOf()
     expect(decisionOf(cache, key)).toBe('allowed')
     await cache.close()
-    const { rows } = await admin.query<{ used: boolean }>('select last_used_at is not null as used from portcullis.keys where id = $1', [key.id])
+    const { rows } = await admin.query<{ used: boolean }>(
+      'select last_used_at is not null as used from portcullis.keys where id = $1',
+      [key.id],
+    )
     expect(rows).toEqual([{ used: true }])
   })
 })

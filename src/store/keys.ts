@@ -105,8 +105,15 @@ export class KeyCache implements KeyPort {
     }
     // The horizon is taken before the rows are read: what commits in between is read twice, never missed.
     const [horizon, changed] = await Promise.all([
-      client.query<{ horizon: string }>({ name: 'keys.horizon', text: 'select pg_snapshot_xmin(pg_current_snapshot())::text as horizon' }),
-      client.query<LoadedRow>({ name: 'keys.load', text: 'select * from portcullis.load_keys($1::text::xid8)', values: [this.#horizon] }),
+      client.query<{ horizon: string }>({
+        name: 'keys.horizon',
+        text: 'select pg_snapshot_xmin(pg_current_snapshot())::text as horizon',
+      }),
+      client.query<LoadedRow>({
+        name: 'keys.load',
+        text: 'select * from portcullis.load_keys($1::text::xid8)',
+        values: [this.#horizon],
+      }),
     ])
     for (const row of changed.rows) this.#keys.set(keyPartOf(row.id), toRecord(row))
     this.#horizon = horizon.rows[0]?.horizon ?? this.#horizon

@@ -1,5 +1,10 @@
 import { create } from '@bufbuild/protobuf'
-import { FinishRunResponseSchema, RecordPromptAttemptResponseSchema, StartRunResponseSchema, TaskState } from '@portcullis/contract'
+import {
+  FinishRunResponseSchema,
+  RecordPromptAttemptResponseSchema,
+  StartRunResponseSchema,
+  TaskState,
+} from '@portcullis/contract'
 import { publicId, refuse, sha256, uuidv7 } from '#core'
 import { effect, type Effect, type Idempotency, type RecordedOutcome, type WriterMember } from '#hub'
 import { encodeBody, type LedgerRecord } from '#ledger'
@@ -18,12 +23,23 @@ interface More {
 
 /** A call that starts a run. */
 export function startRun(tenant: Tenant, id: string, more: More = {}): WriterMember {
-  const args = { id, taskId: '', workflow: 'test', agentId: null, promptVersion: '', modelPolicy: '', status: TaskState.WORKING, maxRetries: 0, startedAtMs: 0 }
+  const args = {
+    id,
+    taskId: '',
+    workflow: 'test',
+    agentId: null,
+    promptVersion: '',
+    modelPolicy: '',
+    status: TaskState.WORKING,
+    maxRetries: 0,
+    startedAtMs: 0,
+  }
   const work = effect({
     operation: 'run.start',
     key: id,
     args,
-    answer: (row) => (row === undefined ? noRun : { reply: create(StartRunResponseSchema, { run: { id: publicId('run', id) } }) }),
+    answer: (row) =>
+      row === undefined ? noRun : { reply: create(StartRunResponseSchema, { run: { id: publicId('run', id) } }) },
   })
   return member(tenant, work, { payload: 'run', ...more }, StartRunResponseSchema)
 }
@@ -31,7 +47,11 @@ export function startRun(tenant: Tenant, id: string, more: More = {}): WriterMem
 export const attemptTokens = 7
 
 /** A call that records an attempt of a run. `model` is what a test poisons. */
-export function recordAttempt(tenant: Tenant, runId: string, more: More & { readonly model?: string; readonly outcome?: number } = {}): WriterMember {
+export function recordAttempt(
+  tenant: Tenant,
+  runId: string,
+  more: More & { readonly model?: string; readonly outcome?: number } = {},
+): WriterMember {
   const id = uuidv7()
   const args = {
     id,
@@ -63,7 +83,10 @@ export function recordAttempt(tenant: Tenant, runId: string, more: More & { read
     key: id,
     runId,
     args,
-    answer: (row) => (row === undefined ? noRun : { reply: create(RecordPromptAttemptResponseSchema, { attempt: { id: publicId('att', id) } }) }),
+    answer: (row) =>
+      row === undefined
+        ? noRun
+        : { reply: create(RecordPromptAttemptResponseSchema, { attempt: { id: publicId('att', id) } }) },
   })
   return member(tenant, work, { payload: `${runId} ${args.model}`, ...more }, RecordPromptAttemptResponseSchema)
 }
@@ -77,7 +100,9 @@ export function finishRun(tenant: Tenant, id: string, more: More = {}): WriterMe
     args: { id, ownerAgentId: null, status: TaskState.COMPLETED, lastError: '', finishedAtMs: 1 },
     answer: (row) => {
       if (row === undefined) return noRun
-      return row.verdict === 'object.state' ? refuse('object.state', 'ended') : { reply: create(FinishRunResponseSchema, { run: { id: publicId('run', id) } }) }
+      return row.verdict === 'object.state'
+        ? refuse('object.state', 'ended')
+        : { reply: create(FinishRunResponseSchema, { run: { id: publicId('run', id) } }) }
     },
   })
   return member(tenant, work, { payload: 'finish', ...more }, FinishRunResponseSchema)
@@ -99,7 +124,12 @@ export function requestIdOf(one: WriterMember): string {
 
 const noRun = refuse('object.not_found', 'no such run')
 
-function member(tenant: Tenant, work: Effect, { key, payload = '', requestId = `req-${uuidv7()}` }: More, output: WriterMember['output'] & object): WriterMember {
+function member(
+  tenant: Tenant,
+  work: Effect,
+  { key, payload = '', requestId = `req-${uuidv7()}` }: More,
+  output: WriterMember['output'] & object,
+): WriterMember {
   return {
     tenantId: tenant.id,
     effect: work,
@@ -127,5 +157,15 @@ function recordOf(tenant: Tenant, requestId: string, outcome: RecordedOutcome): 
     reason: refused ? outcome.reason : undefined,
     requestId,
   })
-  return { log: tenant.name, tenantId: tenant.id, caller: undefined, actor: undefined, action: '/test', outcome: outcome.outcome, code, requestId, body }
+  return {
+    log: tenant.name,
+    tenantId: tenant.id,
+    caller: undefined,
+    actor: undefined,
+    action: '/test',
+    outcome: outcome.outcome,
+    code,
+    requestId,
+    body,
+  }
 }

@@ -18,7 +18,12 @@ export async function readMigrations(): Promise<readonly Migration[]> {
   return Promise.all(
     files.map(async (file) => {
       const text = await readFile(new URL(file, folder), 'utf8')
-      return { version: Number(file.slice(0, 4)), name: file.slice(5, -4), text, checksum: createHash('sha256').update(text).digest('hex') }
+      return {
+        version: Number(file.slice(0, 4)),
+        name: file.slice(5, -4),
+        text,
+        checksum: createHash('sha256').update(text).digest('hex'),
+      }
     }),
   )
 }
@@ -30,10 +35,14 @@ export async function pendingMigrations(client: Client): Promise<readonly Migrat
   for (const { version, checksum } of applied) {
     const ours = known.find((migration) => migration.version === version)
     if (ours === undefined) {
-      throw new Error(`the database has schema version ${version}, which this version of Portcullis does not know; install the newer version`)
+      throw new Error(
+        `the database has schema version ${version}, which this version of Portcullis does not know; install the newer version`,
+      )
     }
     if (ours.checksum !== checksum) {
-      throw new Error(`migration ${version} in the database differs from the file ${ours.name}; restore the released files`)
+      throw new Error(
+        `migration ${version} in the database differs from the file ${ours.name}; restore the released files`,
+      )
     }
   }
   return known.filter(({ version }) => !applied.some((one) => one.version === version))
@@ -62,7 +71,9 @@ async function apply(client: Client, migration: Migration): Promise<void> {
     await client.query(migration.text)
     await client.query(`create table if not exists portcullis.schema_migrations
       (version int primary key, name text not null, checksum text not null, applied_at timestamptz not null default now())`)
-    await client.query('grant select on portcullis.schema_migrations to portcullis_app, portcullis_reader, portcullis_maintenance')
+    await client.query(
+      'grant select on portcullis.schema_migrations to portcullis_app, portcullis_reader, portcullis_maintenance',
+    )
     await client.query('insert into portcullis.schema_migrations (version, name, checksum) values ($1, $2, $3)', [
       migration.version,
       migration.name,
@@ -71,13 +82,19 @@ async function apply(client: Client, migration: Migration): Promise<void> {
     await client.query('commit')
   } catch (error) {
     await client.query('rollback')
-    throw new Error(`migration ${migration.version} (${migration.name}) failed; the schema is as it was before it`, { cause: error })
+    throw new Error(`migration ${migration.version} (${migration.name}) failed; the schema is as it was before it`, {
+      cause: error,
+    })
   }
 }
 
 async function appliedMigrations(client: Client): Promise<readonly { version: number; checksum: string }[]> {
-  const table = await client.query<{ there: boolean }>(`select to_regclass('portcullis.schema_migrations') is not null as there`)
+  const table = await client.query<{ there: boolean }>(
+    `select to_regclass('portcullis.schema_migrations') is not null as there`,
+  )
   if (table.rows[0]?.there !== true) return []
-  const rows = await client.query<{ version: number; checksum: string }>('select version, checksum from portcullis.schema_migrations order by version')
+  const rows = await client.query<{ version: number; checksum: string }>(
+    'select version, checksum from portcullis.schema_migrations order by version',
+  )
   return rows.rows
 }

@@ -1,4 +1,15 @@
-import type { AgentRow, EntryFilter, EntryRow, KeyRow, Page, ReaderPort, ReadScope, RunFilter, RunRow, TenantRow } from '#hub'
+import type {
+  AgentRow,
+  EntryFilter,
+  EntryRow,
+  KeyRow,
+  Page,
+  ReaderPort,
+  ReadScope,
+  RunFilter,
+  RunRow,
+  TenantRow,
+} from '#hub'
 import { Connection, send, type ConnectionSettings, type Statement } from './connection.ts'
 import { agentColumns, keyColumns, tenantColumns } from './operations/identities.ts'
 import { runColumns } from './operations/runs.ts'
@@ -55,7 +66,10 @@ export class Reader implements ReaderPort {
   tenants(scope: ReadScope, page: Page): Promise<readonly TenantRow[]> {
     const where = new Where('true')
     where.add('t.id < $', page.before)
-    return this.#rows(scope, where.select('read.tenants', tenantColumns, 'portcullis.tenants t', 't.id desc', page.size))
+    return this.#rows(
+      scope,
+      where.select('read.tenants', tenantColumns, 'portcullis.tenants t', 't.id desc', page.size),
+    )
   }
 
   entries(scope: ReadScope, filter: EntryFilter, page: Page): Promise<readonly EntryRow[]> {

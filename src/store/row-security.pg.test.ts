@@ -60,7 +60,11 @@ async function rejection(work: Promise<unknown>): Promise<unknown> {
 }
 
 /** As the app role in a transaction of that tenant, which is undone. */
-async function as<Result>(client: Client, tenant: TestTenant | undefined, work: () => Promise<Result>): Promise<Result> {
+async function as<Result>(
+  client: Client,
+  tenant: TestTenant | undefined,
+  work: () => Promise<Result>,
+): Promise<Result> {
   await client.query('begin')
   await client.query(`select set_config('portcullis.tenant', $1, true)`, [tenant?.id ?? ''])
   try {
@@ -84,13 +88,18 @@ describe('row-level security', () => {
   it('G11: the app role and the reader role see the rows of their tenant only, in every table', async () => {
     const reader = await database.connect('portcullis_reader')
     for (const table of tables) {
-      const all = await admin.query<{ tenant_id: string | null }>(`select tenant_id from ${table} where tenant_id = any ($1)`, [[mine.id, theirs.id]])
+      const all = await admin.query<{ tenant_id: string | null }>(
+        `select tenant_id from ${table} where tenant_id = any ($1)`,
+        [[mine.id, theirs.id]],
+      )
       expect([table, new Set(all.rows.map((row) => row.tenant_id)).size]).toEqual([table, 2])
       for (const client of [app, reader]) {
         const seen = await as(client, mine, async () => {
           await client.query('savepoint look')
           // No right to the table at all is as good as no rows.
-          return client.query<{ tenant_id: string | null }>(`select tenant_id from ${table}`).catch((error: unknown) => (error as { code: string }).code)
+          return client
+            .query<{ tenant_id: string | null }>(`select tenant_id from ${table}`)
+            .catch((error: unknown) => (error as { code: string }).code)
         })
         if (seen === '42501') continue
         if (typeof seen === 'string') expect.fail(`${table}: ${seen}`)
@@ -100,7 +109,14 @@ describe('row-level security', () => {
   })
 
   it('G11: without a tenant nothing is seen', async () => {
-    for (const table of ['portcullis.runs', 'portcullis.keys', 'portcullis.agents', 'portcullis.tenants', 'audits.entries', 'portcullis.idempotency']) {
+    for (const table of [
+      'portcullis.runs',
+      'portcullis.keys',
+      'portcullis.agents',
+      'portcullis.tenants',
+      'audits.entries',
+      'portcullis.idempotency',
+    ]) {
       expect((await as(app, undefined, () => app.query(`select from ${table}`))).rowCount).toBe(0)
     }
   })
@@ -110,9 +126,15 @@ describe('row-level security', () => {
       values ($1, $2, '', '', '', '', 1, 0, now())`
     expect(await as(app, mine, () => rejection(app.query(insert, [theirs.id, uuidv7()])))).toBe('42501')
     expect(await as(app, mine, () => rejection(app.query(insert, [mine.id, uuidv7()])))).toBe('none')
-    expect((await as(app, mine, () => app.query('update portcullis.runs set status = 3 where tenant_id = $1', [theirs.id]))).rowCount).toBe(0)
-    expect(await as(app, mine, () => rejection(app.query('update portcullis.runs set tenant_id = $1', [theirs.id])))).toBe('42501')
-    expect((await as(app, mine, () => app.query('delete from portcullis.idempotency where tenant_id = $1', [theirs.id]))).rowCount).toBe(0)
+    expect(
+      (await as(app, mine, () => app.query('update portcullis.runs set status = 3 where tenant_id = $1', [theirs.id])))
+        .rowCount,
+    ).toBe(0)
+    expect(
+      await as(app, mine, () => rejection(app.query('update portcullis.runs set tenant_id = $1', [theirs.id]))),
+    ).toBe('42501')
+    const key = `insert into portcullis.idempotency (tenant_id, key_digest, payload_digest) values ($1, sha256('a'), sha256('b'))`
+    expect(await as(app, mine, () => rejection(app.query(key, [theirs.id])))).toBe('42501')
   })
 })
 
@@ -141,6 +163,7 @@ describe('the app role', () => {
     'delete from audits.entries',
     'truncate audits.entries',
     'update audits.heads set size = 0',
+    'delete from portcullis.idempotency',
     'delete from portcullis.runs',
     'delete from portcullis.keys',
     'truncate portcullis.runs',

@@ -1,3 +1,5 @@
+import { create, toBinary } from '@bufbuild/protobuf'
+import { StartRunResponseSchema } from '@portcullis/contract'
 import type { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { isRefusal, systemClock, uuidv7 } from '#core'
@@ -33,11 +35,13 @@ function makeWriter(port?: number, more: Partial<WriterSettings> = {}): Writer {
   return writer
 }
 
-const outcomeOf = (result: WriteResult): string => (isRefusal(result) ? result.code : result.replayed ? 'replayed' : 'done')
+const outcomeOf = (result: WriteResult): string =>
+  isRefusal(result) ? result.code : result.replayed ? 'replayed' : 'done'
 
 const count = async (text: string, values: readonly unknown[]): Promise<number> =>
   Number((await admin.query<{ count: string }>(text, [...values])).rows[0]?.count)
-const rowsOf = (one: WriterMember): Promise<number> => count('select count(*) from portcullis.runs where id = $1', [one.effect?.key])
+const rowsOf = (one: WriterMember): Promise<number> =>
+  count('select count(*) from portcullis.runs where id = $1', [one.effect?.key])
 const entriesOf = (one: WriterMember): Promise<number> =>
   count('select count(*) from audits.entries where log = $1 and request_id = $2', [tenant.name, requestIdOf(one)])
 
@@ -100,7 +104,9 @@ describe('a connection that is lost', () => {
     expect(results.map(outcomeOf).every((code) => code === 'store.unavailable')).toBe(true)
     proxy.accept()
     expect(outcomeOf(await writer.submit(startRun(tenant, uuidv7())))).toBe('done')
-    expect(await count('select count(*) from portcullis.runs where id = any ($1)', [calls.map(({ effect }) => effect?.key)])).toBe(0)
+    expect(
+      await count('select count(*) from portcullis.runs where id = any ($1)', [calls.map(({ effect }) => effect?.key)]),
+    ).toBe(0)
   })
 
   it('L5: a session ended by the server in the middle leaves neither the effect nor its entry', async () => {
@@ -131,7 +137,9 @@ describe('a connection that is lost', () => {
   it('L5: closing ends although the database is frozen', async () => {
     const writer = makeWriter(undefined, { lanes: 1 })
     await newRun(writer)
-    const { rows } = await admin.query<{ pid: number }>(`select pid from pg_stat_activity where application_name = 'portcullis writer 0' and state = 'idle'`)
+    const { rows } = await admin.query<{ pid: number }>(
+      `select pid from pg_stat_activity where application_name = 'portcullis writer 0' and state = 'idle'`,
+    )
     for (const { pid } of rows) process.kill(pid, 'SIGSTOP')
     try {
       await writer.close()
@@ -186,7 +194,9 @@ describe('a frozen replica', () => {
       return effect.answer(row)
     }
     // What the server said may be lost with the connection it was said on.
-    expect(['store.unavailable', 'outcome.unknown']).toContain(outcomeOf(await writer.submit({ ...one, effect: { ...effect, answer } })))
+    expect(['store.unavailable', 'outcome.unknown']).toContain(
+      outcomeOf(await writer.submit({ ...one, effect: { ...effect, answer } })),
+    )
     expect(await count('select count(*) from portcullis.prompt_attempts where run_id = $1', [runId])).toBe(0)
     expect(outcomeOf(await writer.submit(one))).toBe('done')
   })
@@ -195,16 +205,21 @@ describe('a frozen replica', () => {
 describe('two replicas', () => {
   it('L5: racing on 2,000 calls over the same 200 keys and hot runs, each key has one effect and nothing deadlocks', async () => {
     const race = await database.makeTenant('race')
-    const replicas = [makeWriter(), makeWriter()]
+    const replicas = [makeWriter(), makeWriter()] as const
     const runs = Array.from({ length: 10 }, () => uuidv7())
-    await Promise.all(runs.map((id) => replicas[0]?.submit(startRun(race, id))))
+    await Promise.all(runs.map((id) => replicas[0].submit(startRun(race, id))))
     const deadlocks = `select deadlocks as count from pg_stat_database where datname = 'portcullis'`
     const before = await count(deadlocks, [])
     const calls = Array.from({ length: 2000 }, (_, i) => {
       const key = i % 200
-      return { replica: replicas[Math.floor(i / 200) % 2], call: recordAttempt(race, runs[key % 10] ?? '', { key: `race ${key}`, outcome: 1 + (key % 2) }) }
+      return {
+        replica: replicas[Math.floor(i / 200) % 2],
+        call: recordAttempt(race, runs[key % 10] ?? '', { key: `race ${key}`, outcome: 1 + (key % 2) }),
+      }
     })
-    const results = await Promise.all(calls.map(async ({ replica, call }) => (replica === undefined ? 'none' : outcomeOf(await replica.submit(call)))))
+    const results = await Promise.all(
+      calls.map(async ({ replica, call }) => (replica === undefined ? 'none' : outcomeOf(await replica.submit(call)))),
+    )
     const of = (code: string): number => results.filter((one) => one === code).length
     expect(of('done')).toBe(200)
     // A duplicate may also have waited its two seconds in vain; it has had no effect then.
@@ -225,15 +240,47 @@ describe('two replicas', () => {
     expect(await count(deadlocks, [])).toBe(before)
   })
 
+  it('G15: the primary key stands behind the locks: who comes second under a key undoes its work and answers the first reply', async () => {
+    const writer = makeWriter()
+    await newRun(writer)
+    const id = uuidv7()
+    const one = startRun(tenant, id, { key: `second ${id}` })
+    const reply = create(StartRunResponseSchema, { run: { id: 'run_of_the_first' } })
+    const first = await database.connect('postgres')
+    await first.query('begin')
+    await first.query(
+      `insert into portcullis.idempotency (tenant_id, key_digest, payload_digest, reply) values ($1, decode($2, 'hex'), decode($3, 'hex'), $4)`,
+      [
+        tenant.id,
+        one.idempotency?.keyDigest,
+        one.idempotency?.payloadDigest,
+        Buffer.from(toBinary(StartRunResponseSchema, reply)),
+      ],
+    )
+    const waiting = writer.submit(one)
+    const waits = `select count(*) from pg_stat_activity where application_name like 'portcullis writer %' and wait_event_type = 'Lock'`
+    await vi.waitFor(async () => expect(await count(waits, [])).toBe(1), { timeout: 5000, interval: 5 })
+    await first.query('commit')
+    expect(await waiting).toMatchObject({ refused: false, replayed: true, reply })
+    expect([await rowsOf(one), await entriesOf(one)]).toEqual([0, 1])
+  })
+
   it('L5: ends and attempts of the same runs from two replicas leave each run ended once', async () => {
     const race = await database.makeTenant('ends')
-    const replicas = [makeWriter(), makeWriter()]
+    const replicas = [makeWriter(), makeWriter()] as const
     const runs = Array.from({ length: 20 }, () => uuidv7())
-    await Promise.all(runs.map((id) => replicas[0]?.submit(startRun(race, id))))
-    const calls = runs.flatMap((id) => replicas.flatMap((replica) => [replica.submit(finishRun(race, id)), replica.submit(recordAttempt(race, id))]))
+    await Promise.all(runs.map((id) => replicas[0].submit(startRun(race, id))))
+    const calls = runs.flatMap((id) =>
+      replicas.flatMap((replica) => [replica.submit(finishRun(race, id)), replica.submit(recordAttempt(race, id))]),
+    )
     const outcomes = (await Promise.all(calls)).map(outcomeOf)
     expect(outcomes.filter((one) => one === 'object.state')).toHaveLength(20)
     expect(outcomes.filter((one) => one === 'done')).toHaveLength(60)
-    expect(await count('select count(*) from portcullis.runs where tenant_id = $1 and total_attempts = 2 and finished_at is not null', [race.id])).toBe(20)
+    expect(
+      await count(
+        'select count(*) from portcullis.runs where tenant_id = $1 and total_attempts = 2 and finished_at is not null',
+        [race.id],
+      ),
+    ).toBe(20)
   })
 })

@@ -27,7 +27,8 @@ function makeWriter(more: Partial<WriterSettings> = {}): Writer {
   return writer
 }
 
-const outcomeOf = (result: WriteResult): string => (isRefusal(result) ? result.code : result.replayed ? 'replayed' : 'done')
+const outcomeOf = (result: WriteResult): string =>
+  isRefusal(result) ? result.code : result.replayed ? 'replayed' : 'done'
 
 async function outcomesOf(results: readonly Promise<WriteResult>[]): Promise<readonly string[]> {
   return (await Promise.allSettled(results)).map((one) => (one.status === 'fulfilled' ? outcomeOf(one.value) : 'fault'))
@@ -57,9 +58,12 @@ async function newRun(writer: Writer): Promise<string> {
 const count = async (text: string, values: readonly unknown[]): Promise<number> =>
   Number((await admin.query<{ count: string }>(text, [...values])).rows[0]?.count)
 
-const attemptsOf = (runId: string): Promise<number> => count('select count(*) from portcullis.prompt_attempts where run_id = $1', [runId])
+const attemptsOf = (runId: string): Promise<number> =>
+  count('select count(*) from portcullis.prompt_attempts where run_id = $1', [runId])
 const idempotencyRows = (one: WriterMember): Promise<number> =>
-  count(`select count(*) from portcullis.idempotency where key_digest = decode($1, 'hex')`, [one.idempotency?.keyDigest])
+  count(`select count(*) from portcullis.idempotency where key_digest = decode($1, 'hex')`, [
+    one.idempotency?.keyDigest,
+  ])
 
 describe('batches', () => {
   it('L5: calls that wait together commit together', async () => {
@@ -67,7 +71,9 @@ describe('batches', () => {
     const calls = Array.from({ length: 200 }, () => startRun(tenant, uuidv7()))
     expect(new Set(await outcomesOf(calls.map((one) => writer.submit(one))))).toEqual(new Set(['done']))
     const ids = calls.map(({ effect }) => effect?.key)
-    const transactions = await count('select count(distinct xmin::text) from portcullis.runs where id = any ($1)', [ids])
+    const transactions = await count('select count(distinct xmin::text) from portcullis.runs where id = any ($1)', [
+      ids,
+    ])
     expect(transactions).toBe(1)
   })
 
@@ -86,14 +92,22 @@ describe('batches', () => {
   it('L5: the calls of several tenants share a batch, each entry in the log of its tenant', async () => {
     const others = await Promise.all(['multi-a', 'multi-b', 'multi-c'].map((name) => database.makeTenant(name)))
     const writer = makeWriter({ lanes: 1 })
-    const calls = others.flatMap((other) => Array.from({ length: 20 }, (_, i) => ({ other, call: startRun(other, uuidv7(), { key: `multi-${i}` }) })))
-    const mixed = calls.toSorted((a, b) => ((a.call.effect?.key ?? '').slice(-4) < (b.call.effect?.key ?? '').slice(-4) ? -1 : 1))
+    const calls = others.flatMap((other) =>
+      Array.from({ length: 20 }, (_, i) => ({ other, call: startRun(other, uuidv7(), { key: `multi-${i}` }) })),
+    )
+    const mixed = calls.toSorted((a, b) =>
+      (a.call.effect?.key ?? '').slice(-4) < (b.call.effect?.key ?? '').slice(-4) ? -1 : 1,
+    )
     expect(new Set(await outcomesOf(mixed.map(({ call }) => writer.submit(call))))).toEqual(new Set(['done']))
     for (const other of others) {
       expect(await count('select count(*) from portcullis.runs where tenant_id = $1', [other.id])).toBe(20)
       expect(await verifyLog(admin, other.name)).toMatchObject({ chain_valid: true, count: 20 })
     }
-    expect(await count('select count(distinct xmin::text) from portcullis.runs where tenant_id = any ($1)', [others.map(({ id }) => id)])).toBe(1)
+    expect(
+      await count('select count(distinct xmin::text) from portcullis.runs where tenant_id = any ($1)', [
+        others.map(({ id }) => id),
+      ]),
+    ).toBe(1)
   })
 
   it('L5: the queue is bounded; one more call is refused with store.busy and a time to wait, and does nothing', async () => {
@@ -102,7 +116,42 @@ describe('batches', () => {
     const results = await Promise.all(calls.map((one) => writer.submit(one)))
     expect(results.map(outcomeOf)).toEqual([...Array<string>(10).fill('done'), 'store.busy', 'store.busy'])
     expect(results.at(-1)).toMatchObject({ retryAfterSeconds: 1 })
-    expect(await count('select count(*) from portcullis.runs where id = any ($1)', [calls.slice(10).map(({ effect }) => effect?.key)])).toBe(0)
+    expect(
+      await count('select count(*) from portcullis.runs where id = any ($1)', [
+        calls.slice(10).map(({ effect }) => effect?.key),
+      ]),
+    ).toBe(0)
+  })
+
+  it('L5: a call that waited too long for the store is refused with store.busy and does nothing; those behind it go on', async () => {
+    let ahead = 0
+    const clock = { now: () => Date.now(), monotonic: () => performance.now() + ahead }
+    const writer = new Writer({ connection: database.settings(), ...writerDefaults, lanes: 1 }, clock)
+    writers.push(writer)
+    const runId = await newRun(writer)
+    const holder = await database.connect('postgres')
+    await holder.query('begin')
+    await holder.query('select from portcullis.runs where id = $1 for update', [runId])
+    const [held, late, fresh] = [recordAttempt(tenant, runId), startRun(tenant, uuidv7()), startRun(tenant, uuidv7())]
+    const answers = [writer.submit(held)]
+    // On its way: the next one waits.
+    while (writer.queued > 0) await new Promise(setImmediate)
+    answers.push(writer.submit(late))
+    ahead += writerDefaults.queueWaitMs + 1
+    answers.push(writer.submit(fresh))
+    await holder.query('rollback')
+    expect(await outcomesOf(answers)).toEqual(['done', 'store.busy', 'done'])
+    expect(await count('select count(*) from portcullis.runs where id = $1', [late.effect?.key])).toBe(0)
+    // Also where nobody else waits.
+    await holder.query('begin')
+    await holder.query('select from portcullis.runs where id = $1 for update', [runId])
+    const again = [writer.submit(recordAttempt(tenant, runId))]
+    while (writer.queued > 0) await new Promise(setImmediate)
+    again.push(writer.submit(startRun(tenant, uuidv7())))
+    ahead += writerDefaults.queueWaitMs + 1
+    await holder.query('rollback')
+    expect(await outcomesOf(again)).toEqual(['done', 'store.busy'])
+    expect(outcomeOf(await writer.submit(startRun(tenant, uuidv7())))).toBe('done')
   })
 
   it('L5: a call without work writes its entry and nothing else', async () => {
@@ -123,7 +172,9 @@ describe('batches', () => {
 
 describe('a bad member', () => {
   /** A batch of 64 whose member at 23 is bad; the others are done, with their entries. */
-  async function oneOf64(bad: (good: WriterMember) => WriterMember): Promise<{ readonly bad: WriterMember; readonly outcome: string | undefined }> {
+  async function oneOf64(
+    bad: (good: WriterMember) => WriterMember,
+  ): Promise<{ readonly bad: WriterMember; readonly outcome: string | undefined }> {
     const writer = makeWriter({ lanes: 1 })
     const runId = await newRun(writer)
     const good = Array.from({ length: 64 }, (_, i) => recordAttempt(tenant, runId, { key: `${runId} ${i}` }))
@@ -134,7 +185,12 @@ describe('a bad member', () => {
     const totals = await admin.query('select total_attempts from portcullis.runs where id = $1', [runId])
     expect(totals.rows).toEqual([{ total_attempts: '63' }])
     const ids = members.flatMap((one, i) => (i === 23 ? [] : [requestIdOf(one)]))
-    expect(await count(`select count(*) from audits.entries where log = $1 and request_id = any ($2) and outcome = 'allow'`, [tenant.name, ids])).toBe(63)
+    expect(
+      await count(
+        `select count(*) from audits.entries where log = $1 and request_id = any ($2) and outcome = 'allow'`,
+        [tenant.name, ids],
+      ),
+    ).toBe(63)
     const [poisoned] = members.slice(23)
     if (poisoned === undefined) throw new Error('no bad member')
     expect(await idempotencyRows(poisoned)).toBe(0)
@@ -188,7 +244,10 @@ describe('idempotency', () => {
   it('G15: the same call again answers the stored reply, marked replayed, and its entry says so', async () => {
     const writer = makeWriter()
     const id = uuidv7()
-    const [first, again] = [startRun(tenant, id, { key: `same ${id}` }), startRun(tenant, uuidv7(), { key: `same ${id}` })]
+    const [first, again] = [
+      startRun(tenant, id, { key: `same ${id}` }),
+      startRun(tenant, uuidv7(), { key: `same ${id}` }),
+    ]
     const stored = await writer.submit(first)
     const replay = await writer.submit(again)
     expect(outcomeOf(stored)).toBe('done')
@@ -212,7 +271,8 @@ describe('idempotency', () => {
     const calls = Array.from({ length: 20 }, () => recordAttempt(tenant, runId, { key: `duplicates ${runId}` }))
     const results = await Promise.all(calls.map((one) => writer.submit(one)))
     expect(results.map(outcomeOf).toSorted()).toEqual(['done', ...Array<string>(19).fill('replayed')])
-    for (const result of results) expect(result).toMatchObject({ reply: isRefusal(results[0]) ? {} : results[0]?.reply })
+    for (const result of results)
+      expect(result).toMatchObject({ reply: isRefusal(results[0]) ? {} : results[0]?.reply })
     expect(await attemptsOf(runId)).toBe(1)
   })
 
@@ -230,7 +290,9 @@ describe('idempotency', () => {
   it('G15: two ends of one run in one batch: one is done and the other refused', async () => {
     const writer = makeWriter({ lanes: 1 })
     const id = await newRun(writer)
-    const outcomes = await outcomesOf([finishRun(tenant, id), finishRun(tenant, id), recordAttempt(tenant, id)].map((one) => writer.submit(one)))
+    const outcomes = await outcomesOf(
+      [finishRun(tenant, id), finishRun(tenant, id), recordAttempt(tenant, id)].map((one) => writer.submit(one)),
+    )
     expect(outcomes.slice(0, 2).toSorted()).toEqual(['done', 'object.state'])
     expect(outcomes[2]).toBe('done')
   })

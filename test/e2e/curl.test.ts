@@ -28,7 +28,11 @@ describe('curl', () => {
     await rm(folder, { recursive: true, force: true })
   })
 
-  const curl = async (method: string, args: readonly string[], { key, type = 'application/json' }: { key?: string | undefined; type?: string } = {}): Promise<Seen> => {
+  const curl = async (
+    method: string,
+    args: readonly string[],
+    { key, type = 'application/json' }: { key?: string | undefined; type?: string } = {},
+  ): Promise<Seen> => {
     const credential = key === undefined ? [] : ['-H', `authorization: Bearer ${key}`]
     const common = ['-sS', '-D', '-', '--max-time', '20', '-H', `content-type: ${type}`, ...credential]
     return seen(await run('curl', [...common, ...args, `${server.url}/portcullis.v1.${method}`]))
@@ -41,20 +45,32 @@ describe('curl', () => {
     expect(started.status).toBe(200)
     const runId: string = JSON.parse(started.text).run.id
     const tokens = { input: '374', output: 44 }
-    const attempt = await json('HubService/RecordPromptAttempt', { runId, model: 'model-a', outcome: 'success', tokens }, agent.key)
-    expect(JSON.parse(attempt.text).attempt).toMatchObject({ runId, outcome: 'ATTEMPT_OUTCOME_SUCCESS', tokens: { input: '374', output: '44' } })
+    const attempt = await json(
+      'HubService/RecordPromptAttempt',
+      { runId, model: 'model-a', outcome: 'success', tokens },
+      agent.key,
+    )
+    expect(JSON.parse(attempt.text).attempt).toMatchObject({
+      runId,
+      outcome: 'ATTEMPT_OUTCOME_SUCCESS',
+      tokens: { input: '374', output: '44' },
+    })
     const event = await json('HubService/RecordRunEvent', { runId, eventType: 'note', message: 'half way' }, agent.key)
     expect(JSON.parse(event.text).event).toMatchObject({ runId, level: 'EVENT_LEVEL_INFO' })
     const finished = await json('HubService/FinishRun', { runId, status: 'completed' }, agent.key)
-    expect(JSON.parse(finished.text).run).toMatchObject({ id: runId, status: 'TASK_STATE_COMPLETED', totalAttempts: '1' })
+    expect(JSON.parse(finished.text).run).toMatchObject({
+      id: runId,
+      status: 'TASK_STATE_COMPLETED',
+      totalAttempts: '1',
+    })
 
     const [request, reply] = [join(folder, 'request'), join(folder, 'reply')]
     await writeFile(request, toBinary(GetRunRequestSchema, create(GetRunRequestSchema, { runId })))
     const read = ['--data-binary', `@${request}`, '-o', reply]
     const { headers } = await curl('HubService/GetRun', read, { key: agent.key, type: 'application/proto' })
     expect(headers['content-type']).toBe('application/proto')
-    const { run } = fromBinary(GetRunResponseSchema, await readFile(reply))
-    expect(run).toMatchObject({ id: runId, status: TaskState.COMPLETED, tokens: { input: 374n, output: 44n } })
+    const message = fromBinary(GetRunResponseSchema, await readFile(reply))
+    expect(message.run).toMatchObject({ id: runId, status: TaskState.COMPLETED, tokens: { input: 374n, output: 44n } })
   })
 
   it('L2: each denial is in the ledger with its private reason, and the reply shows none of it', async () => {
@@ -68,25 +84,80 @@ describe('curl', () => {
     const attempt = 'HubService/RecordPromptAttempt'
 
     const denials: Readonly<Record<string, Denial>> = {
-      'no credential': { reply: await json('HubService/GetRun', { runId }), status: 401, code: 'auth.credential_missing', reason: 'no credential', log: 'system' },
-      'wrong scope': { reply: await json('IdentityService/CreateAgent', { name: 'x' }, agent.key), status: 403, code: 'auth.scope_missing', reason: 'scope identity:write not held', names: 'identity:write' },
-      revoked: { reply: await json('HubService/GetRun', { runId }, revoked.key), status: 401, code: 'auth.credential_invalid', reason: `key ${revoked.keyId} revoked` },
-      'declared 2 MiB': { reply: await curl(attempt, ['-H', 'expect:', '--data-binary', `@${large}`], { key: agent.key }), status: 413, code: 'bounds.message_too_large', reason: 'declared', log: 'system' },
-      'chunked 2 MiB': { reply: await curl(attempt, ['-H', 'expect:', '-H', 'transfer-encoding: chunked', '--data-binary', `@${large}`], { key: agent.key }), status: 413, code: 'bounds.message_too_large', reason: 'Request body is too large' },
-      'run of another tenant': { reply: await json('HubService/GetRun', { runId }, other.key), status: 404, code: 'object.not_found', reason: 'no such run for this caller', key: other.key },
-      'another tenant named': { reply: await json('HubService/GetRun', { runId }, agent.key, ['-H', 'x-tenant-id: elsewhere']), status: 403, code: 'tenant.mismatch', reason: 'x-tenant-id is not the tenant of the credential' },
+      'no credential': {
+        reply: await json('HubService/GetRun', { runId }),
+        status: 401,
+        code: 'auth.credential_missing',
+        reason: 'no credential',
+        log: 'system',
+      },
+      'wrong scope': {
+        reply: await json('IdentityService/CreateAgent', { name: 'x' }, agent.key),
+        status: 403,
+        code: 'auth.scope_missing',
+        reason: 'scope identity:write not held',
+        names: 'identity:write',
+      },
+      revoked: {
+        reply: await json('HubService/GetRun', { runId }, revoked.key),
+        status: 401,
+        code: 'auth.credential_invalid',
+        reason: `key ${revoked.keyId} revoked`,
+      },
+      'declared 2 MiB': {
+        reply: await curl(attempt, ['-H', 'expect:', '--data-binary', `@${large}`], { key: agent.key }),
+        status: 413,
+        code: 'bounds.message_too_large',
+        reason: 'declared',
+        log: 'system',
+      },
+      'chunked 2 MiB': {
+        reply: await curl(
+          attempt,
+          ['-H', 'expect:', '-H', 'transfer-encoding: chunked', '--data-binary', `@${large}`],
+          { key: agent.key },
+        ),
+        status: 413,
+        code: 'bounds.message_too_large',
+        reason: 'Request body is too large',
+      },
+      'run of another tenant': {
+        reply: await json('HubService/GetRun', { runId }, other.key),
+        status: 404,
+        code: 'object.not_found',
+        reason: 'no such run for this caller',
+        key: other.key,
+      },
+      'another tenant named': {
+        reply: await json('HubService/GetRun', { runId }, agent.key, ['-H', 'x-tenant-id: elsewhere']),
+        status: 403,
+        code: 'tenant.mismatch',
+        reason: 'x-tenant-id is not the tenant of the credential',
+      },
     }
     for (const [name, { reply, status, code, reason, names, log, key }] of Object.entries(denials)) {
       const requestId = reply.headers['x-request-id'] ?? ''
-      expect.soft({ name, status: reply.status, ...JSON.parse(reply.text) }).toMatchObject({ name, status, code, requestId })
+      expect
+        .soft({ name, status: reply.status, ...JSON.parse(reply.text) })
+        .toMatchObject({ name, status, code, requestId })
       if (names !== undefined) expect.soft(reply.text).toContain(names)
       expect.soft(reply.text, name).not.toContain(reason)
       expect.soft(reply.text, name).not.toMatch(privateText)
-      const tail = await server.cli(['ledger', 'tail', '--json', '--request-id', requestId, ...(log === undefined ? [] : ['--log', log])], key)
+      const tail = await server.cli(
+        ['ledger', 'tail', '--json', '--request-id', requestId, ...(log === undefined ? [] : ['--log', log])],
+        key,
+      )
       const entries: readonly { readonly entryJson: string }[] = JSON.parse(tail.stdout).entries
-      expect.soft(entries.map(({ entryJson }) => JSON.parse(entryJson).body), name).toMatchObject([{ outcome: 'deny', code, requestId, reason: expect.stringContaining(reason) }])
+      expect
+        .soft(
+          entries.map(({ entryJson }) => JSON.parse(entryJson).body),
+          name,
+        )
+        .toMatchObject([{ outcome: 'deny', code, requestId, reason: expect.stringContaining(reason) }])
     }
-    expect(server.log()).toMatch(/HTTP body over the bound.*path=\/portcullis\.v1\.HubService\/RecordPromptAttempt declaredBytes=\d+/)
+    expect(server.log()).toMatch(
+      /HTTP body over the bound.*path=\/portcullis\.v1\.HubService\/RecordPromptAttempt declaredBytes=\d+/,
+    )
   })
 })
 
@@ -105,13 +176,19 @@ interface Denial {
 }
 
 // SQL, stacks, places in the source and on disk, addresses.
-const privateText = /\b(select|insert|update|delete|constraint|relation|pg_|sqlstate)\b|\bat [\w.]+ \(|\.[jt]s\b|node_modules|\/(var|tmp|usr|home|root)\/|stack|127\.0\.0\.1:\d+\/(?!problems)/i
+const privateText =
+  /\b(select|insert|update|delete|constraint|relation|pg_|sqlstate)\b|\bat [\w.]+ \(|\.[jt]s\b|node_modules|\/(var|tmp|usr|home|root)\/|stack|127\.0\.0\.1:\d+\/(?!problems)/i
 
 function seen(output: string): Seen {
   const [head = '', ...rest] = output.split('\r\n\r\n')
   // curl shows an interim 100 Continue as a head of its own.
   if (/^HTTP\/[\d.]+ 1\d\d/.test(head)) return seen(rest.join('\r\n\r\n'))
   const [line = '', ...fields] = head.split('\r\n')
-  const headers = Object.fromEntries(fields.map((field) => [field.slice(0, field.indexOf(':')).toLowerCase(), field.slice(field.indexOf(':') + 1).trim()]))
+  const headers = Object.fromEntries(
+    fields.map((field) => [
+      field.slice(0, field.indexOf(':')).toLowerCase(),
+      field.slice(field.indexOf(':') + 1).trim(),
+    ]),
+  )
   return { status: Number(line.split(' ')[1]), headers, text: rest.join('\r\n\r\n') }
 }

@@ -32,7 +32,7 @@ describe("a client of Debian's protoc and python3-grpcio", () => {
   // oxlint-disable-next-line typescript/no-explicit-any -- what a scenario prints
   const scenario = async (name: string, more: object = {}): Promise<any> => {
     const settings = { grpc: server.grpc, stubs, key: agent.key, ...more }
-    return JSON.parse(await run(python, [clientFile, name], JSON.stringify(settings)))
+    return JSON.parse(await run(python, [clientFile, name], { input: JSON.stringify(settings) }))
   }
   const newRun = async (): Promise<{ readonly run_id: string; readonly tag: string }> => {
     const { body } = await server.call('HubService/StartRun', { workflow: 'python' }, { key: agent.key })
@@ -43,9 +43,24 @@ describe("a client of Debian's protoc and python3-grpcio", () => {
   it('C6: stubs that protoc generates from the contract run a whole life of a run', async () => {
     const { started, attempt, event, finished, read_equals_finished } = await scenario('lifecycle')
     expect(started).toMatchObject({ status: 'TASK_STATE_WORKING', taskId: 'task-7', agentId: agent.id })
-    expect(attempt).toMatchObject({ runId: started.id, workflow: 'python', promptVersion: 'v3', tokens: { input: '374', output: '44' } })
-    expect(event).toMatchObject({ runId: started.id, eventType: 'note', level: 'EVENT_LEVEL_INFO', dataJson: '{"a":1}' })
-    expect(finished).toMatchObject({ id: started.id, status: 'TASK_STATE_COMPLETED', totalAttempts: '1', tokens: { input: '374', output: '44' } })
+    expect(attempt).toMatchObject({
+      runId: started.id,
+      workflow: 'python',
+      promptVersion: 'v3',
+      tokens: { input: '374', output: '44' },
+    })
+    expect(event).toMatchObject({
+      runId: started.id,
+      eventType: 'note',
+      level: 'EVENT_LEVEL_INFO',
+      dataJson: '{"a":1}',
+    })
+    expect(finished).toMatchObject({
+      id: started.id,
+      status: 'TASK_STATE_COMPLETED',
+      totalAttempts: '1',
+      tokens: { input: '374', output: '44' },
+    })
     expect(read_equals_finished).toBe(true)
   })
 
@@ -59,7 +74,11 @@ describe("a client of Debian's protoc and python3-grpcio", () => {
     const target = await newRun()
     const { same, first_marked, again_marked, other_payload } = await scenario('replay', target)
     expect({ same, first_marked, again_marked }).toEqual({ same: true, first_marked: null, again_marked: 'true' })
-    expect(other_payload).toMatchObject({ code: 'INVALID_ARGUMENT', reason: 'idempotency.payload_mismatch', domain: 'portcullis' })
+    expect(other_payload).toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      reason: 'idempotency.payload_mismatch',
+      domain: 'portcullis',
+    })
     const { body } = await server.call('HubService/GetRun', { runId: target.run_id })
     expect(body.run.totalAttempts).toBe('1')
   })
@@ -76,7 +95,9 @@ describe("a client of Debian's protoc and python3-grpcio", () => {
       unknown_method: { code: 'UNIMPLEMENTED', reason: 'method.unknown' },
     }
     expect(seen).toMatchObject(expected)
-    for (const { domain, metadata, request_id } of Object.values<Record<'domain' | 'request_id', string> & { metadata: { requestId: string } }>(seen)) {
+    for (const { domain, metadata, request_id } of Object.values<
+      Record<'domain' | 'request_id', string> & { metadata: { requestId: string } }
+    >(seen)) {
       expect(domain).toBe('portcullis')
       expect(request_id).toMatch(/^req_[0-9a-f-]{36}$/)
       expect(metadata.requestId).toBe(request_id)
@@ -101,7 +122,11 @@ describe("a client of Debian's protoc and python3-grpcio", () => {
   })
 
   it('G23: grpc.health.v1 answers for the server and its services, without a credential', async () => {
-    expect(await scenario('health')).toMatchObject({ '': 'SERVING', 'portcullis.v1.HubService': 'SERVING', unknown: { code: 'NOT_FOUND' } })
+    expect(await scenario('health')).toMatchObject({
+      '': 'SERVING',
+      'portcullis.v1.HubService': 'SERVING',
+      unknown: { code: 'NOT_FOUND' },
+    })
   })
 })
 

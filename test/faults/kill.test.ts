@@ -9,7 +9,10 @@ import { expectNothingLost, Load } from './load.ts'
 
 const rounds = 10
 const workers = 24
-const noLimits = { PORTCULLIS__LIMITS__RATE__KEY__PER_SECOND: '1000000', PORTCULLIS__LIMITS__RATE__KEY__BURST: '1000000' }
+const noLimits = {
+  PORTCULLIS__LIMITS__RATE__KEY__PER_SECOND: '1000000',
+  PORTCULLIS__LIMITS__RATE__KEY__BURST: '1000000',
+}
 
 let dir: string
 let server: Portcullis
@@ -56,12 +59,22 @@ it(`L5: ${rounds} times its PostgreSQL is killed under load; no acknowledged cal
     await load.more(200)
     const pidFile = join(embeddedHome(dir).home, 'pgdata', 'postmaster.pid')
     process.kill(Number((await readFile(pidFile, 'utf8')).split('\n')[0]), 'SIGKILL')
-    await vi.waitFor(() => expect(server.stderr.split('PostgreSQL is back').length - 1).toBe(round), { timeout: 60_000, interval: 20 })
+    await vi.waitFor(() => expect(server.stderr.split('PostgreSQL is back').length - 1).toBe(round), {
+      timeout: 60_000,
+      interval: 20,
+    })
   }
   await load.more(200)
   await load.stop()
   // A refusal says what it must: nothing was done, or nobody knows and the key tells.
-  const known = ['store.unavailable', 'outcome.unknown', 'audit.unavailable', 'idempotency.in_flight', 'store.busy', 'bounds.deadline']
+  const known = [
+    'store.unavailable',
+    'outcome.unknown',
+    'audit.unavailable',
+    'idempotency.in_flight',
+    'store.busy',
+    'bounds.deadline',
+  ]
   expect([...load.refusals.keys()].filter((code) => !known.includes(code))).toEqual([])
   expect((await server.end()).code).toBe(0)
   server = Portcullis.up(dir, noLimits)

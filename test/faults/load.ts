@@ -34,7 +34,8 @@ export class Load {
     const wanted = this.acknowledged.size + count
     const deadline = Date.now() + deadlineMs
     while (this.acknowledged.size < wanted) {
-      if (Date.now() > deadline) expect.fail(`${this.acknowledged.size} of ${wanted} calls acknowledged; ${JSON.stringify([...this.refusals])}`)
+      if (Date.now() > deadline)
+        expect.fail(`${this.acknowledged.size} of ${wanted} calls acknowledged; ${JSON.stringify([...this.refusals])}`)
       await delay(5)
     }
   }
@@ -59,7 +60,11 @@ export class Load {
   async #try(workflow: string, attempt: number): Promise<boolean> {
     const headers = { 'idempotency-key': workflow, 'x-request-id': `request-${workflow}-${attempt}` }
     try {
-      const { status, body, headers: said } = await call(this.#url(), 'HubService/StartRun', { workflow }, { key: this.#key, headers })
+      const {
+        status,
+        body,
+        headers: said,
+      } = await call(this.#url(), 'HubService/StartRun', { workflow }, { key: this.#key, headers })
       if (status !== 200) return this.#refused(String(body.code))
       if (said.get('idempotency-replayed') === 'true') this.replays += 1
       this.acknowledged.set(workflow, body.run.id)
@@ -77,9 +82,10 @@ export class Load {
 
 /** Every acknowledged call is there once with its entry, nothing is there without, and the chain verifies. */
 export async function expectNothingLost(admin: Client, load: Load): Promise<void> {
-  const runs = await admin.query<{ workflow: string; id: string }>(`select workflow, 'run_' || id as id from portcullis.runs where workflow like $1`, [
-    `${load.name}-%`,
-  ])
+  const runs = await admin.query<{ workflow: string; id: string }>(
+    `select workflow, 'run_' || id as id from portcullis.runs where workflow like $1`,
+    [`${load.name}-%`],
+  )
   expect(runs.rows).toHaveLength(load.acknowledged.size)
   expect(new Map(runs.rows.map(({ workflow, id }) => [workflow, id]))).toEqual(load.acknowledged)
   const entries = await admin.query<{ workflow: string; count: number }>(

@@ -17,7 +17,11 @@ export interface GrpcAnswer {
 
 export interface GrpcClient {
   /** A unary call with raw bytes, so that malformed ones can be sent. A list sends a field more than once. */
-  call(path: string, bytes: Uint8Array, metadata?: Readonly<Record<string, string | readonly string[]>>): Promise<GrpcAnswer>
+  call(
+    path: string,
+    bytes: Uint8Array,
+    metadata?: Readonly<Record<string, string | readonly string[]>>,
+  ): Promise<GrpcAnswer>
   close(): void
 }
 
@@ -32,7 +36,12 @@ export function grpcClient(address: string): GrpcClient {
   return { call: (path, bytes, metadata = {}) => unary(client, path, bytes, metadata), close: () => client.close() }
 }
 
-function unary(client: Client, path: string, bytes: Uint8Array, fields: Readonly<Record<string, string | readonly string[]>>): Promise<GrpcAnswer> {
+function unary(
+  client: Client,
+  path: string,
+  bytes: Uint8Array,
+  fields: Readonly<Record<string, string | readonly string[]>>,
+): Promise<GrpcAnswer> {
   const metadata = new Metadata()
   for (const [name, value] of Object.entries(fields)) for (const one of [value].flat()) metadata.add(name, one)
   return new Promise((resolve) => {
@@ -40,22 +49,41 @@ function unary(client: Client, path: string, bytes: Uint8Array, fields: Readonly
     let error: ServiceError | null = null
     let reply: Buffer | undefined
     const options = { deadline: Date.now() + deadlineMs }
-    const call = client.makeUnaryRequest<Uint8Array, Buffer>(path, (value) => Buffer.from(value), (value) => value, bytes, metadata, options, (failed, value) => {
-      error = failed
-      reply = value
-    })
+    const call = client.makeUnaryRequest<Uint8Array, Buffer>(
+      path,
+      (value) => Buffer.from(value),
+      (value) => value,
+      bytes,
+      metadata,
+      options,
+      (failed, value) => {
+        error = failed
+        reply = value
+      },
+    )
     call.on('metadata', (head: Metadata) => Object.assign(seen, textsOf(head)))
     call.on('status', ({ code, details, metadata: trailers }) => {
       Object.assign(seen, textsOf(trailers))
       const info = infoOf(trailers)
       // The callback comes right after the status.
-      setImmediate(() => resolve({ code, details, reason: info?.reason, info, metadata: seen, bytes: error === null ? reply : undefined }))
+      setImmediate(() =>
+        resolve({
+          code,
+          details,
+          reason: info?.reason,
+          info,
+          metadata: seen,
+          bytes: error === null ? reply : undefined,
+        }),
+      )
     })
   })
 }
 
 function textsOf(metadata: Metadata): Readonly<Record<string, string>> {
-  return Object.fromEntries(Object.entries(metadata.getMap()).flatMap(([name, value]) => (typeof value === 'string' ? [[name, value]] : [])))
+  return Object.fromEntries(
+    Object.entries(metadata.getMap()).flatMap(([name, value]) => (typeof value === 'string' ? [[name, value]] : [])),
+  )
 }
 
 function infoOf(trailers: Metadata): ErrorInfo | undefined {

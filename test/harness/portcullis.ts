@@ -33,10 +33,18 @@ export class Portcullis {
 
   constructor(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
     const { PATH, HOME } = process.env
-    this.child = spawn(process.execPath, [binary, ...args], { env: { PATH, HOME, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+    this.child = spawn(process.execPath, [binary, ...args], {
+      env: { PATH, HOME, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
     this.child.stdout?.on('data', (chunk: Buffer) => (this.#stdout += chunk.toString()))
     this.child.stderr?.on('data', (chunk: Buffer) => (this.#stderr += chunk.toString()))
-    this.exited = once(this.child, 'close').then(([code, signal]) => ({ code, signal, stdout: this.#stdout, stderr: this.#stderr }) as Exit)
+    this.exited = once(this.child, 'close').then(([code, signal]) => ({
+      code,
+      signal,
+      stdout: this.#stdout,
+      stderr: this.#stderr,
+    }))
   }
 
   static up(dir: string, env: Readonly<Record<string, string>> = {}): Portcullis {

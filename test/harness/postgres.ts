@@ -74,7 +74,14 @@ export class TestDatabase {
   async makeTenant(name: string): Promise<TestTenant> {
     const [id, operatorId, keyId] = [uuidv7(), uuidv7(), uuidv7()]
     const app = await this.connect('portcullis_app')
-    await app.query('select portcullis.create_tenant($1, $2, $3, $4, $5, $6)', [id, name, operatorId, keyId, sha256(keyId), platformAdminScopes])
+    await app.query('select portcullis.create_tenant($1, $2, $3, $4, $5, $6)', [
+      id,
+      name,
+      operatorId,
+      keyId,
+      sha256(keyId),
+      platformAdminScopes,
+    ])
     await app.end()
     return { id, name, operatorId, keyId }
   }

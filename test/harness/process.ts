@@ -11,7 +11,10 @@ export interface ServerProcess {
   /** One call over HTTP as JSON, as the admin unless `more` says otherwise. */
   call(method: string, body?: object, more?: CallOptions): Promise<Answer>
   /** An agent with a key of those scopes. */
-  agent(name: string, scopes: readonly string[]): Promise<{ readonly id: string; readonly key: string; readonly keyId: string }>
+  agent(
+    name: string,
+    scopes: readonly string[],
+  ): Promise<{ readonly id: string; readonly key: string; readonly keyId: string }>
   /** A command of the product against this server, as the admin or with another key. */
   cli(args: readonly string[], key?: string): Promise<Exit>
   /** All that the process has written to stderr. */

@@ -91,7 +91,8 @@ export class CuttingProxy {
       tail = seen.subarray(-16)
       const cut = this.#cut
       // Of what came before only as much as cannot hold a whole mark.
-      const fresh = cut === undefined ? undefined : seen.subarray(Math.max(0, seen.length - chunk.length - marks[cut].length + 1))
+      const fresh =
+        cut === undefined ? undefined : seen.subarray(Math.max(0, seen.length - chunk.length - marks[cut].length + 1))
       if (cut !== undefined && cuts.includes(cut) && fresh?.includes(marks[cut]) === true) end()
       else to.write(chunk)
     })

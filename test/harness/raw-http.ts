@@ -18,20 +18,29 @@ export interface RawAnswer {
 }
 
 /** One request that `fetch` would not send: broken bodies, doubled headers, no length. Reads the answer even where the server closes early. */
-export function sendRaw(url: string, { method = 'POST', path, headers = {}, body = '' }: RawRequest): Promise<RawAnswer> {
+export function sendRaw(
+  url: string,
+  { method = 'POST', path, headers = {}, body = '' }: RawRequest,
+): Promise<RawAnswer> {
   const chunks = typeof body === 'string' || body instanceof Uint8Array ? [body] : body
   const declared = chunks === body ? {} : { 'content-length': String(Buffer.byteLength(chunks[0] ?? '')) }
   return new Promise((resolve, reject) => {
-    const lists = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, typeof value === 'string' ? value : [...value]]))
-    const sent = request(`${url}${path}`, { method, headers: { ...declared, ...lists }, agent: false, maxHeaderSize: 1024 * 1024 }, (answer) => {
-      const parts: Buffer[] = []
-      answer.on('data', (part: Buffer) => parts.push(part))
-      answer.on('end', () => {
-        const bytes = Buffer.concat(parts)
-        resolve({ status: answer.statusCode ?? 0, headers: answer.headers, text: bytes.toString('utf8'), bytes })
-        sent.destroy()
-      })
-    })
+    const lists = Object.fromEntries(
+      Object.entries(headers).map(([name, value]) => [name, typeof value === 'string' ? value : [...value]]),
+    )
+    const sent = request(
+      `${url}${path}`,
+      { method, headers: { ...declared, ...lists }, agent: false, maxHeaderSize: 1024 * 1024 },
+      (answer) => {
+        const parts: Buffer[] = []
+        answer.on('data', (part: Buffer) => parts.push(part))
+        answer.on('end', () => {
+          const bytes = Buffer.concat(parts)
+          resolve({ status: answer.statusCode ?? 0, headers: answer.headers, text: bytes.toString('utf8'), bytes })
+          sent.destroy()
+        })
+      },
+    )
     // A server that has answered may close while the rest of the body is still on its way.
     sent.on('error', reject)
     for (const chunk of chunks) sent.write(chunk)

@@ -1,5 +1,11 @@
 import { once } from 'node:events'
-import { connect, constants, type ClientHttp2Session, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http2'
+import {
+  connect,
+  constants,
+  type ClientHttp2Session,
+  type IncomingHttpHeaders,
+  type OutgoingHttpHeaders,
+} from 'node:http2'
 import type { ErrorInfo } from '@portcullis/contract'
 import { errorInfoOf } from './grpc.ts'
 
@@ -24,9 +30,20 @@ export async function connectRaw(address: string): Promise<ClientHttp2Session> {
 }
 
 /** One call with headers as given (a list sends a field more than once) and a body of frames. */
-export function callRaw(session: ClientHttp2Session, path: string, headers: OutgoingHttpHeaders, body: Uint8Array = frame(Buffer.alloc(0))): Promise<RawGrpcAnswer> {
+export function callRaw(
+  session: ClientHttp2Session,
+  path: string,
+  headers: OutgoingHttpHeaders,
+  body: Uint8Array = frame(Buffer.alloc(0)),
+): Promise<RawGrpcAnswer> {
   return new Promise((resolve) => {
-    const stream = session.request({ ':method': 'POST', ':path': path, 'content-type': 'application/grpc', te: 'trailers', ...headers })
+    const stream = session.request({
+      ':method': 'POST',
+      ':path': path,
+      'content-type': 'application/grpc',
+      te: 'trailers',
+      ...headers,
+    })
     const seen: IncomingHttpHeaders = {}
     stream.on('response', (head) => Object.assign(seen, head))
     stream.on('trailers', (trailers) => Object.assign(seen, trailers))
@@ -59,7 +76,11 @@ export function frame(message: Uint8Array, compressed = false): Buffer {
 export const goawayOfRapidReset = constants.NGHTTP2_INTERNAL_ERROR
 
 /** Opens streams and resets each at once, until the peer says GOAWAY or `count` is reached; resolves with how it ended. */
-export async function resetRapidly(session: ClientHttp2Session, path: string, count: number): Promise<{ readonly goaway: number | undefined }> {
+export async function resetRapidly(
+  session: ClientHttp2Session,
+  path: string,
+  count: number,
+): Promise<{ readonly goaway: number | undefined }> {
   const ended = new Promise<number | undefined>((resolve) => {
     session.once('goaway', (code: number) => resolve(code))
     session.once('close', () => resolve(undefined))

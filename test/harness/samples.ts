@@ -4,7 +4,12 @@ import type { Method } from '@portcullis/contract'
 /** The kinds of object that a field ending in `_id` can name. A field of a new kind fails until it is named here. */
 export type ObjectKind = 'run' | 'agent' | 'key' | 'tenant'
 
-const kinds: Readonly<Record<string, ObjectKind>> = { run_id: 'run', agent_id: 'agent', key_id: 'key', tenant_id: 'tenant' }
+const kinds: Readonly<Record<string, ObjectKind>> = {
+  run_id: 'run',
+  agent_id: 'agent',
+  key_id: 'key',
+  tenant_id: 'tenant',
+}
 
 // Fields whose name ends in `_id` and that name no object of ours.
 const freeText = new Set(['task_id', 'request_id'])
@@ -19,7 +24,8 @@ export function objectFields(method: Method): readonly { readonly field: DescFie
   return method.input.fields.flatMap((field) => {
     const kind = kinds[field.name]
     if (kind !== undefined) return [{ field, kind }]
-    if (field.name.endsWith('_id') && !freeText.has(field.name)) throw new Error(`${method.path}: say in samples.ts what kind of object ${field.name} names`)
+    if (field.name.endsWith('_id') && !freeText.has(field.name))
+      throw new Error(`${method.path}: say in samples.ts what kind of object ${field.name} names`)
     return []
   })
 }
@@ -45,7 +51,8 @@ export function sample(method: Method, ids: Readonly<Partial<Record<ObjectKind, 
 
 function valueOf(field: DescField): unknown {
   if (field.fieldKind === 'list') return [field.name === 'scopes' ? 'telemetry:write' : 'sample']
-  if (field.fieldKind === 'enum') return (field.enum.values.find(({ name }) => /COMPLETED$|SUCCESS$/.test(name)) ?? field.enum.values[1])?.number
+  if (field.fieldKind === 'enum')
+    return (field.enum.values.find(({ name }) => /COMPLETED$|SUCCESS$/.test(name)) ?? field.enum.values[1])?.number
   if (field.fieldKind !== 'scalar' || field.scalar !== ScalarType.STRING) return undefined
   return field.name === 'data_json' ? '{}' : `sample-${count}`
 }

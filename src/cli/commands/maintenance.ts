@@ -59,14 +59,19 @@ function adminCommand(io: Io): Command {
   const recover = withJson(withDir(new Command('recover')))
     .summary('Makes a new admin key for an instance of `up`.')
     .description(
-      'Makes a new admin key for an instance of `up`, for when the first one is lost. Needs access to its folder, and is recorded in the ledger.',
+      'Makes a new admin key and a new one-time sign-in link for an instance of `up`, for when the first ones are lost. Needs access to its folder, and is recorded in the ledger.',
     )
     .action(async ({ dir, json }: DirOptions) => {
-      const { adminKey } = await withServer(io, undefined, (server) => server.recoverAdmin(resolve(dir)))
-      io.out.write(json ? `${JSON.stringify({ adminKey })}\n` : keyText(adminKey))
+      const recovered = await withServer(io, undefined, (server) => server.recoverAdmin(resolve(dir)))
+      if (json) io.out.write(`${JSON.stringify(recovered)}\n`)
+      else io.out.write(`${keyText(recovered.adminKey)}\n${signInText(recovered.signInPath)}`)
     })
   const group = new Command('admin').description('The administrator of an instance of `up`.')
   return group.addCommand(withExamples(recover, 'portcullis admin recover --dir .portcullis'))
+}
+
+function signInText(path: string): string {
+  return `Sign in to the console, once and within 15 minutes, at the HTTP address of the server:\n${path}\n`
 }
 
 function keyText(adminKey: string): string {

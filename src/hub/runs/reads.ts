@@ -46,8 +46,12 @@ const listRuns = read(
       ...(message.promptVersion === ''
         ? {}
         : { promptVersion: fields.text('promptVersion', message.promptVersion, sizes.name) }),
-      ...(message.startedAfter === undefined ? {} : { startedAfterMs: fields.moment('startedAfter', message.startedAfter) }),
-      ...(message.startedBefore === undefined ? {} : { startedBeforeMs: fields.moment('startedBefore', message.startedBefore) }),
+      ...(message.startedAfter === undefined
+        ? {}
+        : { startedAfterMs: fields.moment('startedAfter', message.startedAfter) }),
+      ...(message.startedBefore === undefined
+        ? {}
+        : { startedBeforeMs: fields.moment('startedBefore', message.startedBefore) }),
     }
     if (fields.refusal !== undefined) return fields.refusal
     const scope = readScope(caller, false)

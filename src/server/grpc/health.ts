@@ -24,9 +24,11 @@ export function addHealth(server: Server, healthy: () => boolean): void {
     '/grpc.health.v1.Health/Check',
     (call: ServerUnaryCall<Buffer, Buffer>, callback: sendUnaryData<Buffer>) => {
       const service = serviceOf(call.request)
-      if (service === undefined) return callback({ code: status.INVALID_ARGUMENT, details: 'The request could not be read.' })
+      if (service === undefined)
+        return callback({ code: status.INVALID_ARGUMENT, details: 'The request could not be read.' })
       const value = state(service)
-      if (value === Serving.SERVICE_UNKNOWN) return callback({ code: status.NOT_FOUND, details: 'There is no such service.' })
+      if (value === Serving.SERVICE_UNKNOWN)
+        return callback({ code: status.NOT_FOUND, details: 'There is no such service.' })
       return callback(null, reply(value))
     },
     same,

@@ -6,7 +6,10 @@ import { Health, methods, ServerReflection, ServerReflectionV1Alpha } from '@por
 /** grpc.reflection v1 and v1alpha over the descriptors of the contract. Off unless the configuration turns it on (SPEC G18). */
 export function addReflection(server: Server): void {
   const files = allFiles([...new Set([...methods.values()].map(({ input }) => input.file)), Health.file])
-  const services = [...new Set([...methods.keys()].map((path) => path.slice(1, path.lastIndexOf('/')))), Health.typeName].toSorted()
+  const services = [
+    ...new Set([...methods.keys()].map((path) => path.slice(1, path.lastIndexOf('/')))),
+    Health.typeName,
+  ].toSorted()
   for (const service of [ServerReflection, ServerReflectionV1Alpha]) {
     const { input, output, name } = service.method.serverReflectionInfo
     server.register(
@@ -16,7 +19,11 @@ export function addReflection(server: Server): void {
           try {
             const originalRequest = fromBinary(input, bytes)
             const messageResponse = answer(originalRequest.messageRequest, files, services)
-            const reply = create(output, { validHost: originalRequest.host, originalRequest, messageResponse } as Parameters<typeof create<typeof output>>[1])
+            const reply = create(output, {
+              validHost: originalRequest.host,
+              originalRequest,
+              messageResponse,
+            } as Parameters<typeof create<typeof output>>[1])
             call.write(Buffer.from(toBinary(output, reply)))
           } catch {
             call.emit('error', { code: status.INVALID_ARGUMENT, details: 'The request could not be read.' })
@@ -43,14 +50,22 @@ function answer(asked: Asked, files: ReadonlyMap<string, DescFile>, services: re
       : asked.case === 'fileContainingSymbol'
         ? [...files.values()].find((one) => declares(one, String(asked.value)))
         : undefined
-  if (file === undefined) return { case: 'errorResponse', value: { errorCode: status.NOT_FOUND, errorMessage: 'not found' } }
+  if (file === undefined)
+    return { case: 'errorResponse', value: { errorCode: status.NOT_FOUND, errorMessage: 'not found' } }
   const closure = [...allFiles([file]).values()].map((one) => toBinary(FileDescriptorProtoSchema, one.proto))
   return { case: 'fileDescriptorResponse', value: { fileDescriptorProto: closure } }
 }
 
 function declares(file: DescFile, symbol: string): boolean {
-  const inService = file.services.some((service) => service.typeName === symbol || service.methods.some((method) => `${service.typeName}.${method.name}` === symbol))
-  return inService || file.messages.some((message) => message.typeName === symbol) || file.enums.some((one) => one.typeName === symbol)
+  const inService = file.services.some(
+    (service) =>
+      service.typeName === symbol || service.methods.some((method) => `${service.typeName}.${method.name}` === symbol),
+  )
+  return (
+    inService ||
+    file.messages.some((message) => message.typeName === symbol) ||
+    file.enums.some((one) => one.typeName === symbol)
+  )
 }
 
 /** The files with all that they import, by file name; what is asked for comes first. */

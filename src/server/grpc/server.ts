@@ -1,5 +1,12 @@
 import { toBinary } from '@bufbuild/protobuf'
-import { Metadata, ServerCredentials, ServerInterceptingCall, status, type ServerInterceptor, type ServerUnaryCall } from '@grpc/grpc-js'
+import {
+  Metadata,
+  ServerCredentials,
+  ServerInterceptingCall,
+  status,
+  type ServerInterceptor,
+  type ServerUnaryCall,
+} from '@grpc/grpc-js'
 import type { Logger } from 'pino'
 import { methods, type Method } from '@portcullis/contract'
 import type { Config } from '#config'
@@ -9,7 +16,14 @@ import { publicMessage, statusDetails } from '../error-info.ts'
 import type { Admission, Pipeline } from '../pipeline.ts'
 import { addHealth } from './health.ts'
 import { addReflection } from './reflection.ts'
-import { interceptOwnStatus, makeServer, registeredPaths, serveUnknown, type SentStatus, type TransportStatus } from './transport.ts'
+import {
+  interceptOwnStatus,
+  makeServer,
+  registeredPaths,
+  serveUnknown,
+  type SentStatus,
+  type TransportStatus,
+} from './transport.ts'
 
 export interface GrpcListener {
   /** `host:port` as bound. */
@@ -39,7 +53,9 @@ export async function listenGrpc({ config, pipeline, log, healthy }: GrpcParts):
   serveUnknown(server)
   const { host, port } = splitAddress(config.listen.grpc)
   const bound = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(`${host}:${port}`, ServerCredentials.createInsecure(), (error, actual) => (error ? reject(error) : resolve(actual)))
+    server.bindAsync(`${host}:${port}`, ServerCredentials.createInsecure(), (error, actual) =>
+      error ? reject(error) : resolve(actual),
+    )
   })
   return {
     address: `${host}:${bound}`,
@@ -88,7 +104,10 @@ function gateInterceptor({ pipeline, log, open }: InterceptorParts): ServerInter
     const own = interceptOwnStatus(call, async (told) => {
       const refusal = transportRefusal(told)
       if (refusal.code === 'bounds.message_too_large') {
-        log.warn({ event: 'bounds.message_too_large', method: descriptor.path, remote, requestId }, 'gRPC message over the bound')
+        log.warn(
+          { event: 'bounds.message_too_large', method: descriptor.path, remote, requestId },
+          'gRPC message over the bound',
+        )
       }
       if (admission !== undefined && refusal.code !== 'bounds.deadline') await pipeline.reject(admission, refusal)
       return statusOf(refusal, requestId)
@@ -115,7 +134,11 @@ function gateInterceptor({ pipeline, log, open }: InterceptorParts): ServerInter
             }
             const decided = pipeline.admit({
               method,
-              credentials: credentialsOf(texts(metadata, 'authorization'), texts(metadata, 'x-portcullis-key'), undefined),
+              credentials: credentialsOf(
+                texts(metadata, 'authorization'),
+                texts(metadata, 'x-portcullis-key'),
+                undefined,
+              ),
               remote,
               requestId,
               tenantId: text(metadata, 'x-tenant-id'),
@@ -209,7 +232,9 @@ function transportRefusal({ code, details }: TransportStatus): Refusal {
     case status.UNIMPLEMENTED:
       // Also said of no message, and of two.
       if (!details.includes('encoding')) return refuse('input.malformed', details)
-      return refuse('bounds.content_type', details, { detail: 'send the message as it is, or compressed with gzip or deflate' })
+      return refuse('bounds.content_type', details, {
+        detail: 'send the message as it is, or compressed with gzip or deflate',
+      })
     case status.UNKNOWN:
       return refuse('server.internal', details)
     default:

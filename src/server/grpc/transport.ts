@@ -9,6 +9,8 @@ export interface TransportStatus {
   readonly details: string
 }
 
+const streamHandler = '_streamHandler'
+
 /**
  * The only file that reaches into grpc-js (SPEC G1). It passes no more than the stream count on to node:http2, answers unknown
  * methods below every interceptor and hides doubled fields; all of them are private members, so a test pins each of them to
@@ -18,7 +20,7 @@ interface Internals {
   readonly commonServerOptions: Record<string, unknown> & { settings?: Record<string, unknown> }
   handlers: Map<string, RegisteredHandler>
   /** Listens to the 'stream' event of node:http2, whose last two arguments it leaves aside. */
-  _streamHandler: (
+  [streamHandler]: (
     this: Server,
     interceptors: readonly unknown[],
     stream: object,
@@ -68,8 +70,8 @@ const credentialFields: ReadonlySet<string> = new Set(['authorization', 'x-portc
 
 function showDuplicates(server: Server): void {
   const inner = internals(server)
-  const handle = inner._streamHandler
-  inner._streamHandler = function (interceptors, stream, headers, flags, raw): void {
+  const handle = inner[streamHandler]
+  inner[streamHandler] = function (interceptors, stream, headers, flags, raw): void {
     const first = new Map<string, number>()
     for (let at = 0; at + 1 < raw.length; at += 2) {
       const name = raw[at] ?? ''
@@ -106,7 +108,10 @@ const unknownPath = '(unknown)'
  * Tells of the first status that grpc-js sends by itself (a message over the bound, a bad encoding, a passed deadline) and
  * replaces it: such statuses never pass an interceptor. `call` is the innermost call of grpc-js.
  */
-export function interceptOwnStatus(call: object, replace: (own: TransportStatus) => Promise<SentStatus>): {
+export function interceptOwnStatus(
+  call: object,
+  replace: (own: TransportStatus) => Promise<SentStatus>,
+): {
   /** Marks the status with this metadata as ours, so that it passes as it is. */
   readonly ours: (metadata: Metadata) => void
 } {
@@ -143,7 +148,11 @@ export function registeredPaths(server: Server): ReadonlySet<string> {
 
 function internals(server: Server): Internals {
   const inner = server as unknown as Partial<Internals>
-  if (inner.commonServerOptions === undefined || !(inner.handlers instanceof Map) || typeof inner._streamHandler !== 'function') {
+  if (
+    inner.commonServerOptions === undefined ||
+    !(inner.handlers instanceof Map) ||
+    typeof inner[streamHandler] !== 'function'
+  ) {
     throw new Error('this version of @grpc/grpc-js has other internals; adapt src/server/grpc/transport.ts to it')
   }
   return inner as Internals

@@ -45,7 +45,7 @@ export function addConsole(app: FastifyInstance, parts: ConsoleParts): void {
     if (session === undefined) {
       return page(
         'Portcullis',
-        '<p>You are not signed in. Open the one-time link that the server printed at its first start.</p>',
+        '<p>You are not signed in. Open the one-time link that the server printed at its first start; <code>portcullis admin recover</code> prints a new one.</p>',
       )
     }
     return page(

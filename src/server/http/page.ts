@@ -1,7 +1,7 @@
 const style = `:root{color-scheme:light dark;--ink:#1c2024;--dim:#60646c;--paper:#fcfcfd;--line:#d9d9e0;--mark:#0b68cb}
 @media (prefers-color-scheme:dark){:root{--ink:#edeef0;--dim:#b0b4ba;--paper:#111113;--line:#43484e;--mark:#70b8ff}}
-body{margin:0 auto;max-width:44rem;padding:2.5rem 1.25rem;font:1rem/1.6 system-ui,sans-serif;color:var(--ink);background:var(--paper)}
-h1{font-size:1.5rem;line-height:1.25}code,pre{font:.9em ui-monospace,monospace}pre{overflow-x:auto;padding:.75rem 1rem;border:1px solid var(--line);border-radius:.4rem}
+body{margin:0 auto;max-width:44rem;padding:2.5rem 1.25rem;font:1rem/1.6 system-ui,sans-serif;color:var(--ink);background:var(--paper);overflow-wrap:anywhere}
+h1{font-size:1.5rem;line-height:1.25}h2{font-size:1.15rem;line-height:1.3}code,pre{font:.9em ui-monospace,monospace}pre{overflow-x:auto;padding:.75rem 1rem;border:1px solid var(--line);border-radius:.4rem}
 dt{color:var(--dim)}dd{margin:0 0 .75rem}a{color:var(--mark)}footer{margin-top:3rem;color:var(--dim);font-size:.875rem}`
 
 export const stylePath = '/style.css'

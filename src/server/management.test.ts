@@ -1,0 +1,45 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { pino } from 'pino'
+import { loadConfig } from '#config'
+import type { HttpListener } from './http/server.ts'
+import { listenManagement } from './management.ts'
+
+let listener: HttpListener
+let reason: string | undefined
+
+beforeAll(async () => {
+  const loaded = loadConfig({ env: { PORTCULLIS__LISTEN__MANAGEMENT: '127.0.0.1:0' }, mode: 'up' })
+  if (!loaded.ok) throw new Error('the settings are good')
+  listener = await listenManagement({
+    config: loaded.config,
+    log: pino({ level: 'silent' }),
+    notReady: () => Promise.resolve(reason),
+  })
+})
+afterAll(() => listener.stop(1000))
+
+describe('the management listener', () => {
+  it('G20: is alive whatever the state, and ready only where calls can be decided', async () => {
+    for (const [why, status] of [
+      [undefined, 200],
+      ['the store cannot be reached', 503],
+    ] as const) {
+      reason = why
+      const ready = await fetch(`http://${listener.address}/readyz`)
+      expect([ready.status, ((await ready.json()) as { reason?: string }).reason]).toEqual([status, why])
+      expect((await fetch(`http://${listener.address}/healthz`)).status).toBe(200)
+    }
+  })
+
+  it('C3: anything else is a problem document with a request id', async () => {
+    const reply = await fetch(`http://${listener.address}/nothing`, {
+      method: 'POST',
+      headers: { 'x-request-id': 'management-1' },
+    })
+    expect([reply.status, reply.headers.get('x-request-id'), await reply.json()]).toEqual([
+      404,
+      'management-1',
+      expect.objectContaining({ code: 'method.unknown', requestId: 'management-1' }),
+    ])
+  })
+})

@@ -1,0 +1,259 @@
+import { create } from '@bufbuild/protobuf'
+import { afterEach, describe, expect, it } from 'vitest'
+import {
+  GetHealthRequestSchema,
+  HubService,
+  IdentityService,
+  LedgerService,
+  methodOf,
+  QueryRequestSchema,
+  RevokeKeyRequestSchema,
+  RevokeKeyResponseSchema,
+  StartRunRequestSchema,
+} from '@portcullis/contract'
+import {
+  closeScopes,
+  isRefusal,
+  keyPartOf,
+  makeKey,
+  platformAdminScopes,
+  refuse,
+  Secret,
+  sha256,
+  uuidv7,
+  type Refusal,
+} from '#core'
+import { Gcra, type Call, type GatePorts, type KeyRecord } from '#gate'
+import type { ReaderPort, WriterMember, WriterPort, WriteResult } from '#hub'
+import type { LedgerRecord } from '#ledger'
+import { Floods } from './floods.ts'
+import { Pipeline, type Admission, type PipelineParts } from './pipeline.ts'
+
+const uuid = uuidv7()
+const { text, secret } = makeKey(uuid)
+const key: KeyRecord = {
+  id: `key_${uuid}`,
+  digest: sha256(secret),
+  owner: { kind: 'operator', id: `opr_${uuidv7()}` },
+  tenant: { id: `ten_${uuidv7()}`, name: 'main' },
+  scopes: closeScopes(new Set(platformAdminScopes)),
+  expiresAtMs: undefined,
+  revokedAtMs: undefined,
+  ownerDisabled: false,
+  tenantDisabled: false,
+  allowedCidrs: [],
+  rate: undefined,
+}
+const clock = { now: () => 1_800_000_000_000, monotonic: () => 5 }
+const wide = { perSecond: 1000, burst: 1000 }
+const boom = new Error('password=hunter2 select * from keys')
+
+const unreachable: ReaderPort = Object.fromEntries(
+  ['run', 'runs', 'agents', 'keys', 'tenants', 'entries', 'ping'].map((name) => [
+    name,
+    () => Promise.reject(new Error('read failed', { cause: boom })),
+  ]),
+) as never
+
+const opened: Floods[] = []
+afterEach(() => Promise.all(opened.splice(0).map((floods) => floods.close())))
+
+/** A pipeline over ports that do as told; what would be recorded and logged is kept. */
+function pipelineWith(
+  parts: {
+    writer?: WriterPort
+    submit?: (member: WriterMember) => Promise<WriteResult>
+    reader?: Partial<ReaderPort>
+    refresh?: () => Promise<void>
+    fresh?: () => boolean
+    find?: GatePorts['keys']['find']
+  } = {},
+) {
+  const records: LedgerRecord[] = []
+  const faults: unknown[] = []
+  const writer: WriterPort = parts.writer ?? {
+    submit: async (member) => {
+      if (parts.submit !== undefined && member.effect !== undefined) return parts.submit(member)
+      records.push(member.record({ outcome: 'allow' }))
+      return { refused: false, reply: undefined, bytes: undefined, replayed: false }
+    },
+  }
+  const floods = new Floods(writer, clock, () => undefined)
+  opened.push(floods)
+  const fresh = parts.fresh ?? (() => true)
+  const keys = {
+    find: parts.find ?? ((part: string) => (part === keyPartOf(uuid) ? key : undefined)),
+    fresh,
+    used: () => undefined,
+  }
+  const gate: GatePorts = { clock, keys, failures: new Gcra(wide), addresses: new Gcra(wide), calls: new Gcra(wide) }
+  const all: PipelineParts = {
+    gate,
+    credentials: { fresh, refresh: parts.refresh ?? (() => Promise.resolve()) },
+    writer,
+    reader: { ...unreachable, ...parts.reader },
+    floods,
+    clock,
+    fault: (error) => faults.push(error),
+  }
+  return { pipeline: new Pipeline(all), records, faults }
+}
+
+function callOf(method: Call['method'], credential: string | undefined = text.reveal()): Call {
+  const credentials = credential === undefined ? [] : [{ kind: 'api_key' as const, text: new Secret(credential) }]
+  return { method, credentials, remote: '192.0.2.1', requestId: 'req_of_the_call', tenantId: undefined }
+}
+
+async function admitted(pipeline: Pipeline, method: Call['method']): Promise<Admission> {
+  const admission = await pipeline.admit(callOf(method))
+  if (isRefusal(admission)) throw new Error(`not admitted: ${admission.code}`)
+  return admission
+}
+
+const startRun = methodOf(HubService.method.startRun)
+const query = methodOf(LedgerService.method.query)
+const revokeKey = methodOf(IdentityService.method.revokeKey)
+
+describe('faults', () => {
+  it('G19: a throw in a handler becomes server.internal: the log has the cause, the ledger an error, the caller neither', async () => {
+    // A message of another kind than the method takes: the handler throws at its first field.
+    const { pipeline, faults, records } = pipelineWith()
+    const result = await pipeline.perform(await admitted(pipeline, startRun), create(GetHealthRequestSchema), undefined)
+    expect(result).toEqual(refuse('server.internal', 'fault'))
+    expect(faults).toEqual([expect.any(TypeError)])
+    expect(records).toHaveLength(1)
+    expect(records[0]).toMatchObject({ code: 'server.internal', outcome: 'error', requestId: 'req_of_the_call' })
+  })
+
+  it('G19: a writer that rejects becomes server.internal with an entry, and the process goes on', async () => {
+    const { pipeline, faults, records } = pipelineWith({ submit: () => Promise.reject(boom) })
+    const result = await pipeline.perform(
+      await admitted(pipeline, startRun),
+      create(StartRunRequestSchema, { workflow: 'w' }),
+      undefined,
+    )
+    expect(result).toEqual(refuse('server.internal', 'fault'))
+    expect(faults).toEqual([boom])
+    expect(JSON.stringify([result, records])).not.toContain('hunter2')
+  })
+
+  it('G20: a store that cannot be read is store.unavailable, never an empty answer', async () => {
+    const { pipeline, faults } = pipelineWith()
+    const result = (await pipeline.perform(
+      await admitted(pipeline, query),
+      create(QueryRequestSchema),
+      undefined,
+    )) as Refusal
+    expect([result.code, result.retryAfterSeconds]).toEqual(['store.unavailable', 1])
+    expect(faults).toEqual([])
+  })
+
+  it('G19: a gate that throws refuses, and admit never rejects', async () => {
+    const { pipeline, faults } = pipelineWith({
+      find: () => {
+        throw boom
+      },
+    })
+    expect(await pipeline.admit(callOf(startRun))).toEqual(refuse('server.internal', 'fault'))
+    expect(faults).toEqual([boom])
+  })
+
+  it('G19: a gate that throws late refuses too', async () => {
+    let looks = 0
+    const { pipeline, faults } = pipelineWith({
+      fresh: () => {
+        looks += 1
+        return looks > 1
+      },
+      find: () => {
+        throw boom
+      },
+    })
+    expect(await pipeline.admit(callOf(startRun))).toEqual(refuse('server.internal', 'fault'))
+    expect(faults).toEqual([boom])
+  })
+
+  it('G19: a refusal stays one where it cannot be written down', async () => {
+    const { pipeline, faults } = pipelineWith({ writer: { submit: () => Promise.reject(boom) } })
+    expect(await pipeline.reject(await admitted(pipeline, startRun), refuse('input.malformed', 'why'))).toMatchObject({
+      code: 'input.malformed',
+    })
+    expect(await pipeline.admit(callOf(startRun, 'nonsense'))).toMatchObject({ code: 'auth.credential_invalid' })
+    expect(await pipeline.refuseUnknown('192.0.2.1', '/a')).toMatchObject({ code: 'method.unknown' })
+    expect(faults).toEqual([boom, boom, boom])
+  })
+
+  it('G19: what was committed is answered as done, though the look at the credentials after it fails', async () => {
+    const reply = create(RevokeKeyResponseSchema)
+    const { pipeline, faults } = pipelineWith({
+      submit: () => Promise.resolve({ refused: false, reply, bytes: undefined, replayed: false }),
+      refresh: () => Promise.reject(boom),
+    })
+    const result = await pipeline.perform(
+      await admitted(pipeline, revokeKey),
+      create(RevokeKeyRequestSchema, { keyId: key.id }),
+      undefined,
+    )
+    expect(result).toMatchObject({ refused: false, message: reply })
+    expect(faults).toEqual([boom])
+  })
+})
+
+describe('admission', () => {
+  it('G20: credentials that are out of date admit nobody, after one look', async () => {
+    let looks = 0
+    const { pipeline } = pipelineWith({
+      fresh: () => false,
+      refresh: () => {
+        looks += 1
+        return Promise.resolve()
+      },
+    })
+    expect(await pipeline.admit(callOf(startRun))).toMatchObject({ code: 'store.unavailable' })
+    expect(looks).toBe(1)
+  })
+
+  it('G20: a stall of this process is not the fault of the caller', async () => {
+    let fresh = false
+    const { pipeline } = pipelineWith({
+      fresh: () => fresh,
+      refresh: () => {
+        fresh = true
+        return Promise.resolve()
+      },
+    })
+    expect(isRefusal(await pipeline.admit(callOf(startRun)))).toBe(false)
+  })
+
+  it('G2: what is let in is decided at once, and a refusal is recorded before it is told', async () => {
+    const { pipeline, records } = pipelineWith()
+    expect(pipeline.admit(callOf(startRun))).not.toBeInstanceOf(Promise)
+    expect(records).toEqual([])
+    await pipeline.admit(callOf(startRun, 'nonsense'))
+    expect(records).toHaveLength(1)
+  })
+
+  it('G23: health is admitted, answered and refused without an entry', async () => {
+    const { pipeline, records } = pipelineWith({ reader: { ping: () => Promise.resolve(false) } })
+    const health = methodOf(HubService.method.getHealth)
+    const admission = await admitted(pipeline, health)
+    expect(await pipeline.perform(admission, create(GetHealthRequestSchema), undefined)).toMatchObject({
+      message: { status: 'unavailable' },
+    })
+    await pipeline.reject(admission, refuse('input.malformed', 'why'))
+    expect(records).toEqual([])
+  })
+})
+
+describe('bodies', () => {
+  it('G1: bytes that are no message are refused before any handler, and recorded', async () => {
+    const { pipeline, records } = pipelineWith({ submit: () => Promise.reject(boom) })
+    const result = (await pipeline.performBytes(
+      await admitted(pipeline, startRun),
+      Uint8Array.of(0xff),
+      undefined,
+    )) as Refusal
+    expect([result.code, result.detail]).toEqual(['input.malformed', undefined])
+    expect(records).toHaveLength(1)
+  })
+})
