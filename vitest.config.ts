@@ -7,9 +7,33 @@ const node = { environment: 'node', testTimeout: 30_000, hookTimeout: 60_000 } a
 export default defineConfig({
   test: {
     projects: [
-      { test: { ...node, name: 'unit', include: ['src/**/*.test.ts', 'contract/**/*.test.ts', 'tools/**/*.test.ts'], exclude: ['src/**/*.pg.test.ts'] } },
-      { test: { ...node, name: 'integration', include: ['src/**/*.pg.test.ts', 'test/*.test.ts'], maxWorkers: 2, testTimeout: 60_000 } },
-      { test: { ...node, name: 'full', include: ['test/{e2e,faults}/**/*.test.ts'], maxWorkers: 1, testTimeout: 300_000, hookTimeout: 120_000 } },
+      {
+        test: {
+          ...node,
+          name: 'unit',
+          include: ['src/**/*.test.ts', 'contract/**/*.test.ts', 'tools/**/*.test.ts'],
+          exclude: ['src/**/*.pg.test.ts'],
+        },
+      },
+      {
+        test: {
+          ...node,
+          name: 'integration',
+          include: ['src/**/*.pg.test.ts', 'test/*.test.ts'],
+          maxWorkers: 2,
+          testTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          ...node,
+          name: 'full',
+          include: ['test/{e2e,faults}/**/*.test.ts'],
+          maxWorkers: 1,
+          testTimeout: 300_000,
+          hookTimeout: 120_000,
+        },
+      },
     ],
   },
 })

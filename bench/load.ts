@@ -66,8 +66,8 @@ export function unary(session: ClientHttp2Session, { path, headers, message }: P
       ...headers,
     })
     let status = 'none'
-    const read = (headers: IncomingHttpHeaders): void => {
-      const value = headers['grpc-status']
+    const read = (received: IncomingHttpHeaders): void => {
+      const value = received['grpc-status']
       if (typeof value === 'string') status = value
     }
     stream.on('response', read)

@@ -1,43 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { fromBinary, fromJsonString, ScalarType, toBinary, toJsonString, type Message } from '@bufbuild/protobuf'
+import { ScalarType, type Message } from '@bufbuild/protobuf'
 import { methods, type Method } from '@portcullis/contract'
-import {
-  closeScopes,
-  grpcCodes,
-  isRefusal,
-  makeKey,
-  refusals,
-  scopes as allScopes,
-  uuidv7,
-  type RefusalCode,
-} from '#core'
+import { closeScopes, grpcCodes, makeKey, refusals, scopes as allScopes, uuidv7, type RefusalCode } from '#core'
 import { grpcClient, type GrpcClient } from './harness/grpc.ts'
 import { startInstance, type TestInstance } from './harness/instance.ts'
-import { sendRaw } from './harness/raw-http.ts'
+import { send as sendTo, transports, type Outcome, type Sent, type Transport } from './harness/outcome.ts'
 import { isList, objectFields, sample, type ObjectKind } from './harness/samples.ts'
 
 const bodyMax = 8192
 const high = '1000000'
-const transports = ['gRPC', 'HTTP JSON', 'HTTP protobuf'] as const
-type Transport = (typeof transports)[number]
-
-/** One answer, whatever carried it. */
-interface Outcome {
-  readonly code: string
-  readonly status: number
-  /** Everything that the caller can see but the request id and the date. */
-  readonly seen: string
-  readonly requestId: string | undefined
-  readonly reply: Message | undefined
-}
-
-interface Sent {
-  readonly key?: string | undefined
-  readonly headers?: Readonly<Record<string, string>>
-  /** Instead of the message: bytes that are none. */
-  readonly raw?: string | Uint8Array | readonly Uint8Array[]
-}
-
 let instance: TestInstance
 let grpc: GrpcClient
 let other: { readonly id: string; readonly name: string; readonly key: string }
@@ -90,70 +61,8 @@ async function keyWithout(scope: string): Promise<{ readonly key: string; readon
   return instance.agent(unique(), held)
 }
 
-async function send(transport: Transport, method: Method, message: Message, sent: Sent = {}): Promise<Outcome> {
-  return transport === 'gRPC' ? sendGrpc(method, message, sent) : sendHttp(transport, method, message, sent)
-}
-
-async function sendGrpc(method: Method, message: Message, { key, headers, raw }: Sent): Promise<Outcome> {
-  const bytes = raw instanceof Uint8Array ? raw : toBinary(method.input, message)
-  const answer = await grpc.call(method.path, bytes, {
-    ...(key === undefined ? {} : { authorization: `Bearer ${key}` }),
-    ...headers,
-  })
-  const { 'x-request-id': requestId, date: _date, ...rest } = answer.metadata
-  const seen = JSON.stringify([answer.code, answer.details, rest, answer.info]).replaceAll(requestId ?? '-', '')
-  const reply = answer.bytes === undefined ? undefined : fromBinary(method.output, answer.bytes)
-  return {
-    code: answer.code === 0 ? 'ok' : (answer.reason ?? `grpc ${answer.code}`),
-    status: answer.code,
-    seen,
-    requestId,
-    reply,
-  }
-}
-
-async function sendHttp(
-  transport: Transport,
-  method: Method,
-  message: Message,
-  { key, headers, raw }: Sent,
-): Promise<Outcome> {
-  const binary = transport === 'HTTP protobuf'
-  const body = raw ?? (binary ? toBinary(method.input, message) : toJsonString(method.input, message))
-  const credential = key === undefined ? {} : { authorization: `Bearer ${key}` }
-  const type = { 'content-type': binary ? 'application/proto' : 'application/json' }
-  const answer = await sendRaw(instance.url, {
-    path: method.path,
-    headers: { ...type, ...credential, ...headers },
-    body,
-  })
-  const { 'x-request-id': id, date: _date, ...rest } = answer.headers
-  const requestId = id === undefined ? undefined : String(id)
-  const ok = answer.status === 200
-  const reply = !ok
-    ? undefined
-    : binary
-      ? fromBinary(method.output, answer.bytes)
-      : fromJsonString(method.output, answer.text)
-  const code = ok ? 'ok' : codeOf(answer.text)
-  return {
-    code,
-    status: answer.status,
-    seen: ok ? '' : `${answer.status} ${JSON.stringify(rest)} ${plain(answer.text, requestId)}`,
-    requestId,
-    reply,
-  }
-}
-
-/** The refusal code of a problem document or of a Connect error. */
-function codeOf(text: string): string {
-  const error = JSON.parse(text)
-  return error.details?.[0]?.debug?.reason ?? error.code
-}
-
-/** The text of an error without what differs by nature: request id, and the ErrorInfo in bytes that holds it again. */
-function plain(text: string, requestId: string | undefined): string {
-  return text.replaceAll(requestId ?? '-', '').replace(/"value":"[^"]*"/, '')
+function send(transport: Transport, method: Method, message: Message, sent: Sent = {}): Promise<Outcome> {
+  return sendTo({ url: instance.url, grpc }, transport, method, message, sent)
 }
 
 /** Public text holds nothing private (SPEC C3): no SQL, stack, file, address, id of a key. The origin of `type` is the caller's own target. */
@@ -388,13 +297,3 @@ async function badKeys(): Promise<ReadonlyMap<string, string>> {
 function bigints(_name: string, value: unknown): unknown {
   return typeof value === 'bigint' ? value.toString() : value
 }
-
-it('C3: every refusal has a sentence, help and statuses, and no two say the same', () => {
-  const rows = Object.entries(refusals)
-  expect(new Set(rows.map(([, { say }]) => say)).size).toBe(rows.length)
-  for (const [code, row] of rows) {
-    expect(code).toMatch(/^[a-z]+\.[a-z_]+$/)
-    expect(row.help).toMatch(/[.]$/)
-    expect(isRefusal(row)).toBe(false)
-  }
-})

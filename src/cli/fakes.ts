@@ -124,6 +124,7 @@ export function fakeServerRoom(given: Partial<ServerRoom> = {}): ServerRoom {
     migrateWith: () => Promise.resolve({ applied: [{ version: 1, name: 'spine' }], adminKey: null }),
     down: () => Promise.resolve('stopped'),
     recoverAdmin: () => Promise.resolve({ adminKey: 'pc_recovered', signInPath: '/sign-in?code=x' }),
+    recoverAdminWith: () => Promise.resolve({ adminKey: 'pc_recovered_with', signInPath: '/sign-in?code=y' }),
     methodNames: () => [
       'portcullis.v1.HubService/GetHealth',
       'portcullis.v1.HubService/StartRun',

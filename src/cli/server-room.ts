@@ -8,7 +8,8 @@ export interface ServerRoom {
     readonly plan: boolean
   }): Promise<{ readonly applied: readonly Migration[]; readonly adminKey: string | null }>
   down(dir: string): Promise<'stopped' | 'not_running'>
-  recoverAdmin(dir: string): Promise<{ readonly adminKey: string; readonly signInPath: string }>
+  recoverAdmin(dir: string): Promise<Recovered>
+  recoverAdminWith(options: { readonly configFile: string; readonly env: Env }): Promise<Recovered>
   methodNames(): readonly string[]
   readonly StartError: new (...args: never[]) => Error & { readonly problems: readonly string[] }
 }
@@ -27,6 +28,11 @@ export interface Ready {
   readonly public: string | null
   readonly adminKey: string | null
   readonly consoleUrl: string | null
+}
+
+export interface Recovered {
+  readonly adminKey: string
+  readonly signInPath: string
 }
 
 export interface Migration {

@@ -29,7 +29,12 @@ export const database = section('PostgreSQL 15 to 18: exactly one of `url`, `url
     clients: integer(4, 1, 64, 'Connections, shared by all calls.'),
     connectTimeoutMs: integer(5_000, 100, 60_000, 'Time for a connection to be made.'),
     statementTimeoutMs: integer(3_000, 100, 600_000, 'Time for one statement.'),
-    idleTimeoutMs: integer(300_000, 1_000, 3_600_000, 'A connection that was without work for longer is replaced at its next use.'),
+    idleTimeoutMs: integer(
+      300_000,
+      1_000,
+      3_600_000,
+      'A connection that was without work for longer is replaced at its next use.',
+    ),
     maxLifetimeSeconds: integer(hour, 60, 24 * hour, 'A connection is replaced after this time.'),
   }),
   tls: section('Encryption towards the database.', {

@@ -17,6 +17,7 @@ const grpc = section('Bounds of the gRPC listener.', {
 
 const http = section('Bounds of the HTTP and management listeners.', {
   bodyBytes: integer(mib, kib, 64 * mib, 'Largest body accepted, declared or not.'),
+  replyBytes: integer(16 * mib, kib, 256 * mib, 'Largest reply sent; ask for smaller pages.'),
   headerBytes: integer(16 * kib, kib, mib, 'Size of all header fields of one request.'),
   headerCount: integer(100, 16, 1_000, 'Header fields of one request.'),
   requestTimeoutMs: integer(30_000, 100, 3_600_000, 'Time for a whole request to arrive.'),

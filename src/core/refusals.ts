@@ -47,7 +47,7 @@ export const refusals = {
   'auth.credential_ambiguous':    { grpc: 'unauthenticated',     http: 401, say: 'The call carries more than one credential.', help: 'Send exactly one credential, and never in the query string.' },
   'auth.scope_missing':           { grpc: 'permission_denied',   http: 403, say: 'The credential lacks a required scope.', help: 'Use a key that has the scope named in the reply.' },
   'auth.address_denied':          { grpc: 'permission_denied',   http: 403, say: 'The credential may not be used from this address.', help: 'Call from a network on the allow-list of the key.' },
-  'rate.limited':                 { grpc: 'resource_exhausted',  http: 429, say: 'Too many calls; slow down.', help: 'Wait for the time in Retry-After. The limits are limits.rate.key and limits.rate.address.' },
+  'rate.limited':                 { grpc: 'resource_exhausted',  http: 429, say: 'Too many calls; slow down.', help: 'Wait for the time in Retry-After. The limits are limits.rate.key, limits.rate.address and, for failed credentials, limits.rate.failures.' },
   'tenant.mismatch':              { grpc: 'permission_denied',   http: 403, say: 'The tenant named in the call is not the tenant of the credential.', help: 'Leave x-tenant-id out, or send the tenant of the credential.' },
   'tenant.missing':               { grpc: 'invalid_argument',    http: 400, say: 'This call must name its tenant.', help: 'Send x-tenant-id.' },
   'object.not_found':             { grpc: 'not_found',           http: 404, say: 'There is no such object.', help: 'Check the id; objects of other tenants do not exist for this caller.' },

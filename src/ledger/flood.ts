@@ -64,5 +64,12 @@ export class Flood {
 }
 
 function fresh(nowMs: number): Bucket {
-  return { left: ownEntries, count: 0, firstAtMs: nowMs, lastAtMs: nowMs, windowEndsMs: nowMs + windowFirstMs, windowMs: windowFirstMs }
+  return {
+    left: ownEntries,
+    count: 0,
+    firstAtMs: nowMs,
+    lastAtMs: nowMs,
+    windowEndsMs: nowMs + windowFirstMs,
+    windowMs: windowFirstMs,
+  }
 }

@@ -4,7 +4,7 @@ import { Connection, type ConnectionSettings } from '#store'
 const everyMs = 60_000
 const purgeAtMost = 10_000
 
-/** Removes idempotency rows that are older than their 24 hours, a bounded number each minute. */
+/** Removes idempotency rows that are older than their 24 hours: each minute, in steps that hold no lock for long. */
 export class Housekeeping {
   readonly #connection: Connection
   readonly #timer: NodeJS.Timeout
@@ -26,6 +26,12 @@ export class Housekeeping {
 
   async #purge(): Promise<void> {
     const client = await this.#connection.client()
-    await client.query(`select portcullis.purge_idempotency(interval '24 hours', $1)`, [purgeAtMost])
+    for (;;) {
+      const { rows } = await client.query<{ purged: string }>(
+        `select portcullis.purge_idempotency(interval '24 hours', $1) as purged`,
+        [purgeAtMost],
+      )
+      if (Number(rows[0]?.purged ?? 0) < purgeAtMost) return
+    }
   }
 }

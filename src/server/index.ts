@@ -1,7 +1,7 @@
 import { methods } from '@portcullis/contract'
 
 export { StartError } from './start-error.ts'
-export { migrateWith, serve, type Migrated } from './serve.ts'
+export { migrateWith, recoverAdminWith, serve, type Migrated } from './serve.ts'
 export { down, recoverAdmin, up, type Ready, type Running } from './up.ts'
 export { version } from './version.ts'
 

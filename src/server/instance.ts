@@ -21,11 +21,14 @@ import { Housekeeping } from './housekeeping.ts'
 import { listenManagement } from './management.ts'
 import { Pipeline } from './pipeline.ts'
 import { StartError } from './start-error.ts'
+import { TrustedProxies } from './trusted-proxies.ts'
 
 export interface Instance {
   readonly grpc: string
   readonly http: string
   readonly management: string
+  /** Takes over settings that may change while it runs. */
+  apply(change: Partial<Config>): void
   /** Answers what is in flight, then stops everything that was started. */
   stop(): Promise<void>
 }
@@ -48,12 +51,16 @@ export async function startInstance(config: Config, connection: ConnectionSettin
   )
   const housekeeping = new Housekeeping(connection, log)
   const { rate } = config.limits
-  const gate: GatePorts = {
-    clock,
-    keys,
-    failures: new Gcra(rate.failures),
-    addresses: new Gcra(rate.address),
-    calls: new Gcra(rate.key),
+  const [failures, addresses, calls] = [new Gcra(rate.failures), new Gcra(rate.address), new Gcra(rate.key)]
+  const gate: GatePorts = { clock, keys, failures, addresses, calls }
+  const proxies = new TrustedProxies(config.trustedProxies)
+  const apply = (change: Partial<Config>): void => {
+    if (change.trustedProxies !== undefined) proxies.set(change.trustedProxies)
+    if (change.log !== undefined) log.level = change.log.level
+    if (change.limits === undefined) return
+    failures.configure(change.limits.rate.failures)
+    addresses.configure(change.limits.rate.address)
+    calls.configure(change.limits.rate.key)
   }
   const pipeline = new Pipeline({
     gate,
@@ -90,16 +97,16 @@ export async function startInstance(config: Config, connection: ConnectionSettin
       listenGrpc({ config, pipeline, log, healthy: () => !draining && keys.fresh() }),
     )
     stops.push(() => grpc.stop(drainMs))
-    const http = await listening('http', listenHttp({ config, pipeline, log, console }))
+    const http = await listening('http', listenHttp({ config, pipeline, log, proxies, console }))
     stops.push(() => http.stop(drainMs))
     const notReady = async (): Promise<string | undefined> => {
       if (draining) return 'the server is shutting down'
       if (!keys.fresh()) return 'the credentials in memory are older than their lease'
       return (await reader.ping()) ? undefined : 'the store cannot be reached'
     }
-    const management = await listening('management', listenManagement({ config, log, notReady }))
+    const management = await listening('management', listenManagement({ config, log, proxies, notReady }))
     stops.push(() => management.stop(drainMs))
-    return { grpc: grpc.address, http: http.address, management: management.address, stop }
+    return { grpc: grpc.address, http: http.address, management: management.address, apply, stop }
   } catch (error) {
     await stop()
     throw error

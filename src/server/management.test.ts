@@ -1,3 +1,4 @@
+import { TrustedProxies } from './trusted-proxies.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { pino } from 'pino'
 import { loadConfig } from '#config'

@@ -6,19 +6,21 @@ import { makeApp, refusalOf, stopApp } from './http/app.ts'
 import { sendRefusal } from './http/problem.ts'
 import { securityHeaders } from './http/security-headers.ts'
 import type { HttpListener } from './http/server.ts'
+import type { TrustedProxies } from './trusted-proxies.ts'
 import { version } from './version.ts'
 
 interface ManagementParts {
   readonly config: Config
   readonly log: Logger
+  readonly proxies: TrustedProxies
   /** Undefined while ready; else why not, without anything private. */
   readonly notReady: () => Promise<string | undefined>
 }
 
 /** `/healthz`: the process lives. `/readyz`: it can decide and record. Neither writes a ledger entry (SPEC G23). */
-export async function listenManagement({ config, log, notReady }: ManagementParts): Promise<HttpListener> {
+export async function listenManagement({ config, log, proxies, notReady }: ManagementParts): Promise<HttpListener> {
   const { host, port } = parseAddress(config.listen.management)
-  const app = makeApp(config, log)
+  const app = makeApp(config, log, proxies)
   securityHeaders(app)
   app.setNotFoundHandler((request, reply) => sendRefusal(request, reply, refuse('method.unknown', 'no such page'), ''))
   app.setErrorHandler((error: FastifyError, request, reply) =>

@@ -2,12 +2,13 @@ import { resolve } from 'node:path'
 import { Client } from 'pg'
 import { formatProblems, loadConfig, type Config } from '#config'
 import { migrate, pendingMigrations } from '#store'
-import { ensureFirstAdmin } from './bootstrap.ts'
+import { ensureFirstAdmin, recoverFirstAdmin } from './bootstrap.ts'
 import { settingsForUrl } from './connection-settings.ts'
 import { startInstance } from './instance.ts'
 import { makeLog } from './log.ts'
 import { StartError } from './start-error.ts'
-import { runEmbedded, type Running } from './up.ts'
+import { runEmbedded, toRecovered, type Recovered, type Running } from './up.ts'
+import { watchConfig } from './watch-config.ts'
 
 interface FromFile {
   readonly configFile: string
@@ -26,11 +27,21 @@ export async function serve(options: FromFile): Promise<Running> {
     { event: 'server.ready', grpc: instance.grpc, http: instance.http, management: instance.management },
     'ready',
   )
+  const watch = watchConfig({
+    file: options.configFile,
+    env: options.env,
+    config,
+    log,
+    apply: (change) => instance.apply(change),
+  })
   const { grpc, http, management } = instance
   return {
     ready: { event: 'ready', grpc, http, management, public: null, adminKey: null, consoleUrl: null },
     notes: [],
-    stop: () => instance.stop(),
+    stop: () => {
+      watch.stop()
+      return instance.stop()
+    },
   }
 }
 
@@ -43,24 +54,7 @@ export interface Migrated {
 /** Brings the schema up to date as the owner role and makes the first admin; with `plan` only says what it would do. */
 export async function migrateWith({ plan, ...options }: FromFile & { readonly plan: boolean }): Promise<Migrated> {
   const config = load(options)
-  const url = config.database.owner.url
-  if (url === undefined)
-    throw new StartError('migrate runs as the owner role', ['set database.owner.url or database.owner.urlFile'])
-  const owner = new Client({
-    ...settingsForUrl(url, config.database).client,
-    connectionTimeoutMillis: config.database.pool.connectTimeoutMs,
-  })
-  try {
-    await owner.connect()
-  } catch (error) {
-    throw new StartError(
-      'the database cannot be reached as the owner role',
-      [
-        `${error instanceof Error ? error.message : String(error)}; run src/store/roles.sql as a superuser once, and check database.owner`,
-      ],
-      error,
-    )
-  }
+  const owner = await connectOwner(config)
   try {
     if (plan)
       return {
@@ -72,6 +66,35 @@ export async function migrateWith({ plan, ...options }: FromFile & { readonly pl
     return { applied, adminKey: admin?.key.reveal() ?? null }
   } finally {
     await owner.end()
+  }
+}
+
+/** A new key for the first admin of a deployment, as the owner role (SPEC M1). */
+export async function recoverAdminWith(options: FromFile): Promise<Recovered> {
+  const owner = await connectOwner(load(options))
+  try {
+    return toRecovered(await recoverFirstAdmin(owner))
+  } finally {
+    await owner.end()
+  }
+}
+
+async function connectOwner(config: Config): Promise<Client> {
+  const { owner, pool } = config.database
+  if (owner.url === undefined) {
+    throw new StartError('this runs as the owner role', ['set database.owner.url or database.owner.urlFile'])
+  }
+  const client = new Client({
+    ...settingsForUrl(owner.url, config.database).client,
+    connectionTimeoutMillis: pool.connectTimeoutMs,
+  })
+  try {
+    await client.connect()
+    return client
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    const todo = 'run src/store/roles.sql as a superuser once, and check database.owner'
+    throw new StartError('the database cannot be reached as the owner role', [`${reason}; ${todo}`], error)
   }
 }
 

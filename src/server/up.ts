@@ -116,10 +116,14 @@ export async function recoverAdmin(dir: string): Promise<Recovered> {
   try {
     const access = await provision(postgres, home)
     const admin = await asOwner(access('portcullis_owner'), recoverFirstAdmin)
-    return { adminKey: admin.key.reveal(), signInPath: signInPath(admin) }
+    return toRecovered(admin)
   } finally {
     await leave(postgres)
   }
+}
+
+export function toRecovered(admin: AdminAccess): Recovered {
+  return { adminKey: admin.key.reveal(), signInPath: signInPath(admin) }
 }
 
 function openPostgres(dir: string, log: Logger): Promise<EmbeddedPostgres> {

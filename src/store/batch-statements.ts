@@ -5,6 +5,7 @@ import { operations } from './operations/index.ts'
 import { byteaText } from './operations/statement.ts'
 
 export const begin: Statement = { name: 'begin', text: 'begin', values: [] }
+export const waitShort: Statement = { name: 'locks.short', text: `set local lock_timeout = '250ms'`, values: [] }
 export const commit: Statement = { name: 'commit', text: 'commit', values: [] }
 
 /** The members of one tenant in a batch. Tenants come in order of id, on every replica. */

@@ -143,7 +143,9 @@ export class Batch {
     const work = sql.groupByTenant(held.map((one) => one.member)).filter((group) => group.effects > 0)
     let verdicts: readonly Verdict[] = held.map(() => ({ kind: 'done', answer: undefined }))
     if (work.length > 0) {
-      const flush = [sql.begin, ...work.flatMap((group) => sql.effectStatements(group))]
+      // Parts of a batch that failed have waited for locks once already.
+      const opening = held.length < this.#held.length ? [sql.begin, sql.waitShort] : [sql.begin]
+      const flush = [...opening, ...work.flatMap((group) => sql.effectStatements(group))]
       verdicts = judge(held, flush, await this.#flush(client, flush))
     }
     const closing = [

@@ -18,7 +18,10 @@ export interface TestInstance {
   /** A connection as one of the roles of the database, or as its superuser; closed with the instance. */
   connect(role: 'postgres' | 'portcullis_owner' | 'portcullis_app' | 'portcullis_reader'): Promise<Client>
   /** An agent with a key of those scopes. */
-  agent(name: string, scopes: readonly string[]): Promise<{ readonly id: string; readonly key: string; readonly keyId: string }>
+  agent(
+    name: string,
+    scopes: readonly string[],
+  ): Promise<{ readonly id: string; readonly key: string; readonly keyId: string }>
   stop(): Promise<void>
 }
 
@@ -87,13 +90,20 @@ export async function removeInstance(dir: string): Promise<void> {
 export async function call(url: string, method: string, body: object, { key, headers }: CallOptions): Promise<Answer> {
   const response = await fetch(`${url}/portcullis.v1.${method}`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json', ...(key === undefined ? {} : { authorization: `Bearer ${key}` }), ...headers },
+    headers: {
+      'content-type': 'application/json',
+      ...(key === undefined ? {} : { authorization: `Bearer ${key}` }),
+      ...headers,
+    },
     body: JSON.stringify(body),
   })
   return { status: response.status, headers: response.headers, body: await response.json() }
 }
 
-export async function databaseOf(dir: string, role: string): Promise<{ host: string; port: number; user: string; password: string; database: string }> {
+export async function databaseOf(
+  dir: string,
+  role: string,
+): Promise<{ host: string; port: number; user: string; password: string; database: string }> {
   const { home } = embeddedHome(dir)
   const port = Number(await readFile(join(home, 'postgres-port'), 'utf8'))
   const password =

@@ -17,6 +17,10 @@ interface DirOptions extends JsonOption {
   readonly dir: string
 }
 
+interface RecoverOptions extends DirOptions {
+  readonly config?: string
+}
+
 function migrateCommand(io: Io): Command {
   const command = withJson(new Command('migrate'))
     .summary('Brings the database schema up to date, as the owner role.')
@@ -57,17 +61,28 @@ function downCommand(io: Io): Command {
 
 function adminCommand(io: Io): Command {
   const recover = withJson(withDir(new Command('recover')))
-    .summary('Makes a new admin key for an instance of `up`.')
+    .summary('Makes a new admin key, for when the first one is lost.')
     .description(
-      'Makes a new admin key and a new one-time sign-in link for an instance of `up`, for when the first ones are lost. Needs access to its folder, and is recorded in the ledger.',
+      'Makes a new admin key and a new one-time sign-in link, for when the first ones are lost. Needs access to the folder of `up`, or with --config the owner role of the database; recorded in the ledger.',
     )
-    .action(async ({ dir, json }: DirOptions) => {
-      const recovered = await withServer(io, undefined, (server) => server.recoverAdmin(resolve(dir)))
+    .option('--config <file>', 'the settings file of a production instance, instead of --dir')
+    .action(async ({ dir, config, json }: RecoverOptions) => {
+      const recovered = await (config === undefined
+        ? withServer(io, undefined, (server) => server.recoverAdmin(resolve(dir)))
+        : withServer(io, { mode: 'serve', file: config }, (server) =>
+            server.recoverAdminWith({ configFile: config, env: io.env }),
+          ))
       if (json) io.out.write(`${JSON.stringify(recovered)}\n`)
       else io.out.write(`${keyText(recovered.adminKey)}\n${signInText(recovered.signInPath)}`)
     })
-  const group = new Command('admin').description('The administrator of an instance of `up`.')
-  return group.addCommand(withExamples(recover, 'portcullis admin recover --dir .portcullis'))
+  const group = new Command('admin').description('The administrator of an instance.')
+  return group.addCommand(
+    withExamples(
+      recover,
+      'portcullis admin recover --dir .portcullis',
+      'portcullis admin recover --config portcullis.yaml',
+    ),
+  )
 }
 
 function signInText(path: string): string {

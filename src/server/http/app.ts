@@ -2,8 +2,9 @@ import fastify, { type FastifyError, type FastifyInstance, type FastifyRequest }
 import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
 import type { Config } from '#config'
-import { cidrContains, parseCidr, publicId, refusals, refuse, uuidv7, type Refusal, type RefusalCode } from '#core'
+import { publicId, refusals, refuse, uuidv7, type Refusal, type RefusalCode } from '#core'
 import { sentRequestId } from '../credentials.ts'
+import type { TrustedProxies } from '../trusted-proxies.ts'
 import { sendRefusal } from './problem.ts'
 
 // How often node looks for requests that are over their time; its own default of 30 s would let them hold a socket that long.
@@ -16,11 +17,11 @@ export type OverBound = (request: FastifyRequest, refusal: Refusal) => Promise<v
 export function makeApp(
   config: Config,
   log: Logger,
+  proxies: TrustedProxies,
   origin: () => string = () => '',
   onOverBound: OverBound = () => Promise.resolve(),
 ): FastifyInstance {
   const { http } = config.limits
-  const proxies = config.trustedProxies.map(parseCidr)
   const app = fastify({
     bodyLimit: http.bodyBytes,
     requestTimeout: http.requestTimeoutMs,
@@ -29,8 +30,7 @@ export function makeApp(
     return503OnClosing: true,
     forceCloseConnections: 'idle',
     routerOptions: { ignoreTrailingSlash: false, caseSensitive: true, maxParamLength: 200 },
-    // Forwarded headers are believed only from configured proxies; by default from nobody (SPEC G12).
-    trustProxy: proxies.length === 0 ? false : (address: string) => proxies.some((cidr) => cidrContains(cidr, address)),
+    trustProxy: (address: string) => proxies.trusts(address),
     genReqId: (request) => sentRequestId(header(request.headers['x-request-id'])) ?? newRequestId(),
     http: {
       maxHeaderSize: http.headerBytes,

@@ -15,8 +15,14 @@ declare module 'fastify' {
 
 const jsonTypes = new Set(['application/json', 'application/proto'])
 
+interface MethodParts {
+  readonly pipeline: Pipeline
+  readonly origin: () => string
+  readonly replyBytesMax: number
+}
+
 /** Every method as `POST /portcullis.v1.<Service>/<Method>`: Connect unary, JSON and binary (SPEC C2). */
-export function addMethods(app: FastifyInstance, pipeline: Pipeline, origin: () => string): void {
+export function addMethods(app: FastifyInstance, { pipeline, origin, replyBytesMax }: MethodParts): void {
   for (const method of methods.values()) {
     app.post(
       method.path,
@@ -28,7 +34,7 @@ export function addMethods(app: FastifyInstance, pipeline: Pipeline, origin: () 
           return undefined
         },
       },
-      (request, reply) => answer(request, reply, method, pipeline, origin()),
+      (request, reply) => answer(request, reply, method, { pipeline, origin, replyBytesMax }),
     )
   }
 }
@@ -65,20 +71,27 @@ async function answer(
   request: FastifyRequest,
   reply: FastifyReply,
   method: Method,
-  pipeline: Pipeline,
-  origin: string,
+  { pipeline, origin: originOf, replyBytesMax }: MethodParts,
 ): Promise<FastifyReply> {
   const { admission } = request
+  const origin = originOf()
   // Fails closed: a request that reached its handler without a decision is refused.
   if (admission === undefined) return sendRefusal(request, reply, refuse('server.internal', 'not admitted'), origin)
   const binary = mediaType(request) === 'application/proto'
   const result = await withDeadline(request, perform(request, admission, method, pipeline, binary))
   if (result.refused) return sendRefusal(request, reply, result, origin)
+  const body = binary
+    ? Buffer.from(result.bytes ?? toBinary(method.output, result.message))
+    : Buffer.from(toJsonString(method.output, result.message, { alwaysEmitImplicit: true }))
+  if (body.length > replyBytesMax) {
+    const refusal = refuse('bounds.reply_too_large', `${body.length} bytes`)
+    return sendRefusal(request, reply, await pipeline.reject(admission, refusal), origin)
+  }
   if (result.replayed) void reply.header('idempotency-replayed', 'true')
-  void reply.header('cache-control', 'no-store')
-  if (binary)
-    return reply.type('application/proto').send(Buffer.from(result.bytes ?? toBinary(method.output, result.message)))
-  return reply.type('application/json').send(toJsonString(method.output, result.message, { alwaysEmitImplicit: true }))
+  return reply
+    .header('cache-control', 'no-store')
+    .type(binary ? 'application/proto' : 'application/json')
+    .send(body)
 }
 
 async function perform(

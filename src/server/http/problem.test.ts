@@ -1,3 +1,4 @@
+import { TrustedProxies } from '../trusted-proxies.ts'
 import { fromBinary } from '@bufbuild/protobuf'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { FastifyInstance } from 'fastify'
@@ -17,7 +18,7 @@ let app: FastifyInstance
 beforeAll(async () => {
   const loaded = loadConfig({ env: {}, mode: 'up' })
   if (!loaded.ok) throw new Error('the defaults are settings')
-  app = makeApp(loaded.config, log, () => origin)
+  app = makeApp(loaded.config, log, new TrustedProxies([]), () => origin)
   app.get('/fault', () => {
     throw new Error('PRIVATE select * from keys')
   })

@@ -5,6 +5,7 @@ import type { Config } from '#config'
 import { parseAddress } from '#core'
 import { peerAddress } from '../credentials.ts'
 import type { Pipeline } from '../pipeline.ts'
+import type { TrustedProxies } from '../trusted-proxies.ts'
 import { makeApp, refusalOf, stopApp } from './app.ts'
 import { addConsole, type ConsoleParts } from './console.ts'
 import { addMethods } from './methods.ts'
@@ -21,15 +22,16 @@ interface HttpParts {
   readonly config: Config
   readonly pipeline: Pipeline
   readonly log: Logger
+  readonly proxies: TrustedProxies
   readonly console: ConsoleParts
 }
 
 /** The HTTP door: the API, the pages behind problem types, the console. */
-export async function listenHttp({ config, pipeline, log, console }: HttpParts): Promise<HttpListener> {
+export async function listenHttp({ config, pipeline, log, proxies, console }: HttpParts): Promise<HttpListener> {
   const { host, port } = parseAddress(config.listen.http)
   let address = config.listen.http
   const origin = (): string => `http://${address}`
-  const app = makeApp(config, log, origin, async (request, refusal) => {
+  const app = makeApp(config, log, proxies, origin, async (request, refusal) => {
     const method = methods.get(request.routeOptions.url ?? '')
     if (method === undefined) return
     const remote = peerAddress(request.ip)
@@ -43,7 +45,7 @@ export async function listenHttp({ config, pipeline, log, console }: HttpParts):
   }
   // Before the body is read: an unknown method is refused as such whatever it carries.
   app.addHook('onRequest', async (request, reply) => (request.is404 ? unknown(request, reply) : undefined))
-  addMethods(app, pipeline, origin)
+  addMethods(app, { pipeline, origin, replyBytesMax: config.limits.http.replyBytes })
   addProblems(app)
   addConsole(app, console)
   app.setNotFoundHandler(unknown)

@@ -1,0 +1,13 @@
+import { expect, it } from 'vitest'
+import { run } from '../harness/run.ts'
+
+it('P1: the bench measures the hardened write and its naive twin side by side, and no call of either fails', async () => {
+  const stdout = await run(process.execPath, ['bench/main.ts', 'P1', '--json', '--rounds', '1', '--seconds', '1'])
+  const figures: unknown = JSON.parse(stdout)
+  expect(figures).toMatchObject({ id: 'P1', unit: 'calls/s', ratio: expect.any(Number), cores: expect.any(Number) })
+  expect(figures).toMatchObject({
+    ours: expect.any(Number),
+    twin: expect.any(Number),
+    date: expect.stringMatching(/^\d{4}-\d\d-\d\d$/),
+  })
+})
