@@ -14,6 +14,7 @@ beforeAll(async () => {
   listener = await listenManagement({
     config: loaded.config,
     log: pino({ level: 'silent' }),
+    proxies: new TrustedProxies([]),
     notReady: () => Promise.resolve(reason),
   })
 })

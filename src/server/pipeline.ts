@@ -106,7 +106,7 @@ export class Pipeline {
   }
 
   /** Decodes protobuf bytes and performs the call. */
-  async performBytes(
+  performBytes(
     admission: Admission,
     bytes: Uint8Array,
     idempotencyKey: string | undefined,
@@ -151,7 +151,7 @@ export class Pipeline {
     return refusal
   }
 
-  async #perform(admission: Admission, message: Message, idempotencyKey: string | undefined): Promise<Reply | Refusal> {
+  #perform(admission: Admission, message: Message, idempotencyKey: string | undefined): Promise<Reply | Refusal> {
     const { call, decision, arrivedAt } = admission
     const { reader, clock } = this.#parts
     const { caller } = decision

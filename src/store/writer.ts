@@ -70,7 +70,14 @@ export class Writer implements WriterPort {
     for (;;) {
       const first = this.#firsts.get(key)
       if (first === undefined) {
-        const result = await this.#asFirst(key, member)
+        const work = this.#enqueueTold(member)
+        this.#firsts.set(key, work)
+        let result: WriteResult | 'elsewhere'
+        try {
+          result = await work
+        } finally {
+          this.#firsts.delete(key)
+        }
         if (result !== 'elsewhere') return result
         // Another replica is at it: ask again until it has committed or given up.
         if (this.#clock.monotonic() >= deadline) return this.#refuseInFlight(member)
@@ -94,16 +101,6 @@ export class Writer implements WriterPort {
       await new Promise<void>((resolve) => this.#idle.push(resolve))
     }
     await Promise.all(this.#lanes.map((lane) => lane.connection.close()))
-  }
-
-  async #asFirst(key: string, member: WriterMember): Promise<WriteResult | 'elsewhere'> {
-    const work = this.#enqueueTold(member)
-    this.#firsts.set(key, work)
-    try {
-      return await work
-    } finally {
-      this.#firsts.delete(key)
-    }
   }
 
   async #enqueue(member: WriterMember): Promise<WriteResult> {

@@ -1,7 +1,7 @@
-import { cidrContains, closeScopes, digestsEqual, parseKey, refuse, sha256, type Refusal } from '#core'
+import { cidrContains, closeScopes, digestsEqual, parseKey, refuse, sha256, type Caller, type Refusal } from '#core'
 import type { Call, PresentedCredential, Progress } from '../call.ts'
 import type { Step } from '../chain.ts'
-import type { GatePorts } from '../ports.ts'
+import type { GatePorts, KeyRecord } from '../ports.ts'
 
 // Compared with where no key was found, so that an unknown key takes as long as a wrong one (SPEC G4).
 const nobody = sha256('')
@@ -42,13 +42,7 @@ function identifyKey(
 
   // The secret was right: from here on the ledger knows whose key it was, even where the call is refused.
   const nowMs = ports.clock.now()
-  progress.caller = {
-    kind: key.owner.kind,
-    id: key.owner.id,
-    tenant: key.tenant,
-    scopes: closeScopes(key.scopes),
-    credential: { kind: 'api_key', id: key.id },
-  }
+  progress.caller = callerOf(key)
   if (key.revokedAtMs !== undefined && key.revokedAtMs <= nowMs) return invalid(`key ${key.id} revoked`)
   if (key.expiresAtMs !== undefined && key.expiresAtMs <= nowMs) return invalid(`key ${key.id} expired`)
   if (key.ownerDisabled) return invalid(`owner ${key.owner.id} disabled`)
@@ -59,4 +53,21 @@ function identifyKey(
   progress.key = key
   ports.keys.used(key, nowMs)
   return undefined
+}
+
+const callers = new WeakMap<KeyRecord, Caller>()
+
+/** The caller behind a key: the same for every call, so it is made once. */
+function callerOf(key: KeyRecord): Caller {
+  const known = callers.get(key)
+  if (known !== undefined) return known
+  const caller: Caller = {
+    kind: key.owner.kind,
+    id: key.owner.id,
+    tenant: key.tenant,
+    scopes: closeScopes(key.scopes),
+    credential: { kind: 'api_key', id: key.id },
+  }
+  callers.set(key, caller)
+  return caller
 }

@@ -181,11 +181,9 @@ function withRequestId(call: ConstructorParameters<typeof ServerInterceptingCall
   })
 }
 
-/** The id that the caller sent, or a new one; what follows finds it in the metadata. */
+/** The id that the caller sent, or a new one. */
 function takeRequestId(metadata: Metadata): string {
-  const requestId = sentRequestId(text(metadata, 'x-request-id')) ?? publicId('req', uuidv7())
-  metadata.set('x-request-id', requestId)
-  return requestId
+  return sentRequestId(text(metadata, 'x-request-id')) ?? publicId('req', uuidv7())
 }
 
 function unaryHandler(method: Method, { pipeline, log }: Omit<InterceptorParts, 'open'>) {

@@ -72,10 +72,11 @@ function showDuplicates(server: Server): void {
   const inner = internals(server)
   const handle = inner[streamHandler]
   inner[streamHandler] = function (interceptors, stream, headers, flags, raw): void {
-    const first = new Map<string, number>()
+    let first: Map<string, number> | undefined
     for (let at = 0; at + 1 < raw.length; at += 2) {
       const name = raw[at] ?? ''
       if (!credentialFields.has(name)) continue
+      first ??= new Map()
       const earlier = first.get(name)
       if (earlier === undefined) first.set(name, at)
       // Two are as good as all: more than one is refused.
