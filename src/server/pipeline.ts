@@ -106,11 +106,7 @@ export class Pipeline {
   }
 
   /** Decodes protobuf bytes and performs the call. */
-  performBytes(
-    admission: Admission,
-    bytes: Uint8Array,
-    idempotencyKey: string | undefined,
-  ): Promise<Reply | Refusal> {
+  performBytes(admission: Admission, bytes: Uint8Array, idempotencyKey: string | undefined): Promise<Reply | Refusal> {
     let message: Message
     try {
       message = fromBinary(admission.call.method.input, bytes)
