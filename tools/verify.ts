@@ -26,8 +26,13 @@ const only = process.argv.slice(2)
 const failed: string[] = []
 for (const [name, command, ...args] of steps) {
   if (only.length > 0 && !only.some((word) => name.includes(word))) continue
+  const report = process.env['VITEST_REPORT']
+  const reporters =
+    command === 'vitest' && report !== undefined
+      ? ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
+      : []
   const startedAt = performance.now()
-  const { status } = spawnSync(command, args, {
+  const { status } = spawnSync(command, [...args, ...reporters], {
     stdio: 'inherit',
     env: { ...process.env, PATH: `node_modules/.bin:${process.env['PATH'] ?? ''}` },
   })
