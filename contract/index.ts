@@ -1,4 +1,5 @@
 export * from './gen/portcullis/v1/access_pb.ts'
+export * from './gen/portcullis/v1/authorization_pb.ts'
 export * from './gen/portcullis/v1/hub_pb.ts'
 export * from './gen/portcullis/v1/identity_pb.ts'
 export * from './gen/portcullis/v1/ledger_pb.ts'

@@ -1,5 +1,6 @@
 import { getOption, hasOption, type DescMessage, type DescMethod, type DescService } from '@bufbuild/protobuf'
 import { access, AccessClass, Risk } from './gen/portcullis/v1/access_pb.ts'
+import { AuthorizationService } from './gen/portcullis/v1/authorization_pb.ts'
 import { HubService } from './gen/portcullis/v1/hub_pb.ts'
 import { IdentityService } from './gen/portcullis/v1/identity_pb.ts'
 import { LedgerService } from './gen/portcullis/v1/ledger_pb.ts'
@@ -20,6 +21,10 @@ export interface Method {
   readonly idempotent: boolean
   readonly ownObjects: boolean
   readonly unrecorded: boolean
+  /** Answered at once; the entry follows within a second (SPEC L7). */
+  readonly bestEffort: boolean
+  /** Tokens that a call takes from its rate bucket (SPEC G7). */
+  readonly cost: number
 }
 
 const classes: Readonly<Record<AccessClass, AccessClassName | undefined>> = {
@@ -56,10 +61,18 @@ export function accessOf(method: DescMethod): Method {
     idempotent: option.idempotent,
     ownObjects: option.ownObjects,
     unrecorded: option.unrecorded,
+    bestEffort: option.bestEffort || (accessClass === 'public_read' && !option.unrecorded),
+    cost: Math.max(1, option.cost),
   }
 }
 
-const services: readonly DescService[] = [HubService, IdentityService, LedgerService, TenantService]
+const services: readonly DescService[] = [
+  AuthorizationService,
+  HubService,
+  IdentityService,
+  LedgerService,
+  TenantService,
+]
 
 /** Every method of the contract by path. Built at import: a method without its option stops the start. */
 export const methods: ReadonlyMap<string, Method> = new Map(

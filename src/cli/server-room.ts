@@ -1,7 +1,7 @@
 /** What the CLI uses of the server room. */
 export interface ServerRoom {
-  up(options: { readonly dir: string; readonly env: Env }): Promise<Running>
-  serve(options: { readonly configFile: string; readonly env: Env }): Promise<Running>
+  up(options: { readonly dir: string; readonly env: Env; readonly workers?: number }): Promise<Running>
+  serve(options: { readonly configFile: string; readonly env: Env; readonly workers?: number }): Promise<Running>
   migrateWith(options: {
     readonly configFile: string
     readonly env: Env

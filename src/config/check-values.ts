@@ -72,11 +72,19 @@ function explain(issue: z.core.$ZodIssue, values: Values): Problem {
   const setting = settingAt(path)
   const given = values.get(setting?.path ?? path)?.value
   if (!setting) return problem(path, notShown, issue.message, 'See the reference of the settings.')
-  const value = Array.isArray(given) && path !== setting.path ? given[Number(path.split('.').at(-1))] : given
+  const value = valueIn(given, path.slice(setting.path.length + 1))
   // An item may be a piece of a URL that a comma in its password cut in two.
   const withheld = setting.secret || showValue(given) === redacted
   const shown = withheld && value !== undefined ? redacted : showValue(value)
   return problem(path, value === undefined ? notSet : shown, why(issue, value), todo(setting, value))
+}
+
+/** What is at a path inside of a value, such as `0.url` in a list. */
+function valueIn(given: unknown, path: string): unknown {
+  if (path === '') return given
+  return path
+    .split('.')
+    .reduce<unknown>((value, key) => (typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined), given)
 }
 
 function why(issue: z.core.$ZodIssue, value: unknown): string {

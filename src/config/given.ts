@@ -58,10 +58,20 @@ export function fromTree(root: object, { source, folder, text = '' }: TreeOrigin
   const giveSetting = (setting: Setting, value: unknown): void => {
     if (value === undefined) return
     const isRelative = setting.filePath && folder && typeof value === 'string' && value !== '' && !value.includes('://')
-    values.set(setting.path, { value: isRelative ? resolve(folder, value) : value, source })
+    values.set(setting.path, { value: isRelative ? resolve(folder, value) : filesFrom(folder, value), source })
   }
   walk(rootSection, root)
   return { values, problems }
+}
+
+/** The items of a list whose settings named `...File` start at the folder, too. */
+function filesFrom(folder: string | undefined, value: unknown): unknown {
+  if (folder === undefined || !Array.isArray(value)) return value
+  return value.map((item: unknown) => {
+    if (!isPlainObject(item)) return item
+    const files = Object.entries(item).filter(([key, file]) => key.endsWith('File') && typeof file === 'string')
+    return { ...item, ...Object.fromEntries(files.map(([key, file]) => [key, resolve(folder, String(file))])) }
+  })
 }
 
 /** Takes the plain variables, which are not ours alone: an empty one is not set. */

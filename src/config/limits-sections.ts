@@ -1,4 +1,4 @@
-import { integer, section } from './fields.ts'
+import { choice, integer, section } from './fields.ts'
 
 const kib = 1024
 const mib = 1024 * kib
@@ -26,6 +26,7 @@ const http = section('Bounds of the HTTP and management listeners.', {
 })
 
 const rate = section('Token buckets: a burst, then a steady rate.', {
+  store: choice(['memory', 'redis'], 'memory', 'Each process counts for itself, or all share `replicas.redis`.'),
   key: bucket('Calls of one API key, unless the key has limits of its own.', 1_000, 2_000),
   address: bucket('Public reads from one address.', 50, 200),
   failures: bucket('Missing or failed credentials from one address.', 10, 300),
@@ -35,6 +36,12 @@ export const limits = section('Bounds on what callers can ask for. Sizes are byt
   grpc,
   http,
   rate,
+  freeBytesMin: integer(
+    256 * mib,
+    0,
+    1024 * 1024 * mib,
+    'Free space under the embedded PostgreSQL below which writes are refused as `store.full`; 0 switches it off.',
+  ),
   queue: section('Calls that wait for the store.', {
     max: integer(4_096, 1, 1_000_000, 'Calls beyond this are refused as `store.busy`.'),
     waitMs: integer(5_000, 100, 600_000, 'A call that waited longer is refused as `store.busy`; nothing was done.'),

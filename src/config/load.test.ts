@@ -74,7 +74,7 @@ describe('sources', () => {
 
   it('O1: an unknown variable or key is a problem with a suggestion', () => {
     const env = { PORTCULLIS__LISTEN__GRCP: 'x', PORTCULLIS__NOTHING_LIKE_IT: 'x' }
-    const text = 'listn: {}\nlimits: { grpc: { recvByte: 1 }, sendBytes: 2 }\nlevel: info\ntelemetry: {}\n__proto__: {}'
+    const text = 'listn: {}\nlimits: { grpc: { recvByte: 1 }, sendBytes: 2 }\nlevel: info\nweather: {}\n__proto__: {}'
     const problems = bad({ mode: 'up', env, text })
     expect(Object.fromEntries(problems.map(({ path, todo }) => [path, todo]))).toMatchObject({
       PORTCULLIS__LISTEN__GRCP: 'Did you mean PORTCULLIS__LISTEN__GRPC?',
@@ -83,7 +83,7 @@ describe('sources', () => {
       'limits.grpc.recvByte': 'Did you mean limits.grpc.recvBytes?',
       'limits.sendBytes': 'Did you mean limits.grpc.sendBytes?',
       level: 'Did you mean log.level?',
-      telemetry: expect.stringContaining('Known here: env, listen'),
+      weather: expect.stringContaining('Known here: env, listen'),
     })
     expect(problems).toHaveLength(8)
   })

@@ -41,7 +41,9 @@ export function loadConfig(input: LoadInput): LoadResult {
   const broken = found.map(({ path }) => path)
   const sources = new Map([...values].map(([path, { source }]) => [path, sourceText(source)]))
   const today = new Date((input.clock ?? systemClock).now()).toISOString().slice(0, 10)
-  const facts: Facts = { config: checked.config, databaseUrls: secrets.urls, sources, mode: input.mode, today }
+  const { urls: databaseUrls, legacyToken, redisUrl } = secrets
+  const { config } = checked
+  const facts: Facts = { config, databaseUrls, legacyToken, redisUrl, sources, mode: input.mode, today }
   // Nothing can be said about settings together while the file that holds them cannot be read.
   const relevant = file.unreadable ? [] : rules.filter(({ reads }) => !reads.some((path) => touches(broken, path)))
   const contradictions = relevant.flatMap((rule) => rule.check(facts))
@@ -82,30 +84,46 @@ interface Secrets {
   readonly url: Secret | undefined
   readonly ownerUrl: Secret | undefined
   readonly urls: Facts['databaseUrls']
+  readonly legacyToken: Secret | undefined
+  readonly redisUrl: Secret | undefined
   readonly problems: readonly Problem[]
 }
 
-function readSecrets({ database, env }: CheckedConfig): Secrets {
+function readSecrets({ database, env, legacyToken, replicas: { redis } }: CheckedConfig): Secrets {
   const read = (path: string, inPlace: Secret | undefined, file: string | undefined) =>
     file === undefined
       ? { path, secret: inPlace, problems: [] }
       : { path: `${path}File`, ...readSecretFile(`${path}File`, file, env === 'production') }
   const app = read('database.url', database.url, database.urlFile)
   const owner = read('database.owner.url', database.owner.url, database.owner.urlFile)
+  // Not looked at unless it is enabled.
+  const legacy = legacyToken.enabled
+    ? read('legacyToken.token', legacyToken.token, legacyToken.tokenFile)
+    : { secret: undefined, problems: [] }
+  const shared = read('replicas.redis.url', redis?.url, redis?.urlFile)
   return {
     url: app.secret,
     ownerUrl: owner.secret,
     urls: [app, owner].flatMap(({ path, secret }) => (secret ? [{ path, url: secret }] : [])),
-    problems: [...app.problems, ...owner.problems],
+    legacyToken: legacy.secret,
+    redisUrl: shared.secret,
+    problems: [app, owner, legacy, shared].flatMap(({ problems }) => problems),
   }
 }
 
-function settle(config: CheckedConfig, { url, ownerUrl, urls }: Secrets): Config {
-  const { database } = config
+function settle(config: CheckedConfig, { url, ownerUrl, urls, legacyToken, redisUrl }: Secrets): Config {
+  const { database, replicas } = config
   const mode =
     database.tls.mode ?? (database.tls.caFile || !databasesAreLocal({ databaseUrls: urls }) ? 'verify-full' : 'disable')
   const owner = { ...database.owner, ...(ownerUrl && { url: ownerUrl }) }
-  return { ...config, database: { ...database, ...(url && { url }), owner, tls: { ...database.tls, mode } } }
+  const token = { ...config.legacyToken, token: legacyToken }
+  const redis = replicas.redis && { ...replicas.redis, url: redisUrl }
+  return {
+    ...config,
+    legacyToken: token,
+    replicas: { ...replicas, redis },
+    database: { ...database, ...(url && { url }), owner, tls: { ...database.tls, mode } },
+  }
 }
 
 function touches(broken: readonly string[], path: string): boolean {

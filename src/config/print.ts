@@ -5,10 +5,14 @@ import type { Config } from './schema.ts'
 
 /** The settings as YAML: defaults filled in, secrets withheld (SPEC O1, S5). */
 export function printConfig(config: Config): string {
-  const { database } = config
-  return stringify(plain({ ...config, database: { ...named(database), owner: named(database.owner) } }), {
-    lineWidth: 0,
-  })
+  const { database, legacyToken, replicas } = config
+  const shown = {
+    ...config,
+    database: { ...named(database), owner: named(database.owner) },
+    legacyToken: legacyToken.tokenFile === undefined ? legacyToken : { ...legacyToken, token: undefined },
+    replicas: replicas.redis === undefined ? replicas : { ...replicas, redis: named(replicas.redis) },
+  }
+  return stringify(plain(shown), { lineWidth: 0 })
 }
 
 /** A secret that came from a file is shown as the name of that file, so that what is printed can be read back. */

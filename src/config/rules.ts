@@ -1,5 +1,7 @@
 import { parseAddress, type Secret } from '#core'
+import { legacyIsSound, redisIsSound } from './callers-rules.ts'
 import { inspectDatabaseUrl } from './database-url.ts'
+import { telemetryIsSound } from './telemetry-rules.ts'
 import { problem, redacted, showValue, type Problem } from './problem.ts'
 import { readTextFile } from './read-file.ts'
 import type { CheckedConfig } from './schema.ts'
@@ -11,6 +13,8 @@ export interface Facts {
   /** Where a value came from, as `by DATABASE_URL`, by the path of its setting; empty for the file. */
   readonly sources: ReadonlyMap<string, string>
   readonly mode: 'up' | 'serve'
+  readonly legacyToken: Secret | undefined
+  readonly redisUrl: Secret | undefined
   /** `2026-11-21`, UTC. */
   readonly today: string
 }
@@ -33,6 +37,9 @@ export const rules: readonly Rule[] = [
   { reads: ['database.tls'], check: authoritiesAreReadable },
   { reads: ['limits.http'], check: headersArriveFirst },
   { reads: ['reflection', 'env'], check: reflectionIsWaived },
+  { reads: ['legacyToken', 'services', 'env'], check: legacyIsSound },
+  { reads: ['replicas', 'limits.rate.store', 'env'], check: redisIsSound },
+  { reads: ['telemetry', 'debug', 'listen'], check: telemetryIsSound },
 ]
 
 /** Whether all databases that are named are reached without leaving this machine. */

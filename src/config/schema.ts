@@ -1,9 +1,11 @@
 import type * as z from 'zod'
 import type { Secret } from '#core'
+import { legacyToken, replicas, services } from './callers-sections.ts'
 import { database } from './database-sections.ts'
 import { choice, section } from './fields.ts'
 import { limits } from './limits-sections.ts'
 import { listen, reflection, trustedProxies } from './network-sections.ts'
+import { debug, telemetry } from './telemetry-sections.ts'
 
 /** Every setting of the product, once: the types, the checks, the variables and the reference page come from here. */
 export const configSchema = section('', {
@@ -13,6 +15,11 @@ export const configSchema = section('', {
   limits,
   reflection,
   trustedProxies,
+  legacyToken,
+  services,
+  replicas,
+  telemetry,
+  debug,
   log: section('The log of the process.', {
     level: choice(
       ['fatal', 'error', 'warn', 'info', 'debug', 'trace'],

@@ -47,9 +47,9 @@ export const settings: readonly Setting[] = settingsUnder(rootSection)
 
 const byPath = new Map(settings.map((setting) => [setting.path, setting]))
 
-/** The setting at a path; for an item of a list, the list. */
+/** The setting at a path; for an item of a list or what is in it, the list. */
 export function settingAt(path: string): Setting | undefined {
-  return byPath.get(path) ?? byPath.get(path.replace(/\.\d+$/, ''))
+  return byPath.get(path) ?? byPath.get(path.replace(/\.\d+(\..*)?$/, ''))
 }
 
 /** `limits.grpc.recvBytes` is set by `PORTCULLIS__LIMITS__GRPC__RECV_BYTES`. */

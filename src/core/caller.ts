@@ -8,13 +8,14 @@ export interface Tenant {
 
 /** Who calls, whatever the credential was (SPEC G3). */
 export interface Caller {
-  readonly kind: 'agent' | 'operator'
-  /** `agt_...` or `opr_...` */
+  /** A service has no objects of its own: it acts on those of its tenant, and is never the platform. */
+  readonly kind: 'agent' | 'operator' | 'service'
+  /** `agt_...`, `opr_...`, or `legacy` for callers with the legacy token */
   readonly id: string
   readonly tenant: Tenant
   /** Closed under implication: `admin:read` brings the scopes that it includes. */
   readonly scopes: ReadonlySet<string>
-  readonly credential: { readonly kind: 'api_key'; readonly id: string }
+  readonly credential: { readonly kind: 'api_key' | 'legacy_token'; readonly id: string }
 }
 
 /** Operators with this scope see tenants and the system log: they run the platform. */

@@ -1,3 +1,5 @@
+import type { RateState } from './rate.ts'
+
 /** gRPC status codes by name; numbers are those of google.rpc.Code. */
 export const grpcCodes = {
   ok: 0,
@@ -48,6 +50,7 @@ export const refusals = {
   'auth.scope_missing':           { grpc: 'permission_denied',   http: 403, say: 'The credential lacks a required scope.', help: 'Use a key that has the scope named in the reply.' },
   'auth.address_denied':          { grpc: 'permission_denied',   http: 403, say: 'The credential may not be used from this address.', help: 'Call from a network on the allow-list of the key.' },
   'rate.limited':                 { grpc: 'resource_exhausted',  http: 429, say: 'Too many calls; slow down.', help: 'Wait for the time in Retry-After. The limits are limits.rate.key, limits.rate.address and, for failed credentials, limits.rate.failures.' },
+  'authz.action_unknown':         { grpc: 'permission_denied',   http: 403, say: 'No registered service has this action.', help: 'Register the service and its actions under services in the settings.' },
   'tenant.mismatch':              { grpc: 'permission_denied',   http: 403, say: 'The tenant named in the call is not the tenant of the credential.', help: 'Leave x-tenant-id out, or send the tenant of the credential.' },
   'tenant.missing':               { grpc: 'invalid_argument',    http: 400, say: 'This call must name its tenant.', help: 'Send x-tenant-id.' },
   'object.not_found':             { grpc: 'not_found',           http: 404, say: 'There is no such object.', help: 'Check the id; objects of other tenants do not exist for this caller.' },
@@ -61,6 +64,7 @@ export const refusals = {
   'idempotency.payload_mismatch': { grpc: 'invalid_argument',    http: 422, say: 'This idempotency key was used with another payload.', help: 'Use a new key for a new call.' },
   'store.unavailable':            { grpc: 'unavailable',         http: 503, say: 'The store cannot be reached; nothing was done.', help: 'Retry later with the same idempotency key.' },
   'store.busy':                   { grpc: 'unavailable',         http: 503, say: 'The server has too much queued; nothing was done.', help: 'Wait for the time in Retry-After and retry.' },
+  'store.full':                   { grpc: 'unavailable',         http: 503, say: 'The store is short of space; nothing was done.', help: 'Tell an administrator: the disk of the store needs room. The mark is limits.freeBytesMin.' },
   'audit.unavailable':            { grpc: 'unavailable',         http: 503, say: 'The decision could not be recorded; nothing was done.', help: 'Retry later with the same idempotency key.' },
   'outcome.unknown':              { grpc: 'unavailable',         http: 503, say: 'The connection to the store was lost at commit; the call may have taken effect.', help: 'Retry with the same idempotency key: it tells, and never does the work twice.' },
   'server.draining':              { grpc: 'unavailable',         http: 503, say: 'The server is shutting down.', help: 'Retry at once; another replica or the restarted server will answer.' },
@@ -79,12 +83,14 @@ export interface Refusal {
   readonly detail?: string
   /** Seconds until a retry can succeed. */
   readonly retryAfterSeconds?: number
+  /** The bucket that the call was charged to; sent to the caller. */
+  readonly limit?: RateState
 }
 
 export function refuse(
   code: RefusalCode,
   reason: string,
-  more: { detail?: string; retryAfterSeconds?: number } = {},
+  more: { detail?: string; retryAfterSeconds?: number; limit?: RateState } = {},
 ): Refusal {
   return { refused: true, code, reason, ...more }
 }

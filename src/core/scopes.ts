@@ -1,9 +1,13 @@
 /** Every scope that a key can hold, with the scopes that it includes (SPEC G6, SURFACES). */
 export const scopes: ReadonlyMap<string, readonly string[]> = new Map([
-  ['admin:read', ['telemetry:read']],
+  ['admin:read', ['tasks:read', 'telemetry:read']],
+  ['authz:check', []],
   ['identity:read', []],
   ['identity:write', ['identity:read']],
   ['ledger:read', []],
+  ['policy:write', []],
+  ['tasks:read', []],
+  ['tasks:write', []],
   ['telemetry:read', []],
   ['telemetry:write', []],
   ['tenants:write', []],
@@ -25,3 +29,10 @@ export function closeScopes(held: ReadonlySet<string>): ReadonlySet<string> {
   closed.set(held, all)
   return all
 }
+
+/** `<service>:<action>` of services that are registered in the settings (SPEC G22); a key can hold them beside our own. */
+export type ServiceActions = ReadonlySet<string>
+
+export const serviceScopePattern = /^[a-z][a-z0-9-]{0,62}:[a-z][a-z0-9-]{0,62}$/
+
+export const noServices: ServiceActions = new Set()

@@ -1,5 +1,6 @@
 import type { Method } from '@portcullis/contract'
-import type { Caller, Refusal, Secret } from '#core'
+import type { Caller, RateState, Refusal, Secret } from '#core'
+import type { Charge } from './charge.ts'
 import type { KeyRecord } from './ports.ts'
 
 /** What a door knows of a request before it reads the body. The method was matched in the contract, never re-parsed. */
@@ -12,6 +13,8 @@ export interface Call {
   readonly requestId: string
   /** `x-tenant-id` where sent. */
   readonly tenantId: string | undefined
+  /** The W3C `traceparent` header where sent; decides nothing. */
+  readonly traceparent?: string | undefined
 }
 
 export interface PresentedCredential {
@@ -24,6 +27,10 @@ export interface Allowed {
   readonly caller: Caller | undefined
   /** The caller lacks the scope and sees its own objects only. */
   readonly ownOnly: boolean
+  /** The bucket that the call was charged to, for the caller to see. */
+  readonly limit?: RateState | undefined
+  /** Where the buckets are shared: the decision holds once these tokens are taken. See `settle`. */
+  readonly charges?: readonly Charge[] | undefined
 }
 
 export interface Denied {
@@ -31,6 +38,8 @@ export interface Denied {
   readonly refusal: Refusal
   /** Known where authentication succeeded, or where the secret was right but the key may not be used any more. */
   readonly caller: Caller | undefined
+  /** As for what is allowed: an empty bucket comes before the refusal. */
+  readonly charges?: readonly Charge[] | undefined
 }
 
 export type Decision = Allowed | Denied
@@ -40,4 +49,6 @@ export interface Progress {
   caller: Caller | undefined
   key: KeyRecord | undefined
   ownOnly: boolean
+  limit: RateState | undefined
+  charges: readonly Charge[] | undefined
 }

@@ -36,12 +36,20 @@ const stepsOf: Readonly<Record<AccessClassName, readonly Step[]>> = {
   write: table.filter((row) => row.includes(W)).map(([step]) => step),
 }
 
-/** Decides one call. Pure but for the buckets: state comes through the ports, and nothing here waits. */
+/**
+ * Decides one call. Pure but for the buckets: state comes through the ports, and nothing here waits. Where the buckets are
+ * shared, the decision names its charges and MUST be settled with them before it counts.
+ */
 export function decide(call: Call, ports: GatePorts): Decision {
-  const progress: Progress = { caller: undefined, key: undefined, ownOnly: false }
+  const progress: Progress = { caller: undefined, key: undefined, ownOnly: false, limit: undefined, charges: undefined }
   for (const step of stepsOf[call.method.access]) {
     const refusal = step(call, progress, ports)
-    if (refusal !== undefined) return { refused: true, refusal, caller: progress.caller }
+    if (refusal !== undefined) return denied(refusal, progress)
   }
-  return { refused: false, caller: progress.caller, ownOnly: progress.ownOnly }
+  const { caller, ownOnly, limit, charges } = progress
+  return { refused: false, caller, ownOnly, limit, charges }
+}
+
+function denied(refusal: Refusal, { caller, limit, charges }: Progress): Decision {
+  return { refused: true, refusal: limit === undefined ? refusal : { ...refusal, limit }, caller, charges }
 }

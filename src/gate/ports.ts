@@ -1,4 +1,4 @@
-import type { Cidr, Clock, Tenant } from '#core'
+import type { Caller, Cidr, Clock, Rate, Tenant } from '#core'
 import type { Gcra } from './gcra.ts'
 
 /** A stored API key with all that a decision needs; read from memory, never from the database, at call time (SPEC G4). */
@@ -19,11 +19,6 @@ export interface KeyRecord {
   readonly rate: Rate | undefined
 }
 
-export interface Rate {
-  readonly perSecond: number
-  readonly burst: number
-}
-
 export interface KeyPort {
   /** By the id part of the key text (22 base62 characters). */
   find(keyPart: string): KeyRecord | undefined
@@ -33,13 +28,26 @@ export interface KeyPort {
   used(key: KeyRecord, atMs: number): void
 }
 
+/** The shared token of old callers, where it is enabled (SPEC G8). */
+export interface LegacyPort {
+  /** SHA-256 of the token. */
+  readonly digest: Uint8Array
+  /** Who its callers are; undefined where the tenant does not exist or is disabled. */
+  caller(): Caller | undefined
+}
+
 export interface GatePorts {
   readonly clock: Clock
   readonly keys: KeyPort
+  readonly legacy?: LegacyPort | undefined
   /** Failed credentials, per address. */
   readonly failures: Gcra
   /** Public reads and unknown methods, per address. */
   readonly addresses: Gcra
   /** Authenticated calls, per key. */
   readonly calls: Gcra
+  /** Processes that share the rates and know nothing of each other's buckets: each lets in its share. */
+  readonly workers?: number
+  /** The buckets are kept elsewhere: decisions name their charges and take nothing (SPEC G7). */
+  readonly shared?: boolean
 }

@@ -81,6 +81,18 @@ export class Fields {
     return ms
   }
 
+  /** The two ends of a time filter. */
+  span(
+    name: string,
+    after: Timestamp | undefined,
+    before: Timestamp | undefined,
+  ): { readonly createdAfterMs?: number; readonly createdBeforeMs?: number } {
+    return {
+      ...(after === undefined ? {} : { createdAfterMs: this.moment(`${name}After`, after) }),
+      ...(before === undefined ? {} : { createdBeforeMs: this.moment(`${name}Before`, before) }),
+    }
+  }
+
   cidrs(name: string, values: readonly string[]): readonly string[] {
     if (values.length > 32) this.wrong(name, `at most 32 networks, not ${values.length}`)
     for (const value of values) {

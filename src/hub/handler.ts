@@ -1,7 +1,8 @@
 import type { DescMethodUnary, DescMessage, Message, MessageShape } from '@bufbuild/protobuf'
 import { methodOf, type Method } from '@portcullis/contract'
-import type { Caller, Clock, Refusal } from '#core'
-import type { Effect, ReaderPort, Summary } from './ports.ts'
+import type { Caller, Clock, Refusal, ServiceActions } from '#core'
+import type { Decider } from './authorization/decider.ts'
+import type { ReaderPort, Summary, Work } from './ports.ts'
 
 /** What a handler knows beside the message. */
 export interface HandlerContext {
@@ -10,6 +11,10 @@ export interface HandlerContext {
   readonly ownOnly: boolean
   readonly reader: ReaderPort
   readonly clock: Clock
+  /** Who callers of other services are. */
+  readonly decider: Decider
+  /** Actions of registered services: scopes beside our own. */
+  readonly services: ServiceActions
 }
 
 /** What one method does once the gate has let the call in. */
@@ -17,13 +22,15 @@ export interface Handler {
   readonly method: Method
   /** The arguments as the ledger shows them: chosen fields only. */
   readonly summary: (message: Message) => Summary
-  readonly act: (message: Message, context: HandlerContext) => Promise<Message | Refusal> | Effect | Refusal
+  /** What the reply adds to the arguments in the ledger, where the reply is a decision. */
+  readonly told?: (reply: Message, message: Message) => Summary
+  readonly act: (message: Message, context: HandlerContext) => Promise<Message | Refusal> | Work | Refusal
 }
 
 /** A write: validates and says what is to be done; the writer does it. */
 export function write<I extends DescMessage, O extends DescMessage>(
   method: DescMethodUnary<I, O>,
-  act: (message: MessageShape<I>, context: HandlerContext) => Effect | Refusal,
+  act: (message: MessageShape<I>, context: HandlerContext) => Work | Refusal,
   summary: (message: MessageShape<I>) => Summary,
 ): Handler {
   return { method: methodOf(method), act, summary } as unknown as Handler
@@ -38,6 +45,16 @@ export function read<I extends DescMessage, O extends DescMessage>(
   return { method: methodOf(method), act, summary } as unknown as Handler
 }
 
+/** A read whose reply is a decision that the ledger keeps. */
+export function readTold<I extends DescMessage, O extends DescMessage>(
+  method: DescMethodUnary<I, O>,
+  act: (message: MessageShape<I>, context: HandlerContext) => Promise<MessageShape<O> | Refusal>,
+  summary: (message: MessageShape<I>) => Summary,
+  told: (reply: MessageShape<O>, message: MessageShape<I>) => Summary,
+): Handler {
+  return { ...read(method, act, summary), told } as unknown as Handler
+}
+
 /** Bare UUID of a public id that was made by us. */
 export function bare(id: string): string {
   return id.slice(id.indexOf('_') + 1)
@@ -48,4 +65,9 @@ export function readScope(
   platform: boolean,
 ): { readonly tenantId: string; readonly platform: boolean } {
   return { tenantId: bare(caller.tenant.id), platform }
+}
+
+/** An agent writes to its own objects; an operator to those of the whole tenant, which null stands for. */
+export function ownerOf(caller: Caller): string | null {
+  return caller.kind === 'agent' ? bare(caller.id) : null
 }

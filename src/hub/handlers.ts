@@ -1,15 +1,39 @@
 import { methods } from '@portcullis/contract'
 import { entryHandlers } from './entries/handlers.ts'
+import { logHandlers } from './entries/verify.ts'
 import type { Handler } from './handler.ts'
 import { identityHandlers } from './identities/handlers.ts'
 import { runReads } from './runs/reads.ts'
+import { attemptHandlers } from './runs/attempts.ts'
+import { batchHandlers } from './runs/batch.ts'
+import { benchmarkHandlers } from './runs/benchmarks.ts'
+import { eventHandlers } from './runs/events.ts'
 import { runWrites } from './runs/writes.ts'
+import { boardHandlers } from './boards/handlers.ts'
+import { overviewHandlers } from './overview/handlers.ts'
 import { tenantHandlers } from './tenants/handlers.ts'
 
-const list: readonly Handler[] = [...runWrites, ...runReads, ...identityHandlers, ...tenantHandlers, ...entryHandlers]
+const list: readonly Handler[] = [
+  ...runWrites,
+  ...attemptHandlers,
+  ...eventHandlers,
+  ...benchmarkHandlers,
+  ...batchHandlers,
+  ...boardHandlers,
+  ...overviewHandlers,
+  ...runReads,
+  ...identityHandlers,
+  ...tenantHandlers,
+  ...entryHandlers,
+  ...logHandlers,
+]
 
 /** What each method does, by path. Public reads are answered by the server itself. */
 export const handlers: ReadonlyMap<string, Handler> = new Map(list.map((handler) => [handler.method.path, handler]))
 
-const missing = [...methods.values()].filter(({ access, path }) => access !== 'public_read' && !handlers.has(path))
-if (missing.length > 0) throw new Error(`no handler for ${missing.map(({ path }) => path).join(', ')}`)
+/** Methods of the contract without a handler: the server does not start with any. */
+export function unhandledMethods(): readonly string[] {
+  return [...methods.values()]
+    .filter(({ access, path }) => access !== 'public_read' && !handlers.has(path))
+    .map(({ path }) => path)
+}

@@ -1,15 +1,34 @@
+export { denyAll, type Decider, type Found } from './authorization/decider.ts'
 export type { Handler, HandlerContext } from './handler.ts'
 export { bare } from './handler.ts'
-export { handlers } from './handlers.ts'
+export { handlers, unhandledMethods } from './handlers.ts'
+export { telemetrySummary } from './overview/handlers.ts'
 export {
   effect,
+  partsOf,
   type AgentRow,
   type Answer,
+  type AttemptFilter,
+  type BenchmarkFilter,
+  type BenchmarkRow,
+  type ChangelogRow,
+  type Composite,
   type Effect,
   type EntryFilter,
+  type EventFilter,
+  type NoteRow,
+  type StoredAttempt,
+  type StoredEvent,
+  type TaskFilter,
+  type TaskRow,
+  type TenantTotals,
+  type Work,
+  type WorkflowTotals,
   type EntryRow,
   type Idempotency,
   type KeyRow,
+  type LogHead,
+  type LogVerdict,
   type OperationName,
   type OperationRow,
   type Page,

@@ -40,8 +40,12 @@ export function cutPage<Row>(
 ): { readonly rows: readonly Row[]; readonly nextPageToken: string } {
   const last = rows[page.size - 1]
   if (rows.length <= page.size || last === undefined) return { rows, nextPageToken: '' }
-  const token = Buffer.from(`${listDigest(list, filter)} ${keyOf(last)}`).toString('base64url')
-  return { rows: rows.slice(0, page.size), nextPageToken: token }
+  return { rows: rows.slice(0, page.size), nextPageToken: tokenAt(list, filter, keyOf(last)) }
+}
+
+/** The token of a page that begins below `key`. */
+export function tokenAt(list: string, filter: object, key: string): string {
+  return Buffer.from(`${listDigest(list, filter)} ${key}`).toString('base64url')
 }
 
 /** One list call: its page is read with one row more than it holds, to know whether there is another. */

@@ -18,6 +18,13 @@ export interface Operations {
   'key.revoke': { args: { readonly id: string; readonly atMs: number }; row: KeyRow }
   'tenant.create': { args: TenantCreate; row: { readonly createdAtMs: number } }
   'tenant.disable': { args: { readonly id: string }; row: TenantRow }
+  'task.create': { args: TaskRow; row: Done }
+  'task.update': { args: TaskUpdate; row: TaskRow }
+  'task.delete': { args: { readonly id: string; readonly ownerAgentId: string | null }; row: Done }
+  'note.create': { args: NoteRow; row: Done }
+  'changelog.append': { args: ChangelogRow; row: Done }
+  'benchmark.record': { args: BenchmarkRow; row: Done }
+  'workflow.publish': { args: { readonly workflow: string; readonly published: boolean }; row: Done }
   'session.open': { args: SessionOpen; row: { readonly operatorId: string; readonly tenantId: string } }
 }
 export type OperationName = keyof Operations
@@ -127,6 +134,60 @@ export interface TenantCreate {
   readonly keyScopes: readonly string[]
 }
 
+export interface TaskRow {
+  readonly id: string
+  readonly agentId: string | null
+  readonly title: string
+  readonly details: string
+  readonly status: number
+  readonly tags: readonly string[]
+  readonly createdAtMs: number
+  readonly updatedAtMs: number
+}
+
+/** Null keeps what is there. */
+export interface TaskUpdate {
+  readonly id: string
+  /** Where set, only a task of this agent is there. */
+  readonly ownerAgentId: string | null
+  readonly title: string | null
+  readonly details: string | null
+  readonly status: number | null
+  readonly tags: readonly string[] | null
+  readonly updatedAtMs: number
+}
+
+export interface NoteRow {
+  readonly id: string
+  readonly title: string
+  readonly body: string
+  readonly tags: readonly string[]
+  readonly createdAtMs: number
+}
+
+export interface ChangelogRow {
+  readonly id: string
+  readonly category: string
+  readonly summary: string
+  readonly details: string
+  readonly actor: string
+  readonly createdAtMs: number
+}
+
+export interface BenchmarkRow extends TokenColumns {
+  readonly id: string
+  readonly workflow: string
+  readonly agentId: string | null
+  readonly providerType: string
+  readonly provider: string
+  readonly model: string
+  readonly costNanoUsd: string
+  readonly latencyMs: string
+  readonly qualityScoreMilli: number
+  readonly notes: string
+  readonly createdAtMs: number
+}
+
 export interface SessionOpen {
   readonly codeDigest: string
   readonly sessionDigest: string
@@ -198,6 +259,20 @@ export interface Effect<Name extends OperationName = OperationName> {
   readonly changesCredentials?: boolean
 }
 
+/** Several effects of one call, answered together; they commit together or not at all. */
+export interface Composite {
+  readonly parts: readonly Effect[]
+  /** The rows in the order of the parts; undefined where a part was refused. */
+  readonly answerAll: (rows: readonly (OperationRow | undefined)[]) => Answer | Refusal
+  readonly changesCredentials?: false
+}
+
+export type Work = Effect | Composite
+
+export function partsOf(work: Work): readonly Effect[] {
+  return 'parts' in work ? work.parts : [work]
+}
+
 export interface Answer {
   /** Absent where no caller waits for a message. */
   readonly reply?: Message
@@ -225,7 +300,7 @@ export type RecordedOutcome =
 export interface WriterMember {
   /** Bare UUID; undefined for calls without a tenant. */
   readonly tenantId: string | undefined
-  readonly effect?: Effect
+  readonly effect?: Work
   readonly idempotency?: Idempotency
   readonly output?: DescMessage
   readonly record: (outcome: RecordedOutcome) => LedgerRecord
@@ -263,6 +338,78 @@ export interface RunFilter {
   readonly startedBeforeMs?: number
 }
 
+/** An attempt as stored; outcome is the number of AttemptOutcome. */
+export interface StoredAttempt extends TokenColumns {
+  readonly id: string
+  readonly runId: string
+  readonly attemptNumber: number
+  readonly workflow: string
+  readonly agentId: string | null
+  readonly providerType: string
+  readonly provider: string
+  readonly model: string
+  readonly promptVersion: string
+  readonly promptHash: string
+  readonly outcome: number
+  readonly errorType: string
+  readonly errorMessage: string
+  readonly costNanoUsd: string
+  readonly reportedCostNanoUsd: string
+  readonly latencyMs: string
+  readonly qualityScoreMilli: number
+  readonly createdAtMs: number
+}
+
+/** An event as stored; level is the number of EventLevel. */
+export interface StoredEvent {
+  readonly id: string
+  readonly runId: string
+  readonly agentId: string | null
+  readonly eventType: string
+  readonly level: number
+  readonly message: string
+  readonly dataJson: string
+  readonly createdAtMs: number
+}
+
+export interface AttemptFilter {
+  readonly runId?: string
+  readonly workflow?: string
+  readonly agentId?: string
+  readonly model?: string
+  readonly outcome?: number
+  readonly promptVersion?: string
+  readonly createdAfterMs?: number
+  readonly createdBeforeMs?: number
+}
+
+export interface EventFilter {
+  readonly runId?: string
+  readonly eventType?: string
+  readonly level?: number
+  readonly createdAfterMs?: number
+  readonly createdBeforeMs?: number
+}
+
+export interface WorkflowTotals {
+  readonly workflow: string
+  readonly attempts: string
+  readonly failedAttempts: string
+  readonly inputTokens: string
+  readonly outputTokens: string
+  readonly latencyMs: string
+}
+
+export interface TenantTotals extends TokenColumns {
+  readonly agents: string
+  readonly runs: string
+  readonly finishedRuns: string
+  readonly attempts: string
+  readonly failedAttempts: string
+  readonly costNanoUsd: string
+  readonly openTasks: string
+}
+
 export interface EntryFilter {
   readonly log: string
   readonly caller?: string
@@ -272,6 +419,8 @@ export interface EntryFilter {
   readonly requestId?: string
   readonly afterMs?: number
   readonly beforeMs?: number
+  /** Only entries from this seq on: bounds what a filter without an index reads. */
+  readonly fromSeq?: string
 }
 
 export interface EntryRow {
@@ -279,6 +428,25 @@ export interface EntryRow {
   readonly seq: string
   readonly leaf: Uint8Array
   readonly entry: Uint8Array
+}
+
+/** The newest state of a log; hashes in hex. */
+export interface LogHead {
+  readonly size: number
+  readonly root: string
+  readonly lastHash: string
+  /** The largest seq in the table, -1 where it is empty; `size` - 1 in a log that is right. */
+  readonly lastSeq: number
+}
+
+/** What a replay of a log found (SPEC L10). */
+export interface LogVerdict {
+  readonly chainValid: boolean
+  readonly from: number
+  readonly to: number
+  readonly root: string
+  readonly firstBadSeq: number | undefined
+  readonly problem: string
 }
 
 /** Reads on behalf of one caller, under row-level security. */
@@ -289,13 +457,39 @@ export interface ReadScope {
   readonly platform: boolean
 }
 
+export interface TaskFilter {
+  readonly status?: number
+  readonly tag?: string
+  readonly agentId?: string
+}
+
+export interface BenchmarkFilter {
+  readonly workflow?: string
+  readonly model?: string
+}
+
 export interface ReaderPort {
   run(scope: ReadScope, id: string): Promise<RunRow | undefined>
   runs(scope: ReadScope, filter: RunFilter, page: Page): Promise<readonly RunRow[]>
   agents(scope: ReadScope, filter: { readonly name?: string }, page: Page): Promise<readonly AgentRow[]>
   keys(scope: ReadScope, filter: { readonly agentId?: string }, page: Page): Promise<readonly KeyRow[]>
   tenants(scope: ReadScope, page: Page): Promise<readonly TenantRow[]>
+  tasks(scope: ReadScope, filter: TaskFilter, page: Page): Promise<readonly TaskRow[]>
+  notes(scope: ReadScope, filter: { readonly tag?: string }, page: Page): Promise<readonly NoteRow[]>
+  changelog(scope: ReadScope, filter: { readonly category?: string }, page: Page): Promise<readonly ChangelogRow[]>
+  attempts(scope: ReadScope, filter: AttemptFilter, page: Page): Promise<readonly StoredAttempt[]>
+  events(scope: ReadScope, filter: EventFilter, page: Page): Promise<readonly StoredEvent[]>
+  benchmarks(scope: ReadScope, filter: BenchmarkFilter, page: Page): Promise<readonly BenchmarkRow[]>
+  totals(scope: ReadScope): Promise<TenantTotals>
+  /** Published workflows with at least that many samples, of all tenants together. */
+  publicSummary(minimumSamples: number): Promise<readonly WorkflowTotals[]>
   entries(scope: ReadScope, filter: EntryFilter, page: Page): Promise<readonly EntryRow[]>
+  /** Entries of a log in order, from that seq on. */
+  entriesFrom(scope: ReadScope, log: string, fromSeq: number, limit: number): Promise<readonly EntryRow[]>
+  /** Undefined where the log is not there for this caller. */
+  head(scope: ReadScope, log: string): Promise<LogHead | undefined>
+  /** Replays a log; whoever asks while a replay of it runs gets the result of that. Undefined as for `head`. */
+  verify(scope: ReadScope, log: string): Promise<LogVerdict | 'too_long' | undefined>
   ping(): Promise<boolean>
 }
 

@@ -3,7 +3,14 @@ import { canonicalJson, type Json } from '#core'
 /** The largest body in bytes; what the entry adds around it stays far below 60 KiB. */
 export const bodyBytesMax = 48 * 1024
 
-export type EntryKind = 'decision' | 'denials.counted' | 'system.initialised' | 'admin.recovered' | 'console.signed_in'
+export type EntryKind =
+  | 'decision'
+  | 'denials.counted'
+  | 'reads.counted'
+  | 'entries.lost'
+  | 'system.initialised'
+  | 'admin.recovered'
+  | 'console.signed_in'
 export type Outcome = 'allow' | 'deny' | 'error'
 export type EntryAccess = 'public_read' | 'private_read' | 'write' | 'system'
 

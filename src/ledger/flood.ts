@@ -1,14 +1,23 @@
 /** What was counted in one window, to be written as one entry. */
-export interface Counted {
+export interface Counted<About> {
   readonly subject: string
+  /** The first of those that were counted: a sample of them all. Absent where many subjects share the count. */
+  readonly about: About | undefined
   readonly count: number
   readonly firstAtMs: number
   readonly lastAtMs: number
 }
 
-interface Bucket {
-  /** Entries of its own that the subject may still have. */
+export interface FloodBounds {
+  /** Entries of its own that a subject may have before it is counted. */
+  readonly ownEntries: number
+  /** Subjects that are told apart; beyond them they share one count. */
+  readonly subjectsMax: number
+}
+
+interface Bucket<About> {
   left: number
+  about: About | undefined
   count: number
   firstAtMs: number
   lastAtMs: number
@@ -16,60 +25,69 @@ interface Bucket {
   windowMs: number
 }
 
-const ownEntries = 5
 const windowFirstMs = 10_000
 const windowMaxMs = 300_000
-const subjectsMax = 1024
 const others = 'others'
 
 /**
- * Keeps a flood of refusals from filling the ledger (SPEC L14). The first few of a subject get entries of their own; the rest is
- * counted, and written as one entry per window. Windows double while the flood lasts; a quiet one ends it. Bounded: beyond
- * 1024 subjects they share one count. Pure: time is passed in.
+ * Keeps a flood from filling the ledger (SPEC L14). The first few of a subject get entries of their own; the rest is counted,
+ * and written as one entry per window. Windows double while the flood lasts; a quiet one ends it. Bounded in the number of
+ * subjects. Pure: time is passed in.
  */
-export class Flood {
-  readonly #buckets = new Map<string, Bucket>()
+export class Flood<About = undefined> {
+  readonly #bounds: FloodBounds
+  readonly #buckets = new Map<string, Bucket<About>>()
 
-  /** True where the refusal gets an entry of its own; else it has been counted. */
-  own(subject: string, nowMs: number): boolean {
-    const name = this.#buckets.has(subject) || this.#buckets.size < subjectsMax ? subject : others
-    const bucket = this.#buckets.get(name) ?? fresh(nowMs)
+  constructor(bounds: FloodBounds = { ownEntries: 5, subjectsMax: 1024 }) {
+    this.#bounds = bounds
+  }
+
+  /** True where it gets an entry of its own; else it has been counted. */
+  own(subject: string, nowMs: number, about?: About): boolean {
+    const known = this.#buckets.get(subject)
+    const name = known !== undefined || this.#buckets.size < this.#bounds.subjectsMax ? subject : others
+    const bucket = known ?? this.#buckets.get(name) ?? this.#fresh(nowMs)
     this.#buckets.set(name, bucket)
     if (bucket.left > 0 && name !== others) {
       bucket.left -= 1
       return true
     }
-    if (bucket.count === 0) bucket.firstAtMs = nowMs
+    if (bucket.count === 0) {
+      bucket.firstAtMs = nowMs
+      bucket.about = name === others ? undefined : about
+    }
     bucket.count += 1
     bucket.lastAtMs = nowMs
     return false
   }
 
   /** The counts of windows that have ended; all of them where `end` says that the process stops. */
-  due(nowMs: number, end = false): readonly Counted[] {
-    const counted: Counted[] = []
+  due(nowMs: number, end = false): readonly Counted<About>[] {
+    const counted: Counted<About>[] = []
     for (const [subject, bucket] of this.#buckets) {
       if (!end && nowMs < bucket.windowEndsMs) continue
       if (bucket.count === 0) {
         this.#buckets.delete(subject)
         continue
       }
-      counted.push({ subject, count: bucket.count, firstAtMs: bucket.firstAtMs, lastAtMs: bucket.lastAtMs })
+      const { about, count, firstAtMs, lastAtMs } = bucket
+      counted.push({ subject, about, count, firstAtMs, lastAtMs })
       bucket.count = 0
       bucket.windowMs = Math.min(bucket.windowMs * 2, windowMaxMs)
       bucket.windowEndsMs = nowMs + bucket.windowMs
     }
     return counted
   }
-}
 
-function fresh(nowMs: number): Bucket {
-  return {
-    left: ownEntries,
-    count: 0,
-    firstAtMs: nowMs,
-    lastAtMs: nowMs,
-    windowEndsMs: nowMs + windowFirstMs,
-    windowMs: windowFirstMs,
+  #fresh(nowMs: number): Bucket<About> {
+    return {
+      left: this.#bounds.ownEntries,
+      about: undefined,
+      count: 0,
+      firstAtMs: nowMs,
+      lastAtMs: nowMs,
+      windowEndsMs: nowMs + windowFirstMs,
+      windowMs: windowFirstMs,
+    }
   }
 }

@@ -20,5 +20,6 @@ export {
 export { summarizeArguments, summaryLimits, type SummaryLimits } from './summary.ts'
 export { emptyRoot, Frontier, leafHash, nodeHash, rootOf } from './tree.ts'
 export { verifyChain, type ChainItem, type ChainProblem, type Expected, type VerifyResult } from './verify.ts'
-export { Flood, type Counted } from './flood.ts'
+export { Flood, type Counted, type FloodBounds } from './flood.ts'
 export type { LedgerRecord } from './record.ts'
+export { maskText, redactText, type Redacted } from './redaction/redact.ts'

@@ -1,5 +1,6 @@
 import type { Json } from '#core'
-import { isSecretName, isTokenCount, redacted } from './redact.ts'
+import { isSecretName, isTokenCount, redacted } from './redaction/names.ts'
+import { maskText } from './redaction/redact.ts'
 
 export interface SummaryLimits {
   readonly stringChars: number
@@ -11,8 +12,8 @@ export interface SummaryLimits {
 export const summaryLimits: SummaryLimits = { stringChars: 256, listItems: 20, members: 64, depth: 6 }
 
 /**
- * Arguments as the ledger keeps them (SPEC L2): secrets taken out by name, long things cut and marked with `…`. The
- * result is fit for canonicalJson whatever the caller sent: fractions become strings, broken text becomes U+FFFD.
+ * Arguments as the ledger keeps them (SPEC L2, L3): secrets taken out by name and by form, long things cut and marked with
+ * `…`. The result is fit for canonicalJson whatever the caller sent: fractions become strings, broken text becomes U+FFFD.
  */
 export function summarizeArguments(value: Json, limits: SummaryLimits = summaryLimits): Json {
   return summarize(value, limits, '', false, 0)
@@ -28,7 +29,7 @@ function summarize(value: Json, limits: SummaryLimits, name: string, secret: boo
       : summarizeObject(value, limits, name, secret, depth)
   }
   if (secret && value !== '' && !isTokenCount(name, value)) return redacted
-  if (typeof value === 'number') return Number.isSafeInteger(value) ? value : String(value)
+  if (typeof value === 'number') return Number.isSafeInteger(value) ? maskNumber(value) : String(value)
   return cut(value, limits.stringChars)
 }
 
@@ -61,9 +62,23 @@ function summarizeObject(
   return Object.fromEntries(kept)
 }
 
+// The shortest card number has 13 digits.
+const cardLeast = 1e12
+
+function maskNumber(value: number): Json {
+  if (value < cardLeast) return value
+  const text = String(value)
+  const masked = maskText(text)
+  return masked === text ? value : masked
+}
+
+// A secret that begins before the cut is seen whole, so that no part of it stays.
+const lookBehindCutChars = 512
+
 function cut(text: string, chars: number): string {
-  const whole = text.length <= chars
-  const clean = (whole ? text : text.slice(0, chars)).toWellFormed().replaceAll('\0', '\ufffd')
+  const masked = maskText(text.length > chars + lookBehindCutChars ? text.slice(0, chars + lookBehindCutChars) : text)
+  const whole = masked.length <= chars && text.length <= chars + lookBehindCutChars
+  const clean = (whole ? masked : masked.slice(0, chars)).toWellFormed().replaceAll('\0', '\ufffd')
   return whole ? clean : `${clean}… (${text.length} chars)`
 }
 

@@ -1,24 +1,38 @@
-import { publicId, uuidv7, type Clock, type Refusal } from '#core'
+import type { Caller, Clock, Refusal } from '#core'
+import { addressGroup } from '#gate'
 import type { WriterPort } from '#hub'
-import { encodeBody, Flood, type Counted, type LedgerRecord } from '#ledger'
+import { Flood, maskText, type Counted, type LedgerRecord } from '#ledger'
+import { countedRecord, type CountedEvents } from './counted-record.ts'
 
 const lookEveryMs = 1000
+const pathCharsMax = 200
 
-/** Refusals of callers that nobody knows: a few entries each, then counts, in the log `system` (SPEC L14). */
+type About = Pick<CountedEvents, 'kind' | 'outcome' | 'code' | 'method' | 'remote' | 'caller'>
+
+/**
+ * What could fill the ledger, written as a few entries each and then as counts (SPEC L14): refusals of callers that nobody knows,
+ * refusals of one known caller for one reason, and public reads. Addresses of IPv6 are counted by their /64.
+ */
 export class Floods {
   readonly #writer: WriterPort
   readonly #clock: Clock
-  readonly #lost: (counted: Counted, why: unknown) => void
-  readonly #flood = new Flood()
+  readonly #lost: (counted: Pick<Counted<About>, 'subject' | 'count'>, why: unknown) => void
+  readonly #strangers = new Flood<About>()
+  readonly #callers = new Flood<About>({ ownEntries: 50, subjectsMax: 4096 })
+  readonly #reads = new Flood<About>()
   readonly #timer: NodeJS.Timeout
   #unknownMethods = 0
 
   /** `lost` is told of counts that could not be written, for the log. */
-  constructor(writer: WriterPort, clock: Clock, lost: (counted: Counted, why: unknown) => void) {
+  constructor(
+    writer: WriterPort,
+    clock: Clock,
+    lost: (counted: Pick<Counted<About>, 'subject' | 'count'>, why: unknown) => void,
+  ) {
     this.#writer = writer
     this.#clock = clock
     this.#lost = lost
-    this.#timer = setInterval(() => void this.#write(this.#flood.due(clock.now())), lookEveryMs)
+    this.#timer = setInterval(() => void this.flush(), lookEveryMs)
     this.#timer.unref()
   }
 
@@ -27,73 +41,74 @@ export class Floods {
     return this.#unknownMethods
   }
 
+  /** A refusal of a caller that nobody knows. */
   async anonymous(remote: string, code: string, record: () => LedgerRecord): Promise<void> {
-    if (!this.#flood.own(`${code} ${remote}`, this.#clock.now())) return
+    const group = addressGroup(remote)
+    const about: About = { kind: 'denials.counted', outcome: 'deny', code, remote: group }
+    if (!this.#strangers.own(`${code} ${group}`, this.#clock.now(), about)) return
     await this.#writer.submit({ tenantId: undefined, record })
+  }
+
+  /** True where this refusal of a known caller gets an entry of its own; else it has been counted. */
+  ownDenial(caller: Caller, code: string, method: string, remote: string): boolean {
+    const about: About = { kind: 'denials.counted', outcome: 'deny', code, method, remote, caller }
+    return this.#callers.own(`${code} ${caller.tenant.id} ${caller.id}`, this.#clock.now(), about)
+  }
+
+  /** True where this public read gets an entry of its own; else it has been counted. */
+  ownRead(remote: string, method: string): boolean {
+    const group = addressGroup(remote)
+    const about: About = { kind: 'reads.counted', outcome: 'allow', method, remote: group }
+    return this.#reads.own(`${method} ${group}`, this.#clock.now(), about)
   }
 
   async unknownMethod(remote: string, path: string, refusal: Refusal): Promise<void> {
     this.#unknownMethods += 1
-    const sample = path.slice(0, 200).toWellFormed().replaceAll('\0', '')
+    const sample = maskText(path.slice(0, pathCharsMax).toWellFormed().replaceAll('\0', ''))
+    const nowMs = this.#clock.now()
     await this.anonymous(remote, refusal.code, () =>
-      this.#record(`${refusal.code} ${remote}`, { path: sample }, refusal.reason, 1),
+      countedRecord(
+        {
+          kind: 'denials.counted',
+          outcome: 'deny',
+          count: 1,
+          firstAtMs: nowMs,
+          lastAtMs: nowMs,
+          code: refusal.code,
+          remote,
+          reason: refusal.reason,
+          sample: { path: sample },
+        },
+        nowMs,
+      ),
     )
+  }
+
+  /** Writes the counts of windows that have ended; all of them where `end` says that the process stops. */
+  async flush(end = false): Promise<void> {
+    const nowMs = this.#clock.now()
+    const due = [this.#strangers, this.#callers, this.#reads].flatMap((flood) => flood.due(nowMs, end))
+    await Promise.all(due.map((one) => this.#write(one, nowMs)))
   }
 
   /** Writes what was counted and not yet written. */
   async close(): Promise<void> {
     clearInterval(this.#timer)
-    await this.#write(this.#flood.due(this.#clock.now(), true))
+    await this.flush(true)
   }
 
-  async #write(counted: readonly Counted[]): Promise<void> {
-    await Promise.all(
-      counted.map(async (one) => {
-        const { subject, count, firstAtMs, lastAtMs } = one
-        const args = { count, first: new Date(firstAtMs).toISOString(), last: new Date(lastAtMs).toISOString() }
-        const record = this.#record(subject, args, `${count} refusals counted together`, count)
-        try {
-          const written = await this.#writer.submit({ tenantId: undefined, record: () => record })
-          if (written.refused) this.#lost(one, written.reason)
-        } catch (error) {
-          this.#lost(one, error)
-        }
-      }),
-    )
-  }
-
-  #record(
-    subject: string,
-    args: Readonly<Record<string, string | number>>,
-    reason: string,
-    count: number,
-  ): LedgerRecord {
-    const [code = subject, remote] = subject.split(' ')
-    const nowMs = this.#clock.now()
-    const body = encodeBody({
-      access: 'system',
-      args: { ...args, count },
-      at: new Date(nowMs).toISOString(),
-      bypass: false,
-      code,
-      elapsedUs: 0,
-      id: publicId('ent', uuidv7(nowMs)),
-      kind: 'denials.counted',
-      method: '(any)',
-      outcome: 'deny',
-      reason,
-      remote,
-    })
-    return {
-      log: 'system',
-      tenantId: undefined,
-      caller: undefined,
-      actor: undefined,
-      action: 'denials.counted',
-      outcome: 'deny',
-      code,
-      requestId: undefined,
-      body,
+  async #write(counted: Counted<About>, nowMs: number): Promise<void> {
+    const { about, count, firstAtMs, lastAtMs } = counted
+    const { kind, outcome, ...sample } = about ?? manySubjects
+    const reason = `${count} ${kind === 'reads.counted' ? 'reads' : 'refusals'} counted together`
+    const record = countedRecord({ ...sample, kind, outcome, count, firstAtMs, lastAtMs, reason }, nowMs)
+    try {
+      const written = await this.#writer.submit({ tenantId: record.tenantId, record: () => record })
+      if (written.refused) this.#lost(counted, written.reason)
+    } catch (error) {
+      this.#lost(counted, error)
     }
   }
 }
+
+const manySubjects: About = { kind: 'denials.counted', outcome: 'deny', code: 'others' }

@@ -1,27 +1,50 @@
 import type { Logger } from 'pino'
 import { Connection, type ConnectionSettings } from '#store'
 
-const everyMs = 60_000
+const purgeEveryMs = 60_000
+const foldEveryMs = 2000
 const purgeAtMost = 10_000
 
-/** Removes idempotency rows that are older than their 24 hours: each minute, in steps that hold no lock for long. */
+/**
+ * Removes idempotency rows that are older than their 24 hours, in steps that hold no lock for long, and folds what batches have
+ * added to workflows into their totals. Every replica tries; the database lets one at a time.
+ */
 export class Housekeeping {
   readonly #connection: Connection
-  readonly #timer: NodeJS.Timeout
+  readonly #log: Logger
+  readonly #timers: readonly NodeJS.Timeout[]
 
   constructor(settings: ConnectionSettings, log: Logger) {
     this.#connection = new Connection(settings, 'housekeeping')
-    this.#timer = setInterval(() => {
-      this.#purge().catch((error: unknown) =>
-        log.warn({ event: 'housekeeping.failed', err: error }, 'old idempotency rows stay for now'),
-      )
-    }, everyMs)
-    this.#timer.unref()
+    this.#log = log
+    this.#timers = [this.#every(purgeEveryMs, () => this.#purge()), this.#every(foldEveryMs, () => this.#fold())]
   }
 
   close(): void {
-    clearInterval(this.#timer)
+    for (const timer of this.#timers) clearInterval(timer)
     this.#connection.discard()
+  }
+
+  #every(ms: number, work: () => Promise<void>): NodeJS.Timeout {
+    let busy = false
+    const timer = setInterval(() => {
+      if (busy) return
+      busy = true
+      work()
+        .catch((error: unknown) =>
+          this.#log.warn({ event: 'housekeeping.failed', err: error }, 'housekeeping waits for its next turn'),
+        )
+        .finally(() => {
+          busy = false
+        })
+    }, ms)
+    timer.unref()
+    return timer
+  }
+
+  async #fold(): Promise<void> {
+    const client = await this.#connection.client()
+    await client.query({ name: 'totals.fold', text: 'select portcullis.fold_workflow_deltas()' })
   }
 
   async #purge(): Promise<void> {

@@ -13,6 +13,7 @@ import {
   writerDefaults,
   type ConnectionSettings,
 } from '#store'
+import { BestEffort } from './best-effort.ts'
 import { openSession } from './console-sessions.ts'
 import { Floods } from './floods.ts'
 import { listenGrpc } from './grpc/server.ts'
@@ -49,6 +50,9 @@ export async function startInstance(config: Config, connection: ConnectionSettin
   const floods = new Floods(writer, clock, ({ subject, count }, why) =>
     log.error({ event: 'ledger.counts_lost', subject, count, err: why }, 'counted refusals could not be written'),
   )
+  const bestEffort = new BestEffort(writer, clock, (lost) =>
+    log.error({ event: 'ledger.entries_lost', lost }, 'entries of best effort are lost: the store does not take them'),
+  )
   const housekeeping = new Housekeeping(connection, log)
   const { rate } = config.limits
   const [failures, addresses, calls] = [new Gcra(rate.failures), new Gcra(rate.address), new Gcra(rate.key)]
@@ -68,6 +72,7 @@ export async function startInstance(config: Config, connection: ConnectionSettin
     writer,
     reader,
     floods,
+    bestEffort,
     clock,
     fault: (error, call) =>
       log.error(
@@ -81,6 +86,7 @@ export async function startInstance(config: Config, connection: ConnectionSettin
     draining = true
     await Promise.all(stops.map((one) => one()))
     housekeeping.close()
+    await bestEffort.close()
     await floods.close()
     await writer.close()
     await Promise.all([keys.close(), reader.close(), sessions.close()])

@@ -1,5 +1,7 @@
 import { pino, type Logger } from 'pino'
 import type { Config } from '#config'
+import { maskText } from '#ledger'
+import { auditText, isAuditLine } from './telemetry/audit-line.ts'
 
 /** The log of the process, on stderr: stdout belongs to the command. */
 export function makeLog({ level, format }: Config['log']): Logger {
@@ -11,9 +13,9 @@ export function makeLog({ level, format }: Config['log']): Logger {
       censor: '[redacted]',
     },
   }
-  return format === 'json'
-    ? pino(options, process.stderr)
-    : pino(options, { write: (line) => void process.stderr.write(toText(line)) })
+  const toForm = format === 'json' ? (line: string): string => line : toText
+  // Masked by form as the ledger is (SPEC L3); a masked line of JSON is one still.
+  return pino(options, { write: (line: string) => void process.stderr.write(toForm(maskText(line))) })
 }
 
 const names = new Map([
@@ -36,5 +38,6 @@ function toText(line: string): string {
   const fields = Object.entries(rest).map(
     ([name, value]) => `${name}=${typeof value === 'string' && plain.test(value) ? value : JSON.stringify(value)}`,
   )
-  return `${[new Date(time).toISOString(), (names.get(level) ?? String(level)).padEnd(5), msg, ...fields].join(' ')}\n`
+  const told = isAuditLine(rest) ? [auditText(rest)] : [msg, ...fields]
+  return `${[new Date(time).toISOString(), (names.get(level) ?? String(level)).padEnd(5), ...told].join(' ')}\n`
 }

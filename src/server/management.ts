@@ -15,10 +15,19 @@ interface ManagementParts {
   readonly proxies: TrustedProxies
   /** Undefined while ready; else why not, without anything private. */
   readonly notReady: () => Promise<string | undefined>
+  /** The metrics in the text format of Prometheus; no page where they are off. */
+  readonly metrics?: (() => Promise<string>) | undefined
 }
 
-/** `/healthz`: the process lives. `/readyz`: it can decide and record. Neither writes a ledger entry (SPEC G23). */
-export async function listenManagement({ config, log, proxies, notReady }: ManagementParts): Promise<HttpListener> {
+/** `/healthz`: the process lives. `/readyz`: it can decide and record. `/metrics`: what it counted. None writes a ledger entry
+ * (SPEC G23). */
+export async function listenManagement({
+  config,
+  log,
+  proxies,
+  notReady,
+  metrics,
+}: ManagementParts): Promise<HttpListener> {
   const { host, port } = parseAddress(config.listen.management)
   const app = makeApp(config, log, proxies)
   securityHeaders(app)
@@ -32,6 +41,11 @@ export async function listenManagement({ config, log, proxies, notReady }: Manag
     if (reason !== undefined) void reply.code(503)
     return reason === undefined ? { status: 'ready' } : { status: 'not_ready', reason }
   })
+  if (metrics !== undefined) {
+    app.get('/metrics', async (_request, reply) =>
+      reply.type('text/plain; version=0.0.4; charset=utf-8').send(await metrics()),
+    )
+  }
   const bound = new URL(await app.listen({ host, port }))
   return {
     address: `${host.includes(':') ? `[${host}]` : host}:${bound.port === '' ? String(port) : bound.port}`,

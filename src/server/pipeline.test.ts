@@ -26,6 +26,7 @@ import {
 import { Gcra, type Call, type GatePorts, type KeyRecord } from '#gate'
 import type { ReaderPort, WriterMember, WriterPort, WriteResult } from '#hub'
 import type { LedgerRecord } from '#ledger'
+import { BestEffort } from './best-effort.ts'
 import { Floods } from './floods.ts'
 import { Pipeline, type Admission, type PipelineParts } from './pipeline.ts'
 
@@ -93,6 +94,7 @@ function pipelineWith(
     writer,
     reader: { ...unreachable, ...parts.reader },
     floods,
+    bestEffort: new BestEffort(writer, clock, () => undefined),
     clock,
     fault: (error) => faults.push(error),
   }
@@ -179,7 +181,7 @@ describe('faults', () => {
       code: 'input.malformed',
     })
     expect(await pipeline.admit(callOf(startRun, 'nonsense'))).toMatchObject({ code: 'auth.credential_invalid' })
-    expect(await pipeline.refuseUnknown('192.0.2.1', '/a')).toMatchObject({ code: 'method.unknown' })
+    expect(await pipeline.refuseUnknown('192.0.2.1', '/a', 'req_unknown1')).toMatchObject({ code: 'method.unknown' })
     expect(faults).toEqual([boom, boom, boom])
   })
 

@@ -1,13 +1,46 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { fromBinary, type Message } from '@bufbuild/protobuf'
-import { isRefusal, refuse, type Caller, type Clock, type Refusal } from '#core'
-import { decide, type Allowed, type Call, type GatePorts } from '#gate'
-import { bare, handlers, type Effect, type ReaderPort, type RecordedOutcome, type Summary, type WriterPort } from '#hub'
+import {
+  isRefusal,
+  noServices,
+  refuse,
+  type Caller,
+  type Clock,
+  type Refusal,
+  type RefusalCode,
+  type ServiceActions,
+} from '#core'
+import {
+  addressCharge,
+  chargeHere,
+  decide,
+  limited,
+  settle,
+  type Allowed,
+  type Call,
+  type Charge,
+  type Charged,
+  type Decision,
+  type GatePorts,
+} from '#gate'
+import {
+  bare,
+  denyAll,
+  handlers,
+  type Decider,
+  type Work,
+  type ReaderPort,
+  type RecordedOutcome,
+  type Summary,
+  type WriterPort,
+} from '#hub'
 import type { LedgerRecord } from '#ledger'
+import type { BestEffort } from './best-effort.ts'
 import type { Floods } from './floods.ts'
 import { idempotencyOf } from './idempotency.ts'
 import { recordOf } from './record.ts'
 import { answerPublic } from './public-reads.ts'
+import { toldOf, type Decided } from './telemetry/decided.ts'
 
 const lateLookMs = 1000
 
@@ -17,9 +50,19 @@ export interface PipelineParts {
   readonly writer: WriterPort
   readonly reader: ReaderPort
   readonly floods: Floods
+  readonly bestEffort: Pick<BestEffort, 'offer'>
   readonly clock: Clock
+  /** Keeps the buckets of the gate where several replicas share them (SPEC G7); undefined where it must be refused. */
+  readonly sharedRates?: { take(charges: readonly Charge[]): Promise<Charged | undefined> } | undefined
+  /** For services that ask; nobody is let in without one. */
+  readonly decider?: Decider
+  readonly services?: ServiceActions
   /** A fault, for the log: the caller gets the request id and nothing else (SPEC G19). */
   readonly fault: (error: unknown, call?: Call) => void
+  /** Told of the outcome of every decision, once (SPEC J3, O4). Never throws and never waits. */
+  readonly told?: (decided: Decided) => void
+  /** Told how long the gate took for a call. */
+  readonly gated?: (elapsedMs: number) => void
 }
 
 /** A call that the gate has let in; its body has not been read yet. */
@@ -60,12 +103,43 @@ export class Pipeline {
     try {
       if (!credentials.fresh() && call.method.access !== 'public_read') return this.#admitLate(call, arrivedAt)
       const decision = decide(call, gate)
+      this.#parts.gated?.(clock.monotonic() - arrivedAt)
+      if (decision.charges !== undefined) return this.#admitShared(call, decision, decision.charges, arrivedAt)
       if (!decision.refused) return { call, decision, arrivedAt }
       return this.#refuse({ call, arrivedAt, caller: decision.caller }, decision.refusal)
     } catch (error) {
       this.#parts.fault(error, call)
-      return Promise.resolve(refuse('server.internal', 'fault'))
+      const refusal = refuse('server.internal', 'fault')
+      this.#tell({ call, arrivedAt, caller: undefined }, refusal.code, 'error')
+      return Promise.resolve(refusal)
     }
+  }
+
+  /** The decision holds once the shared buckets have said so. */
+  async #admitShared(
+    call: Call,
+    decided: Decision,
+    charges: readonly Charge[],
+    arrivedAt: number,
+  ): Promise<Admission | Refusal> {
+    try {
+      const decision = await this.#settled(decided, charges)
+      if (!decision.refused) return { call, decision, arrivedAt }
+      return await this.#refuse({ call, arrivedAt, caller: decision.caller }, decision.refusal)
+    } catch (error) {
+      this.#parts.fault(error, call)
+      const refusal = refuse('server.internal', 'fault')
+      this.#tell({ call, arrivedAt, caller: undefined }, refusal.code, 'error')
+      return refusal
+    }
+  }
+
+  async #settled(decision: Decision, charges: readonly Charge[]): Promise<Decision> {
+    const { gate, sharedRates } = this.#parts
+    const charged = sharedRates === undefined ? chargeHere(charges, gate) : await sharedRates.take(charges)
+    if (charged !== undefined) return settle(decision, charges, charged)
+    const refusal = refuse('store.unavailable', 'the shared rate limits are away', { retryAfterSeconds: 1 })
+    return { refused: true, refusal, caller: decision.caller }
   }
 
   /** One look at the credentials before the refusal: after a stall of this process their state is late, not wrong. */
@@ -77,14 +151,17 @@ export class Pipeline {
       await Promise.race([credentials.refresh(), late]).catch(() => undefined)
       over.abort()
       late.catch(() => undefined)
-      const decision = decide(call, gate)
+      const decided = decide(call, gate)
+      const decision = decided.charges === undefined ? decided : await this.#settled(decided, decided.charges)
       if (!decision.refused) return { call, decision, arrivedAt }
       const recorded = this.#refuse({ call, arrivedAt, caller: decision.caller }, decision.refusal)
       // While the store is away nothing can be written down: the caller hears of it now and not after the writer gave up.
       return decision.refusal.code === 'store.unavailable' ? decision.refusal : await recorded
     } catch (error) {
       this.#parts.fault(error, call)
-      return refuse('server.internal', 'fault')
+      const refusal = refuse('server.internal', 'fault')
+      this.#tell({ call, arrivedAt, caller: undefined }, refusal.code, 'error')
+      return refusal
     }
   }
 
@@ -95,14 +172,17 @@ export class Pipeline {
 
   /** Refuses an admitted call for what its body turned out to be: too large, malformed. Never rejects. */
   async reject(admission: Admission, refusal: Refusal): Promise<Refusal> {
-    if (admission.call.method.unrecorded) return refusal
-    return this.#refuse({ ...admission, caller: admission.decision.caller }, refusal)
+    const denied = { ...admission, caller: admission.decision.caller }
+    if (!admission.call.method.unrecorded) return this.#refuse(denied, refusal)
+    this.#tell(denied, refusal.code, 'deny')
+    return refusal
   }
 
   /** Records a refusal that came before the credential was looked at; a flood of them is counted. Never rejects. */
   async noteUnread(call: Call, refusal: Refusal): Promise<void> {
-    if (call.method.unrecorded) return
-    await this.#deny({ call, arrivedAt: this.#parts.clock.monotonic(), caller: undefined }, refusal)
+    const denied = { call, arrivedAt: this.#parts.clock.monotonic(), caller: undefined }
+    if (call.method.unrecorded) this.#tell(denied, refusal.code, 'deny')
+    else await this.#deny(denied, refusal)
   }
 
   /** Decodes protobuf bytes and performs the call. */
@@ -121,24 +201,32 @@ export class Pipeline {
 
   /** Never rejects: a fault becomes server.internal with everything private in the log. */
   async perform(admission: Admission, message: Message, idempotencyKey: string | undefined): Promise<Reply | Refusal> {
+    const whose = { ...admission, caller: admission.decision.caller }
     try {
-      return await this.#perform(admission, message, idempotencyKey)
+      const reply = await this.#perform(admission, message, idempotencyKey)
+      this.#tell(whose, reply.refused ? reply.code : undefined)
+      return reply
     } catch (error) {
       this.#parts.fault(error, admission.call)
       const refusal = refuse('server.internal', 'fault')
-      if (admission.call.method.unrecorded) return refusal
-      return this.#refuse({ ...admission, caller: admission.decision.caller }, refusal, 'error')
+      if (!admission.call.method.unrecorded) return this.#refuse(whose, refusal, 'error')
+      this.#tell(whose, refusal.code, 'error')
+      return refusal
     }
   }
 
   /** A method that the contract does not have: limited per address, counted, aggregated (SPEC G2). Never rejects. */
-  async refuseUnknown(remote: string, path: string): Promise<Refusal> {
+  async refuseUnknown(remote: string, path: string, requestId: string): Promise<Refusal> {
     const { clock, floods, gate } = this.#parts
-    const waitMs = gate.addresses.take(remote, clock.monotonic())
+    const arrivedAt = clock.monotonic()
+    const charges = [addressCharge({ remote }, gate)]
+    // What needs no credential is counted here while the shared buckets are away.
+    const charged = (await this.#parts.sharedRates?.take(charges)) ?? chargeHere(charges, gate)
     const refusal =
-      waitMs === 0
+      charged.limited === undefined
         ? refuse('method.unknown', 'method not in the contract')
-        : refuse('rate.limited', 'address bucket empty', { retryAfterSeconds: Math.ceil(waitMs / 1000) })
+        : limited('addresses', charged.limited.rate, charged.waitMs)
+    this.#tell({ call: { method: undefined, remote, requestId }, arrivedAt, caller: undefined }, refusal.code, 'deny')
     try {
       await floods.unknownMethod(remote, path, refusal)
     } catch (error) {
@@ -151,18 +239,30 @@ export class Pipeline {
     const { call, decision, arrivedAt } = admission
     const { reader, clock } = this.#parts
     const { caller } = decision
-    if (caller === undefined) return answerPublic(call.method, reader)
+    if (caller === undefined) return this.#readPublic(admission)
     const handler = handlers.get(call.method.path)
     if (handler === undefined) throw new Error(`no handler for ${call.method.path}`)
-    const args = (): Summary => handler.summary(message)
+    let reply: Message | undefined
+    const args = (): Summary => ({
+      ...handler.summary(message),
+      ...(reply === undefined ? {} : handler.told?.(reply, message)),
+    })
     const record = (outcome: RecordedOutcome): LedgerRecord =>
       recordOf({ call, caller, args, arrivedAt, clock }, outcome)
 
     const idempotency = idempotencyOf(call, caller, message, idempotencyKey)
-    if (isRefusal(idempotency)) return this.#submitDeny(caller, record, idempotency)
-    const acted = handler.act(message, { caller, ownOnly: decision.ownOnly, reader, clock })
-    if (acted instanceof Promise) return this.#read(caller, record, acted)
-    if (isRefusal(acted)) return this.#submitDeny(caller, record, acted)
+    if (isRefusal(idempotency)) return this.#submitDeny(call, caller, record, idempotency)
+    const { decider = denyAll, services = noServices } = this.#parts
+    const acted = handler.act(message, { caller, ownOnly: decision.ownOnly, reader, clock, decider, services })
+    if (acted instanceof Promise && handler.told !== undefined) {
+      const telling = acted.then((found) => {
+        if (!isRefusal(found)) reply = found
+        return found
+      })
+      return this.#read(caller, record, telling)
+    }
+    if (acted instanceof Promise) return this.#read(call, caller, record, acted)
+    if (isRefusal(acted)) return this.#submitDeny(call, caller, record, acted)
     return this.#write(admission, caller, record, acted, idempotency)
   }
 
@@ -170,7 +270,7 @@ export class Pipeline {
     { call }: Admission,
     caller: Caller,
     record: Recorder,
-    effect: Effect,
+    effect: Work,
     idempotency: Exclude<ReturnType<typeof idempotencyOf>, Refusal>,
   ): Promise<Reply | Refusal> {
     const result = await this.#parts.writer.submit({
@@ -190,29 +290,57 @@ export class Pipeline {
     return { refused: false, message: result.reply, bytes: result.bytes, replayed: result.replayed }
   }
 
-  /** A read is answered once its entry is committed: no entry, no answer (SPEC L7, `required`). */
-  async #read(caller: Caller, record: Recorder, reading: Promise<Message | Refusal>): Promise<Reply | Refusal> {
+  /** A read of nobody in particular: answered at once; a few entries for each address, then counts (SPEC L7, L14). */
+  async #readPublic({ call, arrivedAt }: Admission): Promise<Reply> {
+    const { bestEffort, clock, floods, reader } = this.#parts
+    const reply = await answerPublic(call.method, reader)
+    if (!call.method.unrecorded && floods.ownRead(call.remote, call.method.path)) {
+      const recorded = { call, caller: undefined, args: () => ({}), arrivedAt, clock }
+      bestEffort.offer(recordOf(recorded, { outcome: 'allow' }))
+    }
+    return reply
+  }
+
+  /**
+   * A read is answered once its entry is committed: no entry, no answer (SPEC L7, `required`). One of best effort is answered at
+   * once; its refusals are not different from others.
+   */
+  async #read(
+    call: Call,
+    caller: Caller,
+    record: Recorder,
+    reading: Promise<Message | Refusal>,
+  ): Promise<Reply | Refusal> {
     const tenantId = bare(caller.tenant.id)
     let found: Message | Refusal
     try {
       found = await reading
     } catch (error) {
       const reason = error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error)
-      return this.#submitDeny(caller, record, refuse('store.unavailable', reason, { retryAfterSeconds: 1 }), 'error')
+      const refusal = refuse('store.unavailable', reason, { retryAfterSeconds: 1 })
+      return this.#submitDeny(call, caller, record, refusal, 'error')
     }
-    if (isRefusal(found)) return this.#submitDeny(caller, record, found)
+    if (isRefusal(found)) return this.#submitDeny(call, caller, record, found)
+    if (call.method.bestEffort) {
+      this.#parts.bestEffort.offer(record({ outcome: 'allow' }))
+      return { refused: false, message: found, replayed: false }
+    }
     const recorded = await this.#parts.writer.submit({ tenantId, record })
     if (recorded.refused) return recorded
     return { refused: false, message: found, replayed: false }
   }
 
   async #submitDeny(
+    call: Call,
     caller: Caller,
     record: Recorder,
     refusal: Refusal,
     outcome: 'deny' | 'error' = 'deny',
   ): Promise<Refusal> {
     const entry = () => record({ outcome, code: refusal.code, reason: refusal.reason })
+    const { code } = refusal
+    const own = outcome === 'error' || this.#parts.floods.ownDenial(caller, code, call.method.path, call.remote)
+    if (!own) return refusal
     // A deny stays a deny, whether or not it could be written down.
     await this.#parts.writer.submit({ tenantId: bare(caller.tenant.id), record: entry })
     return refusal
@@ -224,16 +352,29 @@ export class Pipeline {
     outcome: 'deny' | 'error' = 'deny',
   ): Promise<void> {
     const { clock, floods, writer } = this.#parts
+    this.#tell({ call, arrivedAt, caller }, refusal.code, outcome)
     const told = { outcome, code: refusal.code, reason: refusal.reason }
     const record = () => recordOf({ call, caller, args: () => ({}), arrivedAt, clock }, told)
     try {
       if (caller === undefined) await floods.anonymous(call.remote, refusal.code, record)
-      else await writer.submit({ tenantId: bare(caller.tenant.id), record })
+      else if (outcome === 'error' || floods.ownDenial(caller, refusal.code, call.method.path, call.remote))
+        await writer.submit({ tenantId: bare(caller.tenant.id), record })
     } catch (error) {
       // A deny stays a deny, whether or not it could be written down.
       this.#parts.fault(error, call)
     }
   }
+
+  #tell({ call, arrivedAt, caller }: Told, code: RefusalCode | undefined, outcome?: Decided['outcome']): void {
+    const { clock, told } = this.#parts
+    if (told !== undefined) told(toldOf(call, caller, clock.monotonic() - arrivedAt, code, outcome))
+  }
+}
+
+interface Told {
+  readonly call: Parameters<typeof toldOf>[0]
+  readonly arrivedAt: number
+  readonly caller: Caller | undefined
 }
 
 interface Denied {

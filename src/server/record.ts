@@ -1,7 +1,7 @@
 import { publicId, uuidv7, type Caller, type Clock } from '#core'
 import type { Call } from '#gate'
 import { bare, type RecordedOutcome, type Summary } from '#hub'
-import { encodeBody, summarizeArguments, type LedgerRecord } from '#ledger'
+import { encodeBody, maskText, summarizeArguments, type LedgerRecord } from '#ledger'
 
 interface Recorded {
   readonly call: Call
@@ -31,7 +31,7 @@ export function recordOf({ call, caller, args, arrivedAt, clock }: Recorded, out
     kind: 'decision',
     method: call.method.path,
     outcome: outcome.outcome,
-    reason: refused ? outcome.reason : undefined,
+    reason: refused ? maskText(outcome.reason) : undefined,
     remote: call.remote,
     requestId: call.requestId,
     scopes: caller === undefined ? undefined : sortedScopes(caller.scopes),

@@ -1,13 +1,12 @@
 import { resolve } from 'node:path'
 import { Client } from 'pg'
-import { formatProblems, loadConfig, type Config } from '#config'
+import type { Config, LoadInput } from '#config'
 import { migrate, pendingMigrations } from '#store'
 import { ensureFirstAdmin, recoverFirstAdmin } from './bootstrap.ts'
 import { settingsForUrl } from './connection-settings.ts'
-import { startInstance } from './instance.ts'
 import { makeLog } from './log.ts'
 import { StartError } from './start-error.ts'
-import { runEmbedded, toRecovered, type Recovered, type Running } from './up.ts'
+import { mustLoad, runEmbedded, startServing, toRecovered, type Recovered, type Running } from './up.ts'
 import { watchConfig } from './watch-config.ts'
 
 interface FromFile {
@@ -16,31 +15,32 @@ interface FromFile {
 }
 
 /** The production start (SPEC M4): refuses unsafe settings and an unfit database, and changes neither. */
-export async function serve(options: FromFile): Promise<Running> {
+export async function serve({ workers = 1, ...options }: FromFile & { readonly workers?: number }): Promise<Running> {
+  const input: LoadInput = { file: options.configFile, env: options.env, mode: 'serve' }
   const config = load(options)
   const { url, embedded } = config.database
-  if (embedded !== undefined) return runEmbedded(config, resolve(embedded.dir))
+  if (embedded !== undefined) return runEmbedded(input, () => resolve(embedded.dir), workers)
   if (url === undefined) throw new StartError('no database is configured', ['set database.url or database.urlFile'])
   const log = makeLog(config.log)
-  const instance = await startInstance(config, settingsForUrl(url, config.database), log)
-  log.info(
-    { event: 'server.ready', grpc: instance.grpc, http: instance.http, management: instance.management },
-    'ready',
-  )
-  const watch = watchConfig({
-    file: options.configFile,
-    env: options.env,
-    config,
-    log,
-    apply: (change) => instance.apply(change),
-  })
-  const { grpc, http, management } = instance
+  const connection = settingsForUrl(url, config.database)
+  const serving = await startServing({ config, load: input, connection, log, workers })
+  // Workers take over edits when they are started again; one process does at once.
+  const watch =
+    workers === 1
+      ? watchConfig({
+          file: options.configFile,
+          env: options.env,
+          config,
+          log,
+          apply: (change) => serving.apply(change),
+        })
+      : undefined
   return {
-    ready: { event: 'ready', grpc, http, management, public: null, adminKey: null, consoleUrl: null },
+    ready: serving.ready,
     notes: [],
     stop: () => {
-      watch.stop()
-      return instance.stop()
+      watch?.stop()
+      return serving.stop()
     },
   }
 }
@@ -99,8 +99,5 @@ async function connectOwner(config: Config): Promise<Client> {
 }
 
 function load({ configFile, env }: FromFile): Config {
-  const loaded = loadConfig({ file: configFile, env, mode: 'serve' })
-  if (!loaded.ok) throw new StartError(`the settings are not usable:\n${formatProblems(loaded.problems)}`)
-  if (loaded.warnings.length > 0) process.stderr.write(`${formatProblems(loaded.warnings)}\n`)
-  return loaded.config
+  return mustLoad({ file: configFile, env, mode: 'serve' })
 }

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { Client } from 'pg'
 import type { Logger } from 'pino'
-import { formatProblems, loadConfig, type Config } from '#config'
+import { formatProblems, loadConfig, type Config, type LoadInput } from '#config'
 import { migrate, type ConnectionSettings } from '#store'
 import { ensureFirstAdmin, recoverFirstAdmin, type AdminAccess } from './bootstrap.ts'
 import { settingsForRole } from './connection-settings.ts'
@@ -19,6 +19,7 @@ import { ensureKeyFiles } from './key-files.ts'
 import { makeLog } from './log.ts'
 import { passwordsFile, provision } from './provision.ts'
 import { StartError } from './start-error.ts'
+import { startWorkers } from './workers.ts'
 
 export interface Ready {
   readonly event: 'ready'
@@ -47,48 +48,60 @@ export interface Recovered {
 type Environment = Readonly<Record<string, string | undefined>>
 
 /** All in one on loopback, with a PostgreSQL of its own (SPEC M1). */
-export async function up({ dir, env }: { readonly dir: string; readonly env: Environment }): Promise<Running> {
+export async function up({ dir, env, workers = 1 }: UpOptions): Promise<Running> {
   const overrides =
     env['PORTCULLIS__LOG__LEVEL'] === undefined
       ? { log: { level: 'warn' as const, format: 'text' as const } }
       : { log: { format: 'text' as const } }
-  const loaded = loadConfig({ env, overrides, mode: 'up' })
+  return runEmbedded({ env, overrides, mode: 'up' }, () => resolve(dir), workers)
+}
+
+export interface UpOptions {
+  readonly dir: string
+  readonly env: Environment
+  /** Serving processes; each keeps its share of the rate buckets that are in memory. */
+  readonly workers?: number
+}
+
+/** Settings, or all that is wrong with them. */
+export function mustLoad(load: LoadInput): Config {
+  const loaded = loadConfig(load)
   if (!loaded.ok) throw new StartError(`the settings are not usable:\n${formatProblems(loaded.problems)}`)
-  return runEmbedded(loaded.config, resolve(dir))
+  if (loaded.warnings.length > 0) process.stderr.write(`${formatProblems(loaded.warnings)}\n`)
+  return loaded.config
 }
 
 /** Serves from an embedded PostgreSQL under a folder. */
-export async function runEmbedded(config: Config, dir: string): Promise<Running> {
+export async function runEmbedded(
+  load: LoadInput,
+  dirOf: (config: Config) => string,
+  workers: number,
+): Promise<Running> {
+  const config = mustLoad(load)
+  const dir = dirOf(config)
   const log = makeLog(config.log)
   const store = await openEmbedded(dir, config, log)
   try {
-    const instance = await startInstance(config, store.app, log)
+    const serving = await startServing({ config, load, connection: store.app, log, workers })
     const startAgain = async (): Promise<void> => {
       const { port } = await openPostgres(dir, log)
       // Connections read it when they connect; it changes only where another program took the old one.
       store.app.client.port = port
+      serving.moved(store.app)
     }
     const watch = keepRunning(store.postgres, startAgain, log)
-    log.info(
-      { event: 'server.ready', grpc: instance.grpc, http: instance.http, management: instance.management },
-      'ready',
-    )
     return {
       ready: {
-        event: 'ready',
-        grpc: instance.grpc,
-        http: instance.http,
-        management: instance.management,
-        public: null,
+        ...serving.ready,
         adminKey: store.admin?.key.reveal() ?? null,
-        consoleUrl: store.admin === undefined ? null : `http://${instance.http}${signInPath(store.admin)}`,
+        consoleUrl: store.admin === undefined ? null : `http://${serving.ready.http}${signInPath(store.admin)}`,
       },
       notes:
         store.postgres.movedTo === undefined
           ? []
           : [`running as root: the database lives in ${store.postgres.movedTo}, where its own user can reach it`],
       stop: async () => {
-        await instance.stop()
+        await serving.stop()
         await watch.stop()
         await store.postgres.stop()
       },
@@ -96,6 +109,38 @@ export async function runEmbedded(config: Config, dir: string): Promise<Running>
   } catch (error) {
     await leave(store.postgres)
     throw error
+  }
+}
+
+interface Served {
+  readonly config: Config
+  readonly load: LoadInput
+  readonly connection: ConnectionSettings
+  readonly log: Logger
+  readonly workers: number
+}
+
+interface Serving {
+  readonly ready: Ready
+  moved(connection: ConnectionSettings): void
+  apply(change: Partial<Config>): void
+  stop(): Promise<void>
+}
+
+/** In this process, or in several workers behind the same addresses. */
+export async function startServing({ config, load, connection, log, workers }: Served): Promise<Serving> {
+  const alone = workers === 1 ? await startInstance(config, connection, log) : undefined
+  const several = alone === undefined ? await startWorkers({ count: workers, load, connection, log }) : undefined
+  const { grpc, http, management } = alone ?? several ?? { grpc: '', http: '', management: '' }
+  log.info({ event: 'server.ready', grpc, http, management, workers }, 'ready')
+  return {
+    ready: { event: 'ready', grpc, http, management, public: null, adminKey: null, consoleUrl: null },
+    moved: (next) => several?.moved(next),
+    apply: (change) => alone?.apply(change),
+    stop: async () => {
+      await alone?.stop()
+      await several?.stop()
+    },
   }
 }
 

@@ -1,5 +1,5 @@
 import type { LedgerRecord } from '#ledger'
-import type { Idempotency, OperationName, WriterMember } from '#hub'
+import { partsOf, type Idempotency, type OperationName, type WriterMember } from '#hub'
 import type { Statement } from './connection.ts'
 import { operations } from './operations/index.ts'
 import { byteaText } from './operations/statement.ts'
@@ -57,18 +57,16 @@ export function effectStatements(group: TenantGroup): readonly Statement[] {
   const byOperation = new Map<OperationName, { key: string; row: string }[]>()
   for (const [at, { effect, idempotency }] of group.members.entries()) {
     if (effect === undefined) continue
-    if (effect.runId !== undefined) runIds.add(effect.runId)
-    let row = `{"n":${group.indexes[at] ?? -1},`
-    if (idempotency !== undefined) {
-      const claim = claimOf(idempotency)
-      claims.push(`{${claim}}`)
-      row += `${claim},`
+    const claim = idempotency === undefined ? '' : `${claimOf(idempotency)},`
+    if (idempotency !== undefined) claims.push(`{${claim.slice(0, -1)}}`)
+    for (const [part, { args, key, operation, runId }] of partsOf(effect).entries()) {
+      if (runId !== undefined) runIds.add(runId)
+      // Pasted rather than copied into one object first: this runs once a call.
+      const row = `{"n":${group.indexes[at] ?? -1},"p":${part},${claim}${JSON.stringify(args).slice(1)}`
+      const known = byOperation.get(operation)
+      if (known === undefined) byOperation.set(operation, [{ key, row }])
+      else known.push({ key, row })
     }
-    // Pasted rather than copied into one object first: this runs once a call.
-    row += JSON.stringify(effect.args).slice(1)
-    const known = byOperation.get(effect.operation)
-    if (known === undefined) byOperation.set(effect.operation, [{ key: effect.key, row }])
-    else known.push({ key: effect.key, row })
   }
   const statements = [setTenant(group.tenantId)]
   if (claims.length > 0) {

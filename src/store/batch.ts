@@ -15,6 +15,17 @@ export interface Held {
   readonly queuedAt: number
 }
 
+/** Told of each transaction that committed. */
+export interface WriterWatch {
+  committed(done: {
+    readonly calls: number
+    readonly entries: number
+    readonly transactionMs: number
+    /** The flush that appends the entries and commits. */
+    readonly appendMs: number
+  }): void
+}
+
 type Verdict =
   | {
       readonly kind: 'done'
@@ -41,10 +52,12 @@ class OutcomeUnknown extends Error {}
 export class Batch {
   readonly #connection: Connection
   readonly #held: readonly Held[]
+  readonly #watch: WriterWatch | undefined
 
-  constructor(connection: Connection, held: readonly Held[]) {
+  constructor(connection: Connection, held: readonly Held[], watch?: WriterWatch) {
     this.#connection = connection
     this.#held = held
+    this.#watch = watch
   }
 
   /** Settles every member; never rejects. */
@@ -140,6 +153,7 @@ export class Batch {
   }
 
   async #transact(client: Client, held: readonly Held[]): Promise<readonly Verdict[]> {
+    const begunAt = performance.now()
     const work = sql.groupByTenant(held.map((one) => one.member)).filter((group) => group.effects > 0)
     let verdicts: readonly Verdict[] = held.map(() => ({ kind: 'done', answer: undefined }))
     if (work.length > 0) {
@@ -148,14 +162,23 @@ export class Batch {
       const flush = [...opening, ...work.flatMap((group) => sql.effectStatements(group))]
       verdicts = judge(held, flush, await this.#flush(client, flush))
     }
+    const entries = held.flatMap((one, index) => entry(one.member, verdicts[index]))
     const closing = [
       ...(work.length > 0 ? [] : [sql.begin]),
       ...work.flatMap((group) =>
         sql.storeReplies(group, work.length === 1, (index) => storedReply(held[index], verdicts[index])),
       ),
-      ...sql.appendStatement(held.flatMap((one, index) => entry(one.member, verdicts[index]))),
+      ...sql.appendStatement(entries),
     ]
+    const appendedAt = performance.now()
     await this.#commit(client, closing)
+    const doneAt = performance.now()
+    this.#watch?.committed({
+      calls: held.length,
+      entries: entries.length,
+      transactionMs: doneAt - begunAt,
+      appendMs: doneAt - appendedAt,
+    })
     return verdicts
   }
 
@@ -209,31 +232,38 @@ function judge(
   statements: readonly Statement[],
   results: readonly Result[],
 ): readonly Verdict[] {
-  const rows = new Map<number, Record<string, unknown>>()
+  const rows = new Map<number, OperationRow[]>()
   const claimed = new Set<string>()
   const stored = new Map<string, Record<string, unknown>>()
   for (const [index, statement] of statements.entries()) {
     for (const row of results[index]?.rows ?? []) {
       if (statement.name === sql.claimName) claimed.add(String(row['key']))
       else if (statement.name === sql.storedName) stored.set(String(row['key']), row)
-      else if (typeof row['n'] === 'number') rows.set(row['n'], row)
+      else if (typeof row['n'] === 'number') addRow(rows, row['n'], Number(row['p'] ?? 0), row)
     }
   }
   return held.map(({ member }, index) => {
     const { effect, idempotency } = member
     if (effect === undefined) return { kind: 'done', answer: undefined }
-    const row = rows.get(index)
-    if (idempotency !== undefined && row === undefined) {
+    const own = rows.get(index)
+    if (idempotency !== undefined && own === undefined) {
       const earlier = stored.get(idempotency.keyDigest)
       if (earlier !== undefined) return replay(member, idempotency, earlier)
       if (!claimed.has(idempotency.keyDigest)) return { kind: 'elsewhere' }
     }
-    const answer = effect.answer(row as OperationRow | undefined)
+    const answer =
+      'parts' in effect ? effect.answerAll(effect.parts.map((_, part) => own?.[part])) : effect.answer(own?.[0])
     if (!isRefusal(answer)) return { kind: 'done', answer }
     // Another replica let go of the key between our claim and the work: what it did under the key is what counts.
     if (idempotency !== undefined && !claimed.has(idempotency.keyDigest)) return { kind: 'elsewhere' }
     return { kind: 'refused', refusal: answer }
   })
+}
+
+function addRow(rows: Map<number, OperationRow[]>, member: number, part: number, row: Record<string, unknown>): void {
+  const known = rows.get(member) ?? []
+  known[part] = row as unknown as OperationRow
+  rows.set(member, known)
 }
 
 function replay(member: WriterMember, idempotency: Idempotency, earlier: Record<string, unknown>): Verdict {

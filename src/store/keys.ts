@@ -1,4 +1,4 @@
-import { keyPartOf, parseCidr, publicId, type Clock } from '#core'
+import { keyPartOf, parseCidr, publicId, type Clock, type Tenant } from '#core'
 import type { KeyPort, KeyRecord } from '#gate'
 import { Connection, type ConnectionSettings } from './connection.ts'
 
@@ -42,6 +42,10 @@ export class KeyCache implements KeyPort {
   readonly #connection: Connection
   readonly #keys = new Map<string, KeyRecord>()
   readonly #used = new Map<string, number>()
+  /** The keys of each agent and operator, by its id. */
+  readonly #owned = new Map<string, Map<string, KeyRecord>>()
+  /** A key of each tenant, by the tenant's id and by its name: every tenant has one from its beginning. */
+  readonly #tenants = new Map<string, KeyRecord>()
   #horizon = '0'
   #freshAt = Number.NEGATIVE_INFINITY
   #looking: Promise<void> | undefined
@@ -58,6 +62,22 @@ export class KeyCache implements KeyPort {
 
   find(keyPart: string): KeyRecord | undefined {
     return this.#keys.get(keyPart)
+  }
+
+  /** Every key of an agent or operator, also those that may not be used any more. */
+  ofOwner(id: string): Iterable<KeyRecord> {
+    return this.#owned.get(id)?.values() ?? []
+  }
+
+  /** By id or name; undefined where there is none, or it is disabled. */
+  tenant(idOrName: string): Tenant | undefined {
+    const key = this.#tenants.get(idOrName)
+    return key === undefined || key.tenantDisabled ? undefined : key.tenant
+  }
+
+  /** Changes whenever a look found that any key may have changed: what was decided under one epoch holds while it lasts. */
+  epoch(): string {
+    return this.#horizon
   }
 
   fresh(): boolean {
@@ -115,13 +135,22 @@ export class KeyCache implements KeyPort {
         values: [this.#horizon],
       }),
     ])
-    for (const row of changed.rows) this.#keys.set(keyPartOf(row.id), toRecord(row))
+    for (const row of changed.rows) this.#keep(keyPartOf(row.id), toRecord(row))
     this.#horizon = horizon.rows[0]?.horizon ?? this.#horizon
     this.#freshAt = askedAt
     if (askedAt - this.#touchedAt > touchEveryMs) {
       this.#touchedAt = askedAt
       await this.#touch()
     }
+  }
+
+  #keep(part: string, key: KeyRecord): void {
+    this.#keys.set(part, key)
+    const owned = this.#owned.get(key.owner.id) ?? new Map<string, KeyRecord>()
+    owned.set(key.id, key)
+    this.#owned.set(key.owner.id, owned)
+    this.#tenants.set(key.tenant.id, key)
+    this.#tenants.set(key.tenant.name, key)
   }
 
   async #touch(): Promise<void> {

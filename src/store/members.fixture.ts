@@ -22,7 +22,10 @@ interface More {
 }
 
 /** A call that starts a run. */
-export function startRun(tenant: Tenant, id: string, more: More = {}): WriterMember {
+/** A member with one effect, as the tests make them. */
+export type EffectMember = WriterMember & { readonly effect?: Effect }
+
+export function startRun(tenant: Tenant, id: string, more: More = {}): EffectMember {
   const args = {
     id,
     taskId: '',
@@ -51,7 +54,7 @@ export function recordAttempt(
   tenant: Tenant,
   runId: string,
   more: More & { readonly model?: string; readonly outcome?: number } = {},
-): WriterMember {
+): EffectMember {
   const id = uuidv7()
   const args = {
     id,
@@ -92,7 +95,7 @@ export function recordAttempt(
 }
 
 /** A call that ends a run. */
-export function finishRun(tenant: Tenant, id: string, more: More = {}): WriterMember {
+export function finishRun(tenant: Tenant, id: string, more: More = {}): EffectMember {
   const work = effect({
     operation: 'run.finish',
     key: id,
@@ -109,7 +112,7 @@ export function finishRun(tenant: Tenant, id: string, more: More = {}): WriterMe
 }
 
 /** A call without work of its own: a read, or a refusal of the gate. */
-export function recordOnly(tenant: Tenant, requestId: string): WriterMember {
+export function recordOnly(tenant: Tenant, requestId: string): EffectMember {
   return { tenantId: tenant.id, record: (outcome) => recordOf(tenant, requestId, outcome) }
 }
 
@@ -118,7 +121,7 @@ export function idempotencyOf(tenant: Tenant, key: string, payload: string): Ide
 }
 
 /** The request id of a member, by which its entries are found. */
-export function requestIdOf(one: WriterMember): string {
+export function requestIdOf(one: EffectMember): string {
   return one.record({ outcome: 'allow' }).requestId ?? ''
 }
 
@@ -128,8 +131,8 @@ function member(
   tenant: Tenant,
   work: Effect,
   { key, payload = '', requestId = `req-${uuidv7()}` }: More,
-  output: WriterMember['output'] & object,
-): WriterMember {
+  output: EffectMember['output'] & object,
+): EffectMember {
   return {
     tenantId: tenant.id,
     effect: work,

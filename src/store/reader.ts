@@ -1,18 +1,36 @@
 import type {
   AgentRow,
+  AttemptFilter,
+  BenchmarkFilter,
+  BenchmarkRow,
+  ChangelogRow,
   EntryFilter,
   EntryRow,
+  EventFilter,
   KeyRow,
+  LogHead,
+  LogVerdict,
+  NoteRow,
   Page,
   ReaderPort,
   ReadScope,
   RunFilter,
   RunRow,
+  StoredAttempt,
+  StoredEvent,
+  TaskFilter,
+  TaskRow,
   TenantRow,
+  TenantTotals,
+  WorkflowTotals,
 } from '#hub'
+import { headOf, LogVerifier } from './log-verifier.ts'
 import { Connection, send, type ConnectionSettings, type Statement } from './connection.ts'
 import { agentColumns, keyColumns, tenantColumns } from './operations/identities.ts'
 import { runColumns } from './operations/runs.ts'
+import { taskColumns } from './operations/boards.ts'
+import { ms } from './operations/statement.ts'
+import { attemptColumns, benchmarkColumns, eventColumns, totalsText } from './list-columns.ts'
 
 const begin: Statement = { name: 'read.begin', text: 'begin transaction read only', values: [] }
 const commit: Statement = { name: 'read.commit', text: 'commit', values: [] }
@@ -20,6 +38,7 @@ const commit: Statement = { name: 'read.commit', text: 'commit', values: [] }
 /** Reads by key or along an index, each in a transaction of its own under row-level security, pipelined on a few connections. */
 export class Reader implements ReaderPort {
   readonly #connections: readonly Connection[]
+  readonly #verifier = new LogVerifier(this)
   #next = 0
 
   constructor(settings: ConnectionSettings, connections: number) {
@@ -43,8 +62,8 @@ export class Reader implements ReaderPort {
     where.add('r.agent_id = $', filter.agentId)
     where.add('r.status = $', filter.status)
     where.add('r.prompt_version = $', filter.promptVersion)
-    where.add('r.id >= $', filter.startedAfterMs === undefined ? undefined : firstUuidOf(filter.startedAfterMs))
-    where.add('r.id < $', filter.startedBeforeMs === undefined ? undefined : firstUuidOf(filter.startedBeforeMs))
+    where.add('r.id >= $', uuidAt(filter.startedAfterMs))
+    where.add('r.id < $', uuidAt(filter.startedBeforeMs))
     where.add('r.id < $', page.before)
     return this.#rows(scope, where.select('read.runs', runColumns, 'portcullis.runs r', 'r.id desc', page.size))
   }
@@ -72,6 +91,90 @@ export class Reader implements ReaderPort {
     )
   }
 
+  tasks(scope: ReadScope, filter: TaskFilter, page: Page): Promise<readonly TaskRow[]> {
+    const where = new Where('t.tenant_id = (select portcullis.tenant())')
+    where.add('t.status = $', filter.status)
+    where.add('t.agent_id = $', filter.agentId)
+    where.add('t.tags @> array[$::text]', filter.tag)
+    where.add('t.id < $', page.before)
+    return this.#rows(scope, where.select('read.tasks', taskColumns, 'portcullis.tasks t', 't.id desc', page.size))
+  }
+
+  notes(scope: ReadScope, filter: { readonly tag?: string }, page: Page): Promise<readonly NoteRow[]> {
+    const where = new Where('t.tenant_id = (select portcullis.tenant())')
+    where.add('t.tags @> array[$::text]', filter.tag)
+    where.add('t.id < $', page.before)
+    const columns = `t.id, t.title, t.body, t.tags, ${ms('t.created_at', 'createdAtMs')}`
+    return this.#rows(scope, where.select('read.notes', columns, 'portcullis.notes t', 't.id desc', page.size))
+  }
+
+  changelog(scope: ReadScope, filter: { readonly category?: string }, page: Page): Promise<readonly ChangelogRow[]> {
+    const where = new Where('t.tenant_id = (select portcullis.tenant())')
+    where.add('t.category = $', filter.category)
+    where.add('t.id < $', page.before)
+    const columns = `t.id, t.category, t.summary, t.details, t.actor, ${ms('t.created_at', 'createdAtMs')}`
+    return this.#rows(scope, where.select('read.changelog', columns, 'portcullis.changelog t', 't.id desc', page.size))
+  }
+
+  attempts(scope: ReadScope, filter: AttemptFilter, page: Page): Promise<readonly StoredAttempt[]> {
+    const where = new Where('t.tenant_id = (select portcullis.tenant())')
+    where.add('t.run_id = $', filter.runId)
+    where.add('t.workflow = $', filter.workflow)
+    where.add('t.agent_id = $', filter.agentId)
+    where.add('t.model = $', filter.model)
+    where.add('t.outcome = $', filter.outcome)
+    where.add('t.prompt_version = $', filter.promptVersion)
+    where.add('t.id >= $', uuidAt(filter.createdAfterMs))
+    where.add('t.id < $', uuidAt(filter.createdBeforeMs))
+    where.add('t.id < $', page.before)
+    return this.#rows(
+      scope,
+      where.select('read.attempts', attemptColumns, 'portcullis.prompt_attempts t', 't.id desc', page.size),
+    )
+  }
+
+  events(scope: ReadScope, filter: EventFilter, page: Page): Promise<readonly StoredEvent[]> {
+    const where = new Where('t.tenant_id = (select portcullis.tenant())')
+    where.add('t.run_id = $', filter.runId)
+    where.add('t.event_type = $', filter.eventType)
+    where.add('t.level = $', filter.level)
+    where.add('t.id >= $', uuidAt(filter.createdAfterMs))
+    where.add('t.id < $', uuidAt(filter.createdBeforeMs))
+    where.add('t.id < $', page.before)
+    return this.#rows(
+      scope,
+      where.select('read.events', eventColumns, 'portcullis.run_events t', 't.id desc', page.size),
+    )
+  }
+
+  benchmarks(scope: ReadScope, filter: BenchmarkFilter, page: Page): Promise<readonly BenchmarkRow[]> {
+    const where = new Where('t.tenant_id = (select portcullis.tenant())')
+    where.add('t.workflow = $', filter.workflow)
+    where.add('t.model = $', filter.model)
+    where.add('t.id < $', page.before)
+    return this.#rows(
+      scope,
+      where.select('read.benchmarks', benchmarkColumns, 'portcullis.benchmarks t', 't.id desc', page.size),
+    )
+  }
+
+  async totals(scope: ReadScope): Promise<TenantTotals> {
+    const [row] = await this.#rows<TenantTotals>(scope, { name: 'read.totals', text: totalsText, values: [] })
+    if (row === undefined) throw new Error('the totals of a tenant answered no row')
+    return row
+  }
+
+  async publicSummary(minimumSamples: number): Promise<readonly WorkflowTotals[]> {
+    const client = await this.#pick().client()
+    const { rows } = await client.query<WorkflowTotals>({
+      name: 'read.public_summary',
+      text: `select workflow, attempts, failed_attempts as "failedAttempts", input_tokens as "inputTokens",
+        output_tokens as "outputTokens", latency_ms as "latencyMs" from portcullis.public_summary($1)`,
+      values: [minimumSamples],
+    })
+    return rows
+  }
+
   entries(scope: ReadScope, filter: EntryFilter, page: Page): Promise<readonly EntryRow[]> {
     const where = new Where('true')
     where.add('e.log = $', filter.log)
@@ -83,8 +186,33 @@ export class Reader implements ReaderPort {
     where.add('e.ts > to_timestamp($::float8 / 1000)', filter.afterMs)
     where.add('e.ts < to_timestamp($::float8 / 1000)', filter.beforeMs)
     where.add('e.seq < $::bigint', page.before)
+    where.add('e.seq >= $::bigint', filter.fromSeq)
     const columns = 'e.log, e.seq, e.leaf, e.entry'
     return this.#rows(scope, where.select('read.entries', columns, 'audits.entries e', 'e.seq desc', page.size))
+  }
+
+  entriesFrom(scope: ReadScope, log: string, fromSeq: number, limit: number): Promise<readonly EntryRow[]> {
+    return this.#rows(scope, {
+      name: 'read.entries_from',
+      text: `select e.log, e.seq, e.leaf, e.entry from audits.entries e where e.log = $1 and e.seq >= $2::bigint
+        order by e.seq limit $3`,
+      values: [log, fromSeq, limit],
+    })
+  }
+
+  async head(scope: ReadScope, log: string): Promise<LogHead | undefined> {
+    const [row] = await this.#rows<Parameters<typeof headOf>[0]>(scope, {
+      name: 'read.head',
+      text: `select h.size, h.frontier, h.last_hash as "lastHash",
+          (select e.seq from audits.entries e where e.log = $1 order by e.seq desc limit 1) as "lastSeq"
+        from audits.heads h where h.log = $1`,
+      values: [log],
+    })
+    return row === undefined ? undefined : headOf(row)
+  }
+
+  verify(scope: ReadScope, log: string): Promise<LogVerdict | 'too_long' | undefined> {
+    return this.#verifier.verify(scope, log)
   }
 
   async ping(): Promise<boolean> {
@@ -149,7 +277,8 @@ class Where {
 }
 
 /** The smallest UUIDv7 of a millisecond: ids are sorted by time. */
-function firstUuidOf(timeMs: number): string {
+function uuidAt(timeMs: number | undefined): string | undefined {
+  if (timeMs === undefined) return undefined
   const time = Math.max(0, Math.floor(timeMs)).toString(16).padStart(12, '0')
   return `${time.slice(0, 8)}-${time.slice(8, 12)}-7000-8000-000000000000`
 }

@@ -3,12 +3,20 @@ import { StartRunResponseSchema } from '@portcullis/contract'
 import type { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { isRefusal, systemClock, uuidv7 } from '#core'
-import type { WriterMember, WriteResult } from '#hub'
+import type { WriteResult } from '#hub'
 import { TestDatabase, verifyLog, type TestTenant } from '../../test/harness/postgres.ts'
 import { CuttingProxy, type Cut } from '../../test/harness/proxy.ts'
 import { begin, effectStatements, groupByTenant } from './batch-statements.ts'
 import { Connection, send } from './connection.ts'
-import { attemptTokens, finishRun, recordAttempt, recordOnly, requestIdOf, startRun } from './members.fixture.ts'
+import {
+  attemptTokens,
+  finishRun,
+  recordAttempt,
+  recordOnly,
+  requestIdOf,
+  startRun,
+  type EffectMember,
+} from './members.fixture.ts'
 import { Writer, writerDefaults, type WriterSettings } from './writer.ts'
 
 let database: TestDatabase
@@ -40,9 +48,9 @@ const outcomeOf = (result: WriteResult): string =>
 
 const count = async (text: string, values: readonly unknown[]): Promise<number> =>
   Number((await admin.query<{ count: string }>(text, [...values])).rows[0]?.count)
-const rowsOf = (one: WriterMember): Promise<number> =>
+const rowsOf = (one: EffectMember): Promise<number> =>
   count('select count(*) from portcullis.runs where id = $1', [one.effect?.key])
-const entriesOf = (one: WriterMember): Promise<number> =>
+const entriesOf = (one: EffectMember): Promise<number> =>
   count('select count(*) from audits.entries where log = $1 and request_id = $2', [tenant.name, requestIdOf(one)])
 
 async function newRun(writer: Writer): Promise<string> {
@@ -52,7 +60,7 @@ async function newRun(writer: Writer): Promise<string> {
 }
 
 describe('a connection that is lost', () => {
-  const cutAt = async (cut: Cut): Promise<{ one: WriterMember; outcome: string; writer: Writer }> => {
+  const cutAt = async (cut: Cut): Promise<{ one: EffectMember; outcome: string; writer: Writer }> => {
     const writer = makeWriter(proxy.port, { lanes: 1 })
     await newRun(writer)
     const cuts = proxy.cuts
@@ -83,7 +91,7 @@ describe('a connection that is lost', () => {
     const { one, outcome, writer } = await cutAt('after_commit')
     expect(outcome).toBe('outcome.unknown')
     expect([await rowsOf(one), await entriesOf(one)]).toEqual([1, 1])
-    const again = { ...startRun(tenant, uuidv7()), idempotency: one.idempotency } as WriterMember
+    const again = { ...startRun(tenant, uuidv7()), idempotency: one.idempotency } as EffectMember
     expect(outcomeOf(await writer.submit(again))).toBe('replayed')
     expect([await rowsOf(one), await rowsOf(again), await entriesOf(again)]).toEqual([1, 0, 1])
   })
@@ -151,7 +159,7 @@ describe('a connection that is lost', () => {
 
 describe('a frozen replica', () => {
   /** Runs flush 1 of these members as another replica would, and then nothing more. */
-  async function freeze(members: readonly WriterMember[]): Promise<Connection> {
+  async function freeze(members: readonly EffectMember[]): Promise<Connection> {
     const frozen = new Connection(database.settings(), 'frozen')
     const client = await frozen.client()
     const [group] = groupByTenant(members)

@@ -2,9 +2,8 @@ import fc from 'fast-check'
 import type { Client } from 'pg'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { isRefusal, systemClock, uuidv7 } from '#core'
-import type { WriterMember } from '#hub'
 import { TestDatabase, verifyLog, type TestTenant } from '../../test/harness/postgres.ts'
-import { finishRun, recordAttempt, recordOnly, requestIdOf, startRun } from './members.fixture.ts'
+import { finishRun, recordAttempt, recordOnly, requestIdOf, startRun, type EffectMember } from './members.fixture.ts'
 import { Writer, writerDefaults } from './writer.ts'
 
 let database: TestDatabase
@@ -28,7 +27,7 @@ afterAll(async () => {
   await database.stop()
 })
 
-type Make = (tenant: TestTenant, runId: string, key: string) => { readonly member: WriterMember; readonly key?: string }
+type Make = (tenant: TestTenant, runId: string, key: string) => { readonly member: EffectMember; readonly key?: string }
 
 const makers: Readonly<Record<string, Make>> = {
   start: (tenant) => ({ member: startRun(tenant, uuidv7()) }),
@@ -67,7 +66,7 @@ it(
         await Promise.all(
           tenants.flatMap((tenant, t) => (runs[t] ?? []).map((id) => replicas[0].submit(startRun(tenant, id)))),
         )
-        const calls: { member: WriterMember; key: string | undefined; answer: Promise<string> }[] = []
+        const calls: { member: EffectMember; key: string | undefined; answer: Promise<string> }[] = []
         for (const {
           kind: [kind, make],
           replica,

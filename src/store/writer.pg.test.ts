@@ -1,9 +1,9 @@
 import type { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { isRefusal, systemClock, uuidv7 } from '#core'
-import type { WriterMember, WriteResult } from '#hub'
+import type { WriteResult } from '#hub'
 import { TestDatabase, verifyLog, type TestTenant } from '../../test/harness/postgres.ts'
-import { finishRun, recordAttempt, recordOnly, requestIdOf, startRun } from './members.fixture.ts'
+import { finishRun, recordAttempt, recordOnly, requestIdOf, startRun, type EffectMember } from './members.fixture.ts'
 import { Writer, writerDefaults, type WriterSettings } from './writer.ts'
 
 let database: TestDatabase
@@ -40,7 +40,7 @@ interface EntryRow {
   readonly replayed: boolean
 }
 
-async function entriesOf(one: WriterMember): Promise<readonly EntryRow[]> {
+async function entriesOf(one: EffectMember): Promise<readonly EntryRow[]> {
   const { rows } = await admin.query<EntryRow>(
     `select outcome, code, coalesce((convert_from(entry, 'UTF8')::json #>> '{body,args,replayed}')::boolean, false) as replayed
        from audits.entries where log = $1 and request_id = $2 order by seq`,
@@ -60,7 +60,7 @@ const count = async (text: string, values: readonly unknown[]): Promise<number> 
 
 const attemptsOf = (runId: string): Promise<number> =>
   count('select count(*) from portcullis.prompt_attempts where run_id = $1', [runId])
-const idempotencyRows = (one: WriterMember): Promise<number> =>
+const idempotencyRows = (one: EffectMember): Promise<number> =>
   count(`select count(*) from portcullis.idempotency where key_digest = decode($1, 'hex')`, [
     one.idempotency?.keyDigest,
   ])
@@ -173,8 +173,8 @@ describe('batches', () => {
 describe('a bad member', () => {
   /** A batch of 64 whose member at 23 is bad; the others are done, with their entries. */
   async function oneOf64(
-    bad: (good: WriterMember) => WriterMember,
-  ): Promise<{ readonly bad: WriterMember; readonly outcome: string | undefined }> {
+    bad: (good: EffectMember) => EffectMember,
+  ): Promise<{ readonly bad: EffectMember; readonly outcome: string | undefined }> {
     const writer = makeWriter({ lanes: 1 })
     const runId = await newRun(writer)
     const good = Array.from({ length: 64 }, (_, i) => recordAttempt(tenant, runId, { key: `${runId} ${i}` }))
@@ -197,7 +197,7 @@ describe('a bad member', () => {
     return { bad: poisoned, outcome: outcomes[23] }
   }
 
-  const withArgs = (one: WriterMember, more: object): WriterMember => {
+  const withArgs = (one: EffectMember, more: object): EffectMember => {
     if (one.effect === undefined) throw new Error('a member without work')
     return { ...one, effect: { ...one.effect, args: { ...one.effect.args, ...more } } }
   }

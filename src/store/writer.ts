@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { refuse, type Clock, type Refusal } from '#core'
 import type { WriteResult, WriterMember, WriterPort } from '#hub'
-import { Batch, type Held } from './batch.ts'
+import { Batch, type Held, type WriterWatch } from './batch.ts'
 import { Connection, type ConnectionSettings } from './connection.ts'
 
 export interface WriterSettings {
@@ -15,6 +15,7 @@ export interface WriterSettings {
   readonly queueWaitMs: number
   /** How long a call waits for the first one with the same idempotency key. */
   readonly duplicateWaitMs: number
+  readonly watch?: WriterWatch
 }
 
 export const writerDefaults = {
@@ -26,9 +27,12 @@ export const writerDefaults = {
 } as const
 
 // Every statement of a batch finds its rows by key. A plan made while a table was small must not scan it once it has grown.
-const byKeyOnly = ['seqscan', 'bitmapscan', 'hashjoin', 'mergejoin', 'material', 'memoize'].map(
+export const byKeyOnly = ['seqscan', 'bitmapscan', 'hashjoin', 'mergejoin', 'material', 'memoize'].map(
   (plan) => `set enable_${plan} = off`,
 )
+
+// Rows of one batch; beyond it a batch takes no further call, so that one of many parts does not come with others like it.
+const partsMax = 1000
 
 interface Lane {
   readonly connection: Connection
@@ -154,7 +158,7 @@ export class Writer implements WriterPort {
   /** The calls whose turn it is, without those that waited too long: their callers are told that nothing was done. */
   #takeBatch(): readonly Held[] {
     const since = this.#clock.monotonic() - this.#settings.queueWaitMs
-    const taken = this.#queue.splice(0, this.#settings.batchMax)
+    const taken = this.#queue.splice(0, this.#batchSize())
     if ((taken[0]?.queuedAt ?? since) >= since) return taken
     for (const late of taken.filter(({ queuedAt }) => queuedAt < since)) {
       late.resolve(refuse('store.busy', 'waited too long for the store', { retryAfterSeconds: 1 }))
@@ -162,10 +166,21 @@ export class Writer implements WriterPort {
     return taken.filter(({ queuedAt }) => queuedAt >= since)
   }
 
+  /** How many of the waiting calls fit into one batch; a call of many parts counts with all of them. */
+  #batchSize(): number {
+    let weight = 0
+    const { batchMax } = this.#settings
+    for (const [index, { member }] of this.#queue.entries()) {
+      if (index >= batchMax || weight > partsMax) return index
+      weight += member.effect === undefined || !('parts' in member.effect) ? 1 : member.effect.parts.length
+    }
+    return batchMax
+  }
+
   #dispatch(lane: Lane): void {
     lane.busy = true
     const held = this.#takeBatch()
-    void new Batch(lane.connection, held).run().finally(() => {
+    void new Batch(lane.connection, held, this.#settings.watch).run().finally(() => {
       lane.busy = false
       this.#pump()
     })

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { Command } from 'commander'
+import { Command, InvalidArgumentError } from 'commander'
 import type { Io } from '../io.ts'
 import { runUntilSignalled } from '../lifetime.ts'
 import { withDir, withExamples, withJson, type JsonOption } from '../options.ts'
@@ -17,10 +17,11 @@ function upCommand(io: Io): Command {
     .description(
       'Starts everything on this machine, on loopback, with a PostgreSQL of its own. The first start makes the admin key and shows it once.',
     )
-    .action(async ({ dir, json = false }: JsonOption & { readonly dir: string }) => {
+    .option('--workers <n>', 'serving processes on this machine', count, 1)
+    .action(async ({ dir, workers, json = false }: JsonOption & { readonly dir: string; readonly workers: number }) => {
       if (io.err.interactive && !json) io.err.write(`starting in ${dir} …\n`)
       const start = (): Promise<Running> =>
-        withServer(io, { mode: 'up' }, (server) => server.up({ dir: resolve(dir), env: io.env }))
+        withServer(io, { mode: 'up' }, (server) => server.up({ dir: resolve(dir), env: io.env, workers }))
       await runUntilSignalled(start, (running) => show(running, 'up', json, io), io)
     })
   return withExamples(command, 'portcullis up', 'portcullis up --dir /srv/portcullis --json')
@@ -33,11 +34,16 @@ function serveCommand(io: Io): Command {
       'Starts a production server from a settings file and a PostgreSQL that is there already. Refuses settings that are wrong, unsafe or contradictory, and names all of them at once.',
     )
     .requiredOption('--config <file>', 'the settings file')
-    .action(async ({ config, json = false }: JsonOption & { readonly config: string }) => {
-      const start = (): Promise<Running> =>
-        withServer(io, { mode: 'serve', file: config }, (server) => server.serve({ configFile: config, env: io.env }))
-      await runUntilSignalled(start, (running) => show(running, 'serve', json, io), io)
-    })
+    .option('--workers <n>', 'serving processes on this machine', count, 1)
+    .action(
+      async ({ config, workers, json = false }: JsonOption & { readonly config: string; readonly workers: number }) => {
+        const start = (): Promise<Running> =>
+          withServer(io, { mode: 'serve', file: config }, (server) =>
+            server.serve({ configFile: config, env: io.env, workers }),
+          )
+        await runUntilSignalled(start, (running) => show(running, 'serve', json, io), io)
+      },
+    )
   return withExamples(command, 'portcullis serve --config /etc/portcullis/portcullis.yaml')
 }
 
@@ -48,4 +54,11 @@ function show(running: Running, verb: 'up' | 'serve', json: boolean, io: Io): vo
   }
   for (const note of running.notes) io.err.write(`${note}\n`)
   io.out.write(`${JSON.stringify(running.ready)}\n`)
+}
+
+function count(text: string): number {
+  const value = Number(text)
+  if (!Number.isInteger(value) || value < 1 || value > 64)
+    throw new InvalidArgumentError('must be a number from 1 to 64')
+  return value
 }

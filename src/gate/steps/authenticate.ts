@@ -1,7 +1,19 @@
-import { cidrContains, closeScopes, digestsEqual, parseKey, refuse, sha256, type Caller, type Refusal } from '#core'
+import {
+  cidrContains,
+  closeScopes,
+  digestsEqual,
+  parseKey,
+  refuse,
+  sha256,
+  type Caller,
+  type Refusal,
+  type Secret,
+} from '#core'
+import { addressGroup } from '../address-group.ts'
 import type { Call, PresentedCredential, Progress } from '../call.ts'
 import type { Step } from '../chain.ts'
-import type { GatePorts, KeyRecord } from '../ports.ts'
+import { charge } from '../charge.ts'
+import type { GatePorts, KeyRecord, LegacyPort } from '../ports.ts'
 
 // Compared with where no key was found, so that an unknown key takes as long as a wrong one (SPEC G4).
 const nobody = sha256('')
@@ -10,7 +22,8 @@ const nobody = sha256('')
 export const authenticate: Step = (call, progress, ports) => {
   const refusal = identify(call, progress, ports)
   if (refusal !== undefined && refusal.code !== 'store.unavailable') {
-    ports.failures.take(call.remote, ports.clock.monotonic())
+    // The tokens were there a moment ago: limitFailures looked. Where the buckets are shared, what they say comes first.
+    charge(progress, ports, 'failures', addressGroup(call.remote))
   }
   return refusal
 }
@@ -23,17 +36,19 @@ function identify(call: Call, progress: Progress, ports: GatePorts): Refusal | u
   if (second !== undefined) return refuse('auth.credential_ambiguous', `${call.credentials.length} credentials`)
   if (!ports.keys.fresh())
     return refuse('store.unavailable', 'key state is older than its lease', { retryAfterSeconds: 1 })
-  return identifyKey(call, credential, progress, ports)
+  return identifyCredential(credential, call.remote, progress, ports)
 }
 
-function identifyKey(
-  call: Call,
-  credential: PresentedCredential,
-  progress: Progress,
-  ports: GatePorts,
+/** Whose credential this is, and whether it may be used from that address. Charges nobody. */
+export function identifyCredential(
+  { text }: Pick<PresentedCredential, 'text'>,
+  remote: string,
+  progress: Pick<Progress, 'caller' | 'key'>,
+  ports: Pick<GatePorts, 'clock' | 'keys' | 'legacy'>,
 ): Refusal | undefined {
   const invalid = (reason: string): Refusal => refuse('auth.credential_invalid', reason)
-  const parsed = parseKey(credential.text.reveal())
+  const parsed = parseKey(text.reveal())
+  if (parsed === undefined && ports.legacy !== undefined) return identifyLegacy(text, progress, ports.legacy)
   const key = parsed === undefined ? undefined : ports.keys.find(parsed.id)
   const right = digestsEqual(sha256(parsed?.secret ?? ''), key?.digest ?? nobody)
   if (parsed === undefined) return invalid('key malformed or its checksum wrong')
@@ -47,18 +62,29 @@ function identifyKey(
   if (key.expiresAtMs !== undefined && key.expiresAtMs <= nowMs) return invalid(`key ${key.id} expired`)
   if (key.ownerDisabled) return invalid(`owner ${key.owner.id} disabled`)
   if (key.tenantDisabled) return invalid(`tenant ${key.tenant.id} disabled`)
-  if (key.allowedCidrs.length > 0 && !key.allowedCidrs.some((cidr) => cidrContains(cidr, call.remote))) {
-    return refuse('auth.address_denied', `address ${call.remote} not on the allow-list of ${key.id}`)
+  if (key.allowedCidrs.length > 0 && !key.allowedCidrs.some((cidr) => cidrContains(cidr, remote))) {
+    return refuse('auth.address_denied', `address ${remote} not on the allow-list of ${key.id}`)
   }
   progress.key = key
   ports.keys.used(key, nowMs)
   return undefined
 }
 
+/** The shared token of old callers: compared as digests in constant time, so that neither content nor length shows (SPEC G8). */
+function identifyLegacy(text: Secret, progress: Pick<Progress, 'caller'>, legacy: LegacyPort): Refusal | undefined {
+  const right = digestsEqual(sha256(text.reveal()), legacy.digest)
+  if (!right) return refuse('auth.credential_invalid', 'neither a key nor the legacy token')
+  const caller = legacy.caller()
+  if (caller === undefined)
+    return refuse('auth.credential_invalid', 'legacy token right, but its tenant does not exist or is disabled')
+  progress.caller = caller
+  return undefined
+}
+
 const callers = new WeakMap<KeyRecord, Caller>()
 
 /** The caller behind a key: the same for every call, so it is made once. */
-function callerOf(key: KeyRecord): Caller {
+export function callerOf(key: KeyRecord): Caller {
   const known = callers.get(key)
   if (known !== undefined) return known
   const caller: Caller = {

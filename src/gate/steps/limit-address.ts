@@ -1,9 +1,7 @@
-import { refuse } from '#core'
+import { addressGroup } from '../address-group.ts'
 import type { Step } from '../chain.ts'
+import { charge } from '../charge.ts'
 
 /** Public reads are charged to the address: there is nobody else to charge. */
-export const limitAddress: Step = (call, _progress, { addresses, clock }) => {
-  const waitMs = addresses.take(call.remote, clock.monotonic())
-  if (waitMs === 0) return undefined
-  return refuse('rate.limited', 'address bucket empty', { retryAfterSeconds: Math.ceil(waitMs / 1000) })
-}
+export const limitAddress: Step = (call, progress, ports) =>
+  charge(progress, ports, 'addresses', addressGroup(call.remote), { cost: call.method.cost })

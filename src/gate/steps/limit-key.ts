@@ -1,9 +1,9 @@
-import { refuse } from '#core'
 import type { Step } from '../chain.ts'
+import { charge } from '../charge.ts'
 
-export const limitKey: Step = (_call, { key }, { calls, clock }) => {
-  if (key === undefined) return undefined
-  const waitMs = calls.take(key.id, clock.monotonic(), 1, key.rate)
-  if (waitMs === 0) return undefined
-  return refuse('rate.limited', 'key bucket empty', { retryAfterSeconds: Math.ceil(waitMs / 1000) })
+/** Every caller has a bucket of its own, by its credential; a call takes as many tokens as its method costs. */
+export const limitKey: Step = (call, progress, ports) => {
+  const { caller, key } = progress
+  if (caller === undefined) return undefined
+  return charge(progress, ports, 'calls', caller.credential.id, { cost: call.method.cost, rate: key?.rate })
 }

@@ -4,8 +4,8 @@ import { LedgerEntrySchema, LedgerService, QueryResponseSchema, type LedgerEntry
 import { isPlatform, isRefusal, refuse } from '#core'
 import { Fields } from '../fields.ts'
 import { read, readScope } from '../handler.ts'
-import { listPage } from '../paging.ts'
-import type { EntryFilter, EntryRow } from '../ports.ts'
+import { cutPage, readPage, tokenAt } from '../paging.ts'
+import type { EntryFilter, EntryRow, ReaderPort, ReadScope } from '../ports.ts'
 
 const query = read(
   LedgerService.method.query,
@@ -28,14 +28,7 @@ const query = read(
       ...(message.before === undefined ? {} : { beforeMs: fields.moment('before', message.before) }),
     }
     if (fields.refusal !== undefined) return fields.refusal
-    const scope = readScope(caller, system)
-    const list = await listPage(
-      'entries',
-      { ...filter, tenant: scope.tenantId },
-      message,
-      (page) => reader.entries(scope, filter, page),
-      ({ seq }) => seq,
-    )
+    const list = await entriesPage(readScope(caller, system), filter, message, reader)
     if (isRefusal(list)) return list
     return create(QueryResponseSchema, { entries: list.rows.map(entryMessage), nextPageToken: list.nextPageToken })
   },
@@ -49,6 +42,34 @@ const query = read(
     requestId,
   }),
 )
+
+// A filter that no index serves looks through that many entries for one page; the page may come out short, or empty.
+const lookThrough = 50_000
+
+async function entriesPage(
+  scope: ReadScope,
+  filter: EntryFilter,
+  request: { readonly pageSize: number; readonly pageToken: string },
+  reader: ReaderPort,
+) {
+  const named = { ...filter, tenant: scope.tenantId }
+  const page = readPage('entries', named, request.pageSize, request.pageToken)
+  if (isRefusal(page)) return page
+  const { action, afterMs, beforeMs, outcome } = filter
+  const indexed = action === undefined && afterMs === undefined && beforeMs === undefined && outcome !== 'allow'
+  const end = indexed
+    ? 0
+    : page.before === undefined
+      ? (await reader.head(scope, filter.log))?.size
+      : Number(page.before)
+  const from = Math.max(0, (end ?? 0) - lookThrough)
+  const bounded = indexed ? filter : { ...filter, fromSeq: String(from) }
+  const rows = await reader.entries(scope, bounded, { ...page, size: page.size + 1 })
+  const cut = cutPage('entries', named, page, rows, ({ seq }) => seq)
+  return cut.nextPageToken !== '' || from === 0
+    ? cut
+    : { ...cut, nextPageToken: tokenAt('entries', named, String(from)) }
+}
 
 function entryMessage(row: EntryRow): LedgerEntry {
   const entryJson = Buffer.from(row.entry).toString('utf8')

@@ -92,7 +92,7 @@ const disableAgent = write(
 
 const createKey = write(
   IdentityService.method.createKey,
-  (message, { caller, clock }) => {
+  (message, { caller, clock, services }) => {
     const fields = new Fields()
     const nowMs = clock.now()
     const id = uuidv7(nowMs)
@@ -112,7 +112,7 @@ const createKey = write(
       createdAtMs: nowMs,
       expiresAtMs,
     }
-    const refusal = fields.refusal ?? grantRefusal(args.scopes, caller.scopes)
+    const refusal = fields.refusal ?? grantRefusal(args.scopes, caller, services)
     if (refusal !== undefined) return refusal
     return effect({
       operation: 'key.create',

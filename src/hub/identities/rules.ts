@@ -1,21 +1,26 @@
 import { create } from '@bufbuild/protobuf'
 import { timestampFromMs } from '@bufbuild/protobuf/wkt'
 import { AgentSchema, ApiKeySchema, type Agent, type ApiKey } from '@portcullis/contract'
-import { publicId, refuse, scopes as knownScopes, type Refusal } from '#core'
+import { publicId, refuse, scopes as knownScopes, type Caller, type Refusal, type ServiceActions } from '#core'
 import type { AgentRow, KeyRow } from '../ports.ts'
 
 export const agentNamePattern = /^[a-z0-9][a-z0-9._-]{0,62}$/
 
-/** A key can grant only scopes that exist and that its maker holds. */
-export function grantRefusal(wanted: readonly string[], held: ReadonlySet<string>): Refusal | undefined {
+/**
+ * A key can grant only scopes that exist and that its maker holds. Actions of registered services are nobody's from the
+ * beginning: an operator grants them, anybody else only those that it holds.
+ */
+export function grantRefusal(wanted: readonly string[], maker: Caller, services: ServiceActions): Refusal | undefined {
   if (wanted.length === 0) return refuse('input.invalid', 'no scopes', { detail: 'scopes needs at least one scope' })
-  const unknown = wanted.find((scope) => !knownScopes.has(scope))
+  const unknown = wanted.find((scope) => !knownScopes.has(scope) && !services.has(scope))
   if (unknown !== undefined) {
     return refuse('input.invalid', `unknown scope ${unknown}`, {
-      detail: `scopes must be among ${[...knownScopes.keys()].join(', ')}`,
+      detail: `scopes must be among ${[...knownScopes.keys(), ...services].join(', ').slice(0, 2000)}`,
     })
   }
-  const missing = wanted.find((scope) => !held.has(scope))
+  const grants = (scope: string): boolean =>
+    maker.scopes.has(scope) || (maker.kind === 'operator' && services.has(scope))
+  const missing = wanted.find((scope) => !grants(scope))
   return missing === undefined
     ? undefined
     : refuse('identity.scope_exceeds', `caller lacks ${missing}`, { detail: missing })

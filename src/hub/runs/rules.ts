@@ -1,7 +1,7 @@
 import { create, type DescEnum } from '@bufbuild/protobuf'
 import { timestampFromMs } from '@bufbuild/protobuf/wkt'
 import { EventLevel, RunSchema, TaskState, TokenCountsSchema, type Run, type TokenCounts } from '@portcullis/contract'
-import { publicId } from '#core'
+import { publicId, refuse } from '#core'
 import type { Fields } from '../fields.ts'
 import type { RunRow, TokenColumns } from '../ports.ts'
 
@@ -14,6 +14,11 @@ export const finalStates: readonly TaskState[] = [
 ]
 
 export const eventLevels: readonly EventLevel[] = [EventLevel.DEBUG, EventLevel.INFO, EventLevel.WARN, EventLevel.ERROR]
+
+export const noRun = refuse('object.not_found', 'no such run for this caller')
+
+/** The largest amount of money in one record, in nano-USD. */
+export const costMax = 1_000_000_000_000_000n
 
 /** Sizes of text that callers may store, in characters. */
 export const sizes = { name: 200, error: 4000, message: 8000, dataJson: 65_536 } as const

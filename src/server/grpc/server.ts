@@ -123,7 +123,7 @@ function gateInterceptor({ pipeline, log, open }: InterceptorParts): ServerInter
               call.sendStatus(answer)
             }
             if (method === undefined) {
-              void pipeline.refuseUnknown(remote, descriptor.path).then(refuseWith)
+              void pipeline.refuseUnknown(remote, descriptor.path, requestId).then(refuseWith)
               return
             }
             const proceed = (decided: Admission | Refusal): void => {
@@ -142,6 +142,7 @@ function gateInterceptor({ pipeline, log, open }: InterceptorParts): ServerInter
               remote,
               requestId,
               tenantId: text(metadata, 'x-tenant-id'),
+              traceparent: text(metadata, 'traceparent'),
             })
             // Decided at once but for refusals, which are recorded first.
             if (decided instanceof Promise) void decided.then(proceed)

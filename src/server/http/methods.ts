@@ -51,6 +51,7 @@ async function admit(request: FastifyRequest, method: Method, pipeline: Pipeline
     remote,
     requestId: request.id,
     tenantId: joined(request, 'x-tenant-id'),
+    traceparent: joined(request, 'traceparent'),
   })
   if (isRefusal(decided)) return decided
   request.admission = decided

@@ -41,7 +41,7 @@ export async function listenHttp({ config, pipeline, log, proxies, console }: Ht
   securityHeaders(app)
   const unknown = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const path = request.raw.url?.split('?', 1)[0] ?? ''
-    return sendRefusal(request, reply, await pipeline.refuseUnknown(peerAddress(request.ip), path), origin())
+    return sendRefusal(request, reply, await pipeline.refuseUnknown(peerAddress(request.ip), path, request.id), origin())
   }
   // Before the body is read: an unknown method is refused as such whatever it carries.
   app.addHook('onRequest', async (request, reply) => (request.is404 ? unknown(request, reply) : undefined))

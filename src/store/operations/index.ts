@@ -1,6 +1,7 @@
 import type { OperationName } from '#hub'
 import * as identities from './identities.ts'
 import * as runs from './runs.ts'
+import * as boards from './boards.ts'
 import * as sessions from './sessions.ts'
 import type { OperationStatement } from './statement.ts'
 
@@ -16,8 +17,15 @@ export const operations: ReadonlyMap<OperationName, OperationStatement> = new Ma
   ['agent.disable', identities.disableAgent],
   ['key.create', identities.createKey],
   ['key.revoke', identities.revokeKey],
+  ['task.create', boards.createTask],
+  ['task.update', boards.updateTask],
+  ['task.delete', boards.deleteTask],
+  ['note.create', boards.createNote],
+  ['changelog.append', boards.appendChangelog],
+  ['workflow.publish', boards.publishWorkflow],
   ['run.start', runs.startRun],
   ['attempt.record', runs.recordAttempt],
   ['event.record', runs.recordEvent],
+  ['benchmark.record', boards.recordBenchmark],
   ['run.finish', runs.finishRun],
 ])

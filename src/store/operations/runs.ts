@@ -22,7 +22,10 @@ export const startRun: OperationStatement = {
     select (select portcullis.tenant()), id, "taskId", workflow, "agentId", "promptVersion", "modelPolicy", status, "maxRetries",
            to_timestamp("startedAtMs" / 1000)
       from m order by id
-    returning id)
+    returning id),
+  counted as (
+    insert into portcullis.workflow_deltas (tenant_id, workflow, runs)
+    select (select portcullis.tenant()), workflow, count(*) from m group by workflow)
   select m.n from m join r using (id)`,
 }
 
@@ -37,7 +40,10 @@ export const finishRun: OperationStatement = {
      where r.tenant_id = (select portcullis.tenant()) and r.finished_at is null
        and r.id = any (array(select id from first))
        and exists (select from first where first.id = r.id and (first."ownerAgentId" is null or first."ownerAgentId" = r.agent_id))
-    returning ${runColumns})
+    returning ${runColumns}),
+  counted as (
+    insert into portcullis.workflow_deltas (tenant_id, workflow, finished_runs)
+    select (select portcullis.tenant()), workflow, count(*) from r group by workflow)
   select 'done' as verdict, first.n, r.* from first join r using (id)
   union all
   select 'object.state', m.n, ${runColumns}
@@ -75,7 +81,14 @@ export const recordAttempt: OperationStatement = {
              r.output_tokens + sum("outputTokens"), r.reasoning_tokens + sum("reasoningTokens"), r.cost_nano_usd + sum("costNanoUsd")
         from found where "runId" = r.id)
      where r.tenant_id = (select portcullis.tenant()) and r.id = any (array(select "runId" from found)))
-  select n, the_workflow as workflow, the_version as "promptVersion", agent_id as "agentId" from found`,
+  , counted as (
+    insert into portcullis.workflow_deltas (tenant_id, workflow, attempts, failed_attempts, input_tokens, cached_read_tokens,
+      cache_write_tokens, output_tokens, reasoning_tokens, cost_nano_usd, latency_ms)
+    select (select portcullis.tenant()), the_workflow, count(*), count(*) filter (where outcome = 2), sum("inputTokens"),
+           sum("cachedReadTokens"), sum("cacheWriteTokens"), sum("outputTokens"), sum("reasoningTokens"), sum("costNanoUsd"),
+           sum("latencyMs")
+      from found group by the_workflow)
+  select n, p, the_workflow as workflow, the_version as "promptVersion", agent_id as "agentId" from found`,
 }
 
 export const recordEvent: OperationStatement = {
@@ -90,5 +103,5 @@ export const recordEvent: OperationStatement = {
     insert into portcullis.run_events (tenant_id, id, run_id, agent_id, event_type, level, message, data_json, created_at)
     select (select portcullis.tenant()), id, "runId", agent_id, "eventType", level, message, "dataJson", to_timestamp("createdAtMs" / 1000)
       from found)
-  select n, agent_id as "agentId" from found`,
+  select n, p, agent_id as "agentId" from found`,
 }

@@ -25,7 +25,7 @@ export function byteaText(hex: string): string {
 export function members(columns: string): string {
   return `m as materialized (
     select m.*
-      from json_to_recordset($1::json) as m(n int, idem bytea, lock1 int, lock2 int, ${columns})
+      from json_to_recordset($1::json) as m(n int, p int, idem bytea, lock1 int, lock2 int, ${columns})
       left join lateral (select true as there from portcullis.idempotency i where i.key_digest = m.idem limit 1) old on true
      where m.idem is null or (old.there is null and pg_try_advisory_xact_lock(m.lock1, m.lock2)))`
 }

@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file portcullis/v1/access.proto.
  */
 export const file_portcullis_v1_access: GenFile = /*@__PURE__*/
-  fileDesc("Chpwb3J0Y3VsbGlzL3YxL2FjY2Vzcy5wcm90bxINcG9ydGN1bGxpcy52MSKoAQoMTWV0aG9kQWNjZXNzEikKBWNsYXNzGAEgASgOMhoucG9ydGN1bGxpcy52MS5BY2Nlc3NDbGFzcxINCgVzY29wZRgCIAEoCRIhCgRyaXNrGAMgASgOMhMucG9ydGN1bGxpcy52MS5SaXNrEhIKCmlkZW1wb3RlbnQYBCABKAgSEwoLb3duX29iamVjdHMYBSABKAgSEgoKdW5yZWNvcmRlZBgGIAEoCCqAAQoLQWNjZXNzQ2xhc3MSHAoYQUNDRVNTX0NMQVNTX1VOU1BFQ0lGSUVEEAASHAoYQUNDRVNTX0NMQVNTX1BVQkxJQ19SRUFEEAESHQoZQUNDRVNTX0NMQVNTX1BSSVZBVEVfUkVBRBACEhYKEkFDQ0VTU19DTEFTU19XUklURRADKjwKBFJpc2sSFAoQUklTS19VTlNQRUNJRklFRBAAEg8KC1JJU0tfTk9STUFMEAESDQoJUklTS19ISUdIEAI6VQoGYWNjZXNzEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMY1YgDIAEoCzIbLnBvcnRjdWxsaXMudjEuTWV0aG9kQWNjZXNzUgZhY2Nlc3NiBnByb3RvMw", [file_google_protobuf_descriptor]);
+  fileDesc("Chpwb3J0Y3VsbGlzL3YxL2FjY2Vzcy5wcm90bxINcG9ydGN1bGxpcy52MSLLAQoMTWV0aG9kQWNjZXNzEikKBWNsYXNzGAEgASgOMhoucG9ydGN1bGxpcy52MS5BY2Nlc3NDbGFzcxINCgVzY29wZRgCIAEoCRIhCgRyaXNrGAMgASgOMhMucG9ydGN1bGxpcy52MS5SaXNrEhIKCmlkZW1wb3RlbnQYBCABKAgSEwoLb3duX29iamVjdHMYBSABKAgSEgoKdW5yZWNvcmRlZBgGIAEoCBITCgtiZXN0X2VmZm9ydBgHIAEoCBIMCgRjb3N0GAggASgFKoABCgtBY2Nlc3NDbGFzcxIcChhBQ0NFU1NfQ0xBU1NfVU5TUEVDSUZJRUQQABIcChhBQ0NFU1NfQ0xBU1NfUFVCTElDX1JFQUQQARIdChlBQ0NFU1NfQ0xBU1NfUFJJVkFURV9SRUFEEAISFgoSQUNDRVNTX0NMQVNTX1dSSVRFEAMqPAoEUmlzaxIUChBSSVNLX1VOU1BFQ0lGSUVEEAASDwoLUklTS19OT1JNQUwQARINCglSSVNLX0hJR0gQAjpVCgZhY2Nlc3MSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxjViAMgASgLMhsucG9ydGN1bGxpcy52MS5NZXRob2RBY2Nlc3NSBmFjY2Vzc2IGcHJvdG8z", [file_google_protobuf_descriptor]);
 
 /**
  * What the gate demands of a call. Every method of this package carries one; a method without it stops the build.
@@ -57,6 +57,20 @@ export type MethodAccess = Message<"portcullis.v1.MethodAccess"> & {
    * @generated from field: bool unrecorded = 6;
    */
   unrecorded: boolean;
+
+  /**
+   * Answered at once; the entry follows within a second (audit mode best_effort).
+   *
+   * @generated from field: bool best_effort = 7;
+   */
+  bestEffort: boolean;
+
+  /**
+   * Tokens that a call takes from its rate bucket; 0 is 1.
+   *
+   * @generated from field: int32 cost = 8;
+   */
+  cost: number;
 };
 
 /**

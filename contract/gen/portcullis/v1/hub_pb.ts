@@ -13,7 +13,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file portcullis/v1/hub.proto.
  */
 export const file_portcullis_v1_hub: GenFile = /*@__PURE__*/
-  fileDesc("Chdwb3J0Y3VsbGlzL3YxL2h1Yi5wcm90bxINcG9ydGN1bGxpcy52MSJpCgtUb2tlbkNvdW50cxINCgVpbnB1dBgBIAEoAxITCgtjYWNoZWRfcmVhZBgCIAEoAxITCgtjYWNoZV93cml0ZRgDIAEoAxIOCgZvdXRwdXQYBCABKAMSEQoJcmVhc29uaW5nGAUgASgDIssDCgNSdW4SCgoCaWQYASABKAkSDwoHdGFza19pZBgCIAEoCRIQCgh3b3JrZmxvdxgDIAEoCRIQCghhZ2VudF9pZBgEIAEoCRIWCg5wcm9tcHRfdmVyc2lvbhgFIAEoCRIUCgxtb2RlbF9wb2xpY3kYBiABKAkSKAoGc3RhdHVzGAcgASgOMhgucG9ydGN1bGxpcy52MS5UYXNrU3RhdGUSEwoLbWF4X3JldHJpZXMYCCABKAUSFgoOdG90YWxfYXR0ZW1wdHMYCSABKAMSGAoQc3VjY2Vzc19hdHRlbXB0cxgKIAEoAxIXCg9mYWlsZWRfYXR0ZW1wdHMYCyABKAMSKgoGdG9rZW5zGAwgASgLMhoucG9ydGN1bGxpcy52MS5Ub2tlbkNvdW50cxIVCg1jb3N0X25hbm9fdXNkGA0gASgDEhMKC2R1cmF0aW9uX21zGA4gASgDEhIKCmxhc3RfZXJyb3IYDyABKAkSLgoKc3RhcnRlZF9hdBgQIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZmluaXNoZWRfYXQYESABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIusDCg1Qcm9tcHRBdHRlbXB0EgoKAmlkGAEgASgJEg4KBnJ1bl9pZBgCIAEoCRIWCg5hdHRlbXB0X251bWJlchgDIAEoBRIQCgh3b3JrZmxvdxgEIAEoCRIQCghhZ2VudF9pZBgFIAEoCRIVCg1wcm92aWRlcl90eXBlGAYgASgJEhAKCHByb3ZpZGVyGAcgASgJEg0KBW1vZGVsGAggASgJEhYKDnByb21wdF92ZXJzaW9uGAkgASgJEhMKC3Byb21wdF9oYXNoGAogASgJEi4KB291dGNvbWUYCyABKA4yHS5wb3J0Y3VsbGlzLnYxLkF0dGVtcHRPdXRjb21lEhIKCmVycm9yX3R5cGUYDCABKAkSFQoNZXJyb3JfbWVzc2FnZRgNIAEoCRIqCgZ0b2tlbnMYDiABKAsyGi5wb3J0Y3VsbGlzLnYxLlRva2VuQ291bnRzEhUKDWNvc3RfbmFub191c2QYDyABKAMSHgoWcmVwb3J0ZWRfY29zdF9uYW5vX3VzZBgQIAEoAxISCgpsYXRlbmN5X21zGBEgASgDEhsKE3F1YWxpdHlfc2NvcmVfbWlsbGkYEiABKAUSLgoKY3JlYXRlZF9hdBgTIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiygEKCFJ1bkV2ZW50EgoKAmlkGAEgASgJEg4KBnJ1bl9pZBgCIAEoCRIQCghhZ2VudF9pZBgDIAEoCRISCgpldmVudF90eXBlGAQgASgJEigKBWxldmVsGAUgASgOMhkucG9ydGN1bGxpcy52MS5FdmVudExldmVsEg8KB21lc3NhZ2UYBiABKAkSEQoJZGF0YV9qc29uGAcgASgJEi4KCmNyZWF0ZWRfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIhIKEEdldEhlYWx0aFJlcXVlc3QiNAoRR2V0SGVhbHRoUmVzcG9uc2USDgoGc3RhdHVzGAEgASgJEg8KB3ZlcnNpb24YAiABKAkikAEKD1N0YXJ0UnVuUmVxdWVzdBIXCg9pZGVtcG90ZW5jeV9rZXkYASABKAkSDwoHdGFza19pZBgCIAEoCRIQCgh3b3JrZmxvdxgDIAEoCRIWCg5wcm9tcHRfdmVyc2lvbhgEIAEoCRIUCgxtb2RlbF9wb2xpY3kYBSABKAkSEwoLbWF4X3JldHJpZXMYBiABKAUiMwoQU3RhcnRSdW5SZXNwb25zZRIfCgNydW4YASABKAsyEi5wb3J0Y3VsbGlzLnYxLlJ1biJ5ChBGaW5pc2hSdW5SZXF1ZXN0EhcKD2lkZW1wb3RlbmN5X2tleRgBIAEoCRIOCgZydW5faWQYAiABKAkSKAoGc3RhdHVzGAMgASgOMhgucG9ydGN1bGxpcy52MS5UYXNrU3RhdGUSEgoKbGFzdF9lcnJvchgEIAEoCSI0ChFGaW5pc2hSdW5SZXNwb25zZRIfCgNydW4YASABKAsyEi5wb3J0Y3VsbGlzLnYxLlJ1biIfCg1HZXRSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCSIxCg5HZXRSdW5SZXNwb25zZRIfCgNydW4YASABKAsyEi5wb3J0Y3VsbGlzLnYxLlJ1biKmAgoPTGlzdFJ1bnNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJEg4KBnJ1bl9pZBgDIAEoCRIPCgd0YXNrX2lkGAQgASgJEhAKCHdvcmtmbG93GAUgASgJEhAKCGFnZW50X2lkGAYgASgJEigKBnN0YXR1cxgHIAEoDjIYLnBvcnRjdWxsaXMudjEuVGFza1N0YXRlEhYKDnByb21wdF92ZXJzaW9uGAggASgJEjEKDXN0YXJ0ZWRfYWZ0ZXIYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjIKDnN0YXJ0ZWRfYmVmb3JlGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJNChBMaXN0UnVuc1Jlc3BvbnNlEiAKBHJ1bnMYASADKAsyEi5wb3J0Y3VsbGlzLnYxLlJ1bhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAki3AMKGlJlY29yZFByb21wdEF0dGVtcHRSZXF1ZXN0EhcKD2lkZW1wb3RlbmN5X2tleRgBIAEoCRIOCgZydW5faWQYAiABKAkSFgoOYXR0ZW1wdF9udW1iZXIYAyABKAUSEAoId29ya2Zsb3cYBCABKAkSFQoNcHJvdmlkZXJfdHlwZRgFIAEoCRIQCghwcm92aWRlchgGIAEoCRINCgVtb2RlbBgHIAEoCRIWCg5wcm9tcHRfdmVyc2lvbhgIIAEoCRITCgtwcm9tcHRfaGFzaBgJIAEoCRIuCgdvdXRjb21lGAogASgOMh0ucG9ydGN1bGxpcy52MS5BdHRlbXB0T3V0Y29tZRISCgplcnJvcl90eXBlGAsgASgJEhUKDWVycm9yX21lc3NhZ2UYDCABKAkSKgoGdG9rZW5zGA0gASgLMhoucG9ydGN1bGxpcy52MS5Ub2tlbkNvdW50cxIeChZyZXBvcnRlZF9jb3N0X25hbm9fdXNkGA4gASgDEhIKCmxhdGVuY3lfbXMYDyABKAMSGwoTcXVhbGl0eV9zY29yZV9taWxsaRgQIAEoBRIuCgpjcmVhdGVkX2F0GBEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJMChtSZWNvcmRQcm9tcHRBdHRlbXB0UmVzcG9uc2USLQoHYXR0ZW1wdBgBIAEoCzIcLnBvcnRjdWxsaXMudjEuUHJvbXB0QXR0ZW1wdCLSAQoVUmVjb3JkUnVuRXZlbnRSZXF1ZXN0EhcKD2lkZW1wb3RlbmN5X2tleRgBIAEoCRIOCgZydW5faWQYAiABKAkSEgoKZXZlbnRfdHlwZRgDIAEoCRIoCgVsZXZlbBgEIAEoDjIZLnBvcnRjdWxsaXMudjEuRXZlbnRMZXZlbBIPCgdtZXNzYWdlGAUgASgJEhEKCWRhdGFfanNvbhgGIAEoCRIuCgpjcmVhdGVkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJAChZSZWNvcmRSdW5FdmVudFJlc3BvbnNlEiYKBWV2ZW50GAEgASgLMhcucG9ydGN1bGxpcy52MS5SdW5FdmVudCr5AQoJVGFza1N0YXRlEhoKFlRBU0tfU1RBVEVfVU5TUEVDSUZJRUQQABIYChRUQVNLX1NUQVRFX1NVQk1JVFRFRBABEhYKElRBU0tfU1RBVEVfV09SS0lORxACEhgKFFRBU0tfU1RBVEVfQ09NUExFVEVEEAMSFQoRVEFTS19TVEFURV9GQUlMRUQQBBIXChNUQVNLX1NUQVRFX0NBTkNFTEVEEAUSHQoZVEFTS19TVEFURV9JTlBVVF9SRVFVSVJFRBAGEhcKE1RBU0tfU1RBVEVfUkVKRUNURUQQBxIcChhUQVNLX1NUQVRFX0FVVEhfUkVRVUlSRUQQCCpqCg5BdHRlbXB0T3V0Y29tZRIfChtBVFRFTVBUX09VVENPTUVfVU5TUEVDSUZJRUQQABIbChdBVFRFTVBUX09VVENPTUVfU1VDQ0VTUxABEhoKFkFUVEVNUFRfT1VUQ09NRV9GQUlMRUQQAiqDAQoKRXZlbnRMZXZlbBIbChdFVkVOVF9MRVZFTF9VTlNQRUNJRklFRBAAEhUKEUVWRU5UX0xFVkVMX0RFQlVHEAESFAoQRVZFTlRfTEVWRUxfSU5GTxACEhQKEEVWRU5UX0xFVkVMX1dBUk4QAxIVChFFVkVOVF9MRVZFTF9FUlJPUhAEMpMGCgpIdWJTZXJ2aWNlEloKCUdldEhlYWx0aBIfLnBvcnRjdWxsaXMudjEuR2V0SGVhbHRoUmVxdWVzdBogLnBvcnRjdWxsaXMudjEuR2V0SGVhbHRoUmVzcG9uc2UiCqrFGAYIARgBMAESaAoIU3RhcnRSdW4SHi5wb3J0Y3VsbGlzLnYxLlN0YXJ0UnVuUmVxdWVzdBofLnBvcnRjdWxsaXMudjEuU3RhcnRSdW5SZXNwb25zZSIbqsUYFwgDEg90ZWxlbWV0cnk6d3JpdGUYASABEmsKCUZpbmlzaFJ1bhIfLnBvcnRjdWxsaXMudjEuRmluaXNoUnVuUmVxdWVzdBogLnBvcnRjdWxsaXMudjEuRmluaXNoUnVuUmVzcG9uc2UiG6rFGBcIAxIPdGVsZW1ldHJ5OndyaXRlGAEgARJhCgZHZXRSdW4SHC5wb3J0Y3VsbGlzLnYxLkdldFJ1blJlcXVlc3QaHS5wb3J0Y3VsbGlzLnYxLkdldFJ1blJlc3BvbnNlIhqqxRgWCAISDnRlbGVtZXRyeTpyZWFkGAEoARJnCghMaXN0UnVucxIeLnBvcnRjdWxsaXMudjEuTGlzdFJ1bnNSZXF1ZXN0Gh8ucG9ydGN1bGxpcy52MS5MaXN0UnVuc1Jlc3BvbnNlIhqqxRgWCAISDnRlbGVtZXRyeTpyZWFkGAEoARKJAQoTUmVjb3JkUHJvbXB0QXR0ZW1wdBIpLnBvcnRjdWxsaXMudjEuUmVjb3JkUHJvbXB0QXR0ZW1wdFJlcXVlc3QaKi5wb3J0Y3VsbGlzLnYxLlJlY29yZFByb21wdEF0dGVtcHRSZXNwb25zZSIbqsUYFwgDEg90ZWxlbWV0cnk6d3JpdGUYASABEnoKDlJlY29yZFJ1bkV2ZW50EiQucG9ydGN1bGxpcy52MS5SZWNvcmRSdW5FdmVudFJlcXVlc3QaJS5wb3J0Y3VsbGlzLnYxLlJlY29yZFJ1bkV2ZW50UmVzcG9uc2UiG6rFGBcIAxIPdGVsZW1ldHJ5OndyaXRlGAEgAWIGcHJvdG8z", [file_google_protobuf_timestamp, file_portcullis_v1_access]);
+  fileDesc("Chdwb3J0Y3VsbGlzL3YxL2h1Yi5wcm90bxINcG9ydGN1bGxpcy52MSJpCgtUb2tlbkNvdW50cxINCgVpbnB1dBgBIAEoAxITCgtjYWNoZWRfcmVhZBgCIAEoAxITCgtjYWNoZV93cml0ZRgDIAEoAxIOCgZvdXRwdXQYBCABKAMSEQoJcmVhc29uaW5nGAUgASgDIssDCgNSdW4SCgoCaWQYASABKAkSDwoHdGFza19pZBgCIAEoCRIQCgh3b3JrZmxvdxgDIAEoCRIQCghhZ2VudF9pZBgEIAEoCRIWCg5wcm9tcHRfdmVyc2lvbhgFIAEoCRIUCgxtb2RlbF9wb2xpY3kYBiABKAkSKAoGc3RhdHVzGAcgASgOMhgucG9ydGN1bGxpcy52MS5UYXNrU3RhdGUSEwoLbWF4X3JldHJpZXMYCCABKAUSFgoOdG90YWxfYXR0ZW1wdHMYCSABKAMSGAoQc3VjY2Vzc19hdHRlbXB0cxgKIAEoAxIXCg9mYWlsZWRfYXR0ZW1wdHMYCyABKAMSKgoGdG9rZW5zGAwgASgLMhoucG9ydGN1bGxpcy52MS5Ub2tlbkNvdW50cxIVCg1jb3N0X25hbm9fdXNkGA0gASgDEhMKC2R1cmF0aW9uX21zGA4gASgDEhIKCmxhc3RfZXJyb3IYDyABKAkSLgoKc3RhcnRlZF9hdBgQIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZmluaXNoZWRfYXQYESABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIusDCg1Qcm9tcHRBdHRlbXB0EgoKAmlkGAEgASgJEg4KBnJ1bl9pZBgCIAEoCRIWCg5hdHRlbXB0X251bWJlchgDIAEoBRIQCgh3b3JrZmxvdxgEIAEoCRIQCghhZ2VudF9pZBgFIAEoCRIVCg1wcm92aWRlcl90eXBlGAYgASgJEhAKCHByb3ZpZGVyGAcgASgJEg0KBW1vZGVsGAggASgJEhYKDnByb21wdF92ZXJzaW9uGAkgASgJEhMKC3Byb21wdF9oYXNoGAogASgJEi4KB291dGNvbWUYCyABKA4yHS5wb3J0Y3VsbGlzLnYxLkF0dGVtcHRPdXRjb21lEhIKCmVycm9yX3R5cGUYDCABKAkSFQoNZXJyb3JfbWVzc2FnZRgNIAEoCRIqCgZ0b2tlbnMYDiABKAsyGi5wb3J0Y3VsbGlzLnYxLlRva2VuQ291bnRzEhUKDWNvc3RfbmFub191c2QYDyABKAMSHgoWcmVwb3J0ZWRfY29zdF9uYW5vX3VzZBgQIAEoAxISCgpsYXRlbmN5X21zGBEgASgDEhsKE3F1YWxpdHlfc2NvcmVfbWlsbGkYEiABKAUSLgoKY3JlYXRlZF9hdBgTIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiygEKCFJ1bkV2ZW50EgoKAmlkGAEgASgJEg4KBnJ1bl9pZBgCIAEoCRIQCghhZ2VudF9pZBgDIAEoCRISCgpldmVudF90eXBlGAQgASgJEigKBWxldmVsGAUgASgOMhkucG9ydGN1bGxpcy52MS5FdmVudExldmVsEg8KB21lc3NhZ2UYBiABKAkSEQoJZGF0YV9qc29uGAcgASgJEi4KCmNyZWF0ZWRfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIhIKEEdldEhlYWx0aFJlcXVlc3QiNAoRR2V0SGVhbHRoUmVzcG9uc2USDgoGc3RhdHVzGAEgASgJEg8KB3ZlcnNpb24YAiABKAkikAEKD1N0YXJ0UnVuUmVxdWVzdBIXCg9pZGVtcG90ZW5jeV9rZXkYASABKAkSDwoHdGFza19pZBgCIAEoCRIQCgh3b3JrZmxvdxgDIAEoCRIWCg5wcm9tcHRfdmVyc2lvbhgEIAEoCRIUCgxtb2RlbF9wb2xpY3kYBSABKAkSEwoLbWF4X3JldHJpZXMYBiABKAUiMwoQU3RhcnRSdW5SZXNwb25zZRIfCgNydW4YASABKAsyEi5wb3J0Y3VsbGlzLnYxLlJ1biJ5ChBGaW5pc2hSdW5SZXF1ZXN0EhcKD2lkZW1wb3RlbmN5X2tleRgBIAEoCRIOCgZydW5faWQYAiABKAkSKAoGc3RhdHVzGAMgASgOMhgucG9ydGN1bGxpcy52MS5UYXNrU3RhdGUSEgoKbGFzdF9lcnJvchgEIAEoCSI0ChFGaW5pc2hSdW5SZXNwb25zZRIfCgNydW4YASABKAsyEi5wb3J0Y3VsbGlzLnYxLlJ1biIfCg1HZXRSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCSIxCg5HZXRSdW5SZXNwb25zZRIfCgNydW4YASABKAsyEi5wb3J0Y3VsbGlzLnYxLlJ1biKmAgoPTGlzdFJ1bnNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJEg4KBnJ1bl9pZBgDIAEoCRIPCgd0YXNrX2lkGAQgASgJEhAKCHdvcmtmbG93GAUgASgJEhAKCGFnZW50X2lkGAYgASgJEigKBnN0YXR1cxgHIAEoDjIYLnBvcnRjdWxsaXMudjEuVGFza1N0YXRlEhYKDnByb21wdF92ZXJzaW9uGAggASgJEjEKDXN0YXJ0ZWRfYWZ0ZXIYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjIKDnN0YXJ0ZWRfYmVmb3JlGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJNChBMaXN0UnVuc1Jlc3BvbnNlEiAKBHJ1bnMYASADKAsyEi5wb3J0Y3VsbGlzLnYxLlJ1bhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAki3AMKGlJlY29yZFByb21wdEF0dGVtcHRSZXF1ZXN0EhcKD2lkZW1wb3RlbmN5X2tleRgBIAEoCRIOCgZydW5faWQYAiABKAkSFgoOYXR0ZW1wdF9udW1iZXIYAyABKAUSEAoId29ya2Zsb3cYBCABKAkSFQoNcHJvdmlkZXJfdHlwZRgFIAEoCRIQCghwcm92aWRlchgGIAEoCRINCgVtb2RlbBgHIAEoCRIWCg5wcm9tcHRfdmVyc2lvbhgIIAEoCRITCgtwcm9tcHRfaGFzaBgJIAEoCRIuCgdvdXRjb21lGAogASgOMh0ucG9ydGN1bGxpcy52MS5BdHRlbXB0T3V0Y29tZRISCgplcnJvcl90eXBlGAsgASgJEhUKDWVycm9yX21lc3NhZ2UYDCABKAkSKgoGdG9rZW5zGA0gASgLMhoucG9ydGN1bGxpcy52MS5Ub2tlbkNvdW50cxIeChZyZXBvcnRlZF9jb3N0X25hbm9fdXNkGA4gASgDEhIKCmxhdGVuY3lfbXMYDyABKAMSGwoTcXVhbGl0eV9zY29yZV9taWxsaRgQIAEoBRIuCgpjcmVhdGVkX2F0GBEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJMChtSZWNvcmRQcm9tcHRBdHRlbXB0UmVzcG9uc2USLQoHYXR0ZW1wdBgBIAEoCzIcLnBvcnRjdWxsaXMudjEuUHJvbXB0QXR0ZW1wdCLSAQoVUmVjb3JkUnVuRXZlbnRSZXF1ZXN0EhcKD2lkZW1wb3RlbmN5X2tleRgBIAEoCRIOCgZydW5faWQYAiABKAkSEgoKZXZlbnRfdHlwZRgDIAEoCRIoCgVsZXZlbBgEIAEoDjIZLnBvcnRjdWxsaXMudjEuRXZlbnRMZXZlbBIPCgdtZXNzYWdlGAUgASgJEhEKCWRhdGFfanNvbhgGIAEoCRIuCgpjcmVhdGVkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJAChZSZWNvcmRSdW5FdmVudFJlc3BvbnNlEiYKBWV2ZW50GAEgASgLMhcucG9ydGN1bGxpcy52MS5SdW5FdmVudCLKAQoEVGFzaxIKCgJpZBgBIAEoCRINCgV0aXRsZRgCIAEoCRIPCgdkZXRhaWxzGAMgASgJEigKBnN0YXR1cxgEIAEoDjIYLnBvcnRjdWxsaXMudjEuVGFza1N0YXRlEgwKBHRhZ3MYBSADKAkSLgoKY3JlYXRlZF9hdBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKdXBkYXRlZF9hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAibQoETm90ZRIKCgJpZBgBIAEoCRINCgV0aXRsZRgCIAEoCRIMCgRib2R5GAMgASgJEgwKBHRhZ3MYBCADKAkSLgoKY3JlYXRlZF9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAijwEKDkNoYW5nZWxvZ0VudHJ5EgoKAmlkGAEgASgJEhAKCGNhdGVnb3J5GAIgASgJEg8KB3N1bW1hcnkYAyABKAkSDwoHZGV0YWlscxgEIAEoCRINCgVhY3RvchgFIAEoCRIuCgpjcmVhdGVkX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKmAgoJQmVuY2htYXJrEgoKAmlkGAEgASgJEhAKCHdvcmtmbG93GAIgASgJEhUKDXByb3ZpZGVyX3R5cGUYAyABKAkSEAoIcHJvdmlkZXIYBCABKAkSDQoFbW9kZWwYBSABKAkSKgoGdG9rZW5zGAYgASgLMhoucG9ydGN1bGxpcy52MS5Ub2tlbkNvdW50cxIVCg1jb3N0X25hbm9fdXNkGAcgASgDEhIKCmxhdGVuY3lfbXMYCCABKAMSGwoTcXVhbGl0eV9zY29yZV9taWxsaRgJIAEoBRINCgVub3RlcxgKIAEoCRIQCghhZ2VudF9pZBgLIAEoCRIuCgpjcmVhdGVkX2F0GAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIcChpHZXRUZWxlbWV0cnlTdW1tYXJ5UmVxdWVzdCJQChtHZXRUZWxlbWV0cnlTdW1tYXJ5UmVzcG9uc2USMQoJd29ya2Zsb3dzGAEgAygLMh4ucG9ydGN1bGxpcy52MS5Xb3JrZmxvd1N1bW1hcnkimgEKD1dvcmtmbG93U3VtbWFyeRIQCgh3b3JrZmxvdxgBIAEoCRIQCghhdHRlbXB0cxgCIAEoAxIaChJzdWNjZXNzX3JhdGVfbWlsbGkYAyABKAUSFAoMaW5wdXRfdG9rZW5zGAQgASgDEhUKDW91dHB1dF90b2tlbnMYBSABKAMSGgoSYXZlcmFnZV9sYXRlbmN5X21zGAYgASgDIlYKFlB1Ymxpc2hXb3JrZmxvd1JlcXVlc3QSFwoPaWRlbXBvdGVuY3lfa2V5GAEgASgJEhAKCHdvcmtmbG93GAIgASgJEhEKCXB1Ymxpc2hlZBgDIAEoCCI+ChdQdWJsaXNoV29ya2Zsb3dSZXNwb25zZRIQCgh3b3JrZmxvdxgBIAEoCRIRCglwdWJsaXNoZWQYAiABKAgiEwoRR2V0U3VtbWFyeVJlcXVlc3QiyQEKEkdldFN1bW1hcnlSZXNwb25zZRIOCgZhZ2VudHMYASABKAMSDAoEcnVucxgCIAEoAxITCgthY3RpdmVfcnVucxgDIAEoAxIQCghhdHRlbXB0cxgEIAEoAxIXCg9mYWlsZWRfYXR0ZW1wdHMYBSABKAMSKgoGdG9rZW5zGAYgASgLMhoucG9ydGN1bGxpcy52MS5Ub2tlbkNvdW50cxIVCg1jb3N0X25hbm9fdXNkGAcgASgDEhIKCm9wZW5fdGFza3MYCCABKAMiKAoSRXhwb3J0U3RhdGVSZXF1ZXN0EhIKCnBhZ2VfdG9rZW4YASABKAkiQgoTRXhwb3J0U3RhdGVSZXNwb25zZRISCgpqc29uX2xpbmVzGAEgASgJEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKEAQoRQ3JlYXRlVGFza1JlcXVlc3QSFwoPaWRlbXBvdGVuY3lfa2V5GAEgASgJEg0KBXRpdGxlGAIgASgJEg8KB2RldGFpbHMYAyABKAkSKAoGc3RhdHVzGAQgASgOMhgucG9ydGN1bGxpcy52MS5UYXNrU3RhdGUSDAoEdGFncxgFIAMoCSI3ChJDcmVhdGVUYXNrUmVzcG9uc2USIQoEdGFzaxgBIAEoCzITLnBvcnRjdWxsaXMudjEuVGFzayKVAQoRVXBkYXRlVGFza1JlcXVlc3QSFwoPaWRlbXBvdGVuY3lfa2V5GAEgASgJEg8KB3Rhc2tfaWQYAiABKAkSDQoFdGl0bGUYAyABKAkSDwoHZGV0YWlscxgEIAEoCRIoCgZzdGF0dXMYBSABKA4yGC5wb3J0Y3VsbGlzLnYxLlRhc2tTdGF0ZRIMCgR0YWdzGAYgAygJIjcKElVwZGF0ZVRhc2tSZXNwb25zZRIhCgR0YXNrGAEgASgLMhMucG9ydGN1bGxpcy52MS5UYXNrIj0KEURlbGV0ZVRhc2tSZXF1ZXN0EhcKD2lkZW1wb3RlbmN5X2tleRgBIAEoCRIPCgd0YXNrX2lkGAIgASgJIhQKEkRlbGV0ZVRhc2tSZXNwb25zZSJwChBMaXN0VGFza3NSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJEigKBnN0YXR1cxgDIAEoDjIYLnBvcnRjdWxsaXMudjEuVGFza1N0YXRlEgsKA3RhZxgEIAEoCSJQChFMaXN0VGFza3NSZXNwb25zZRIiCgV0YXNrcxgBIAMoCzITLnBvcnRjdWxsaXMudjEuVGFzaxIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiVwoRQ3JlYXRlTm90ZVJlcXVlc3QSFwoPaWRlbXBvdGVuY3lfa2V5GAEgASgJEg0KBXRpdGxlGAIgASgJEgwKBGJvZHkYAyABKAkSDAoEdGFncxgEIAMoCSI3ChJDcmVhdGVOb3RlUmVzcG9uc2USIQoEbm90ZRgBIAEoCzITLnBvcnRjdWxsaXMudjEuTm90ZSJGChBMaXN0Tm90ZXNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJEgsKA3RhZxgDIAEoCSJQChFMaXN0Tm90ZXNSZXNwb25zZRIiCgVub3RlcxgBIAMoCzITLnBvcnRjdWxsaXMudjEuTm90ZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiZQoWQXBwZW5kQ2hhbmdlbG9nUmVxdWVzdBIXCg9pZGVtcG90ZW5jeV9rZXkYASABKAkSEAoIY2F0ZWdvcnkYAiABKAkSDwoHc3VtbWFyeRgDIAEoCRIPCgdkZXRhaWxzGAQgASgJIkcKF0FwcGVuZENoYW5nZWxvZ1Jlc3BvbnNlEiwKBWVudHJ5GAEgASgLMh0ucG9ydGN1bGxpcy52MS5DaGFuZ2Vsb2dFbnRyeSJPChRMaXN0Q2hhbmdlbG9nUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCRIQCghjYXRlZ29yeRgDIAEoCSJgChVMaXN0Q2hhbmdlbG9nUmVzcG9uc2USLgoHZW50cmllcxgBIAMoCzIdLnBvcnRjdWxsaXMudjEuQ2hhbmdlbG9nRW50cnkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIv4BChZSZWNvcmRCZW5jaG1hcmtSZXF1ZXN0EhcKD2lkZW1wb3RlbmN5X2tleRgBIAEoCRIQCgh3b3JrZmxvdxgCIAEoCRIVCg1wcm92aWRlcl90eXBlGAMgASgJEhAKCHByb3ZpZGVyGAQgASgJEg0KBW1vZGVsGAUgASgJEioKBnRva2VucxgGIAEoCzIaLnBvcnRjdWxsaXMudjEuVG9rZW5Db3VudHMSFQoNY29zdF9uYW5vX3VzZBgHIAEoAxISCgpsYXRlbmN5X21zGAggASgDEhsKE3F1YWxpdHlfc2NvcmVfbWlsbGkYCSABKAUSDQoFbm90ZXMYCiABKAkiRgoXUmVjb3JkQmVuY2htYXJrUmVzcG9uc2USKwoJYmVuY2htYXJrGAEgASgLMhgucG9ydGN1bGxpcy52MS5CZW5jaG1hcmsi2wEKElJlY29yZEJhdGNoUmVxdWVzdBIXCg9pZGVtcG90ZW5jeV9rZXkYASABKAkSOwoIYXR0ZW1wdHMYAiADKAsyKS5wb3J0Y3VsbGlzLnYxLlJlY29yZFByb21wdEF0dGVtcHRSZXF1ZXN0EjQKBmV2ZW50cxgDIAMoCzIkLnBvcnRjdWxsaXMudjEuUmVjb3JkUnVuRXZlbnRSZXF1ZXN0EjkKCmJlbmNobWFya3MYBCADKAsyJS5wb3J0Y3VsbGlzLnYxLlJlY29yZEJlbmNobWFya1JlcXVlc3QiQgoTUmVjb3JkQmF0Y2hSZXNwb25zZRIrCgdyZXN1bHRzGAEgAygLMhoucG9ydGN1bGxpcy52MS5CYXRjaFJlc3VsdCInCgtCYXRjaFJlc3VsdBIKCgJpZBgBIAEoCRIMCgRjb2RlGAIgASgJIrQCChlMaXN0UHJvbXB0QXR0ZW1wdHNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJEg4KBnJ1bl9pZBgDIAEoCRIQCgh3b3JrZmxvdxgEIAEoCRIQCghhZ2VudF9pZBgFIAEoCRINCgVtb2RlbBgGIAEoCRIuCgdvdXRjb21lGAcgASgOMh0ucG9ydGN1bGxpcy52MS5BdHRlbXB0T3V0Y29tZRIWCg5wcm9tcHRfdmVyc2lvbhgIIAEoCRIxCg1jcmVhdGVkX2FmdGVyGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5jcmVhdGVkX2JlZm9yZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiZQoaTGlzdFByb21wdEF0dGVtcHRzUmVzcG9uc2USLgoIYXR0ZW1wdHMYASADKAsyHC5wb3J0Y3VsbGlzLnYxLlByb21wdEF0dGVtcHQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIvIBChRMaXN0UnVuRXZlbnRzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCRIOCgZydW5faWQYAyABKAkSEgoKZXZlbnRfdHlwZRgEIAEoCRIoCgVsZXZlbBgFIAEoDjIZLnBvcnRjdWxsaXMudjEuRXZlbnRMZXZlbBIxCg1jcmVhdGVkX2FmdGVyGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5jcmVhdGVkX2JlZm9yZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiWQoVTGlzdFJ1bkV2ZW50c1Jlc3BvbnNlEicKBmV2ZW50cxgBIAMoCzIXLnBvcnRjdWxsaXMudjEuUnVuRXZlbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIl8KFUxpc3RCZW5jaG1hcmtzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCRIQCgh3b3JrZmxvdxgDIAEoCRINCgVtb2RlbBgEIAEoCSJfChZMaXN0QmVuY2htYXJrc1Jlc3BvbnNlEiwKCmJlbmNobWFya3MYASADKAsyGC5wb3J0Y3VsbGlzLnYxLkJlbmNobWFyaxIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkq+QEKCVRhc2tTdGF0ZRIaChZUQVNLX1NUQVRFX1VOU1BFQ0lGSUVEEAASGAoUVEFTS19TVEFURV9TVUJNSVRURUQQARIWChJUQVNLX1NUQVRFX1dPUktJTkcQAhIYChRUQVNLX1NUQVRFX0NPTVBMRVRFRBADEhUKEVRBU0tfU1RBVEVfRkFJTEVEEAQSFwoTVEFTS19TVEFURV9DQU5DRUxFRBAFEh0KGVRBU0tfU1RBVEVfSU5QVVRfUkVRVUlSRUQQBhIXChNUQVNLX1NUQVRFX1JFSkVDVEVEEAcSHAoYVEFTS19TVEFURV9BVVRIX1JFUVVJUkVEEAgqagoOQXR0ZW1wdE91dGNvbWUSHwobQVRURU1QVF9PVVRDT01FX1VOU1BFQ0lGSUVEEAASGwoXQVRURU1QVF9PVVRDT01FX1NVQ0NFU1MQARIaChZBVFRFTVBUX09VVENPTUVfRkFJTEVEEAIqgwEKCkV2ZW50TGV2ZWwSGwoXRVZFTlRfTEVWRUxfVU5TUEVDSUZJRUQQABIVChFFVkVOVF9MRVZFTF9ERUJVRxABEhQKEEVWRU5UX0xFVkVMX0lORk8QAhIUChBFVkVOVF9MRVZFTF9XQVJOEAMSFQoRRVZFTlRfTEVWRUxfRVJST1IQBDKyFQoKSHViU2VydmljZRJaCglHZXRIZWFsdGgSHy5wb3J0Y3VsbGlzLnYxLkdldEhlYWx0aFJlcXVlc3QaIC5wb3J0Y3VsbGlzLnYxLkdldEhlYWx0aFJlc3BvbnNlIgqqxRgGCAEYATABEnYKE0dldFRlbGVtZXRyeVN1bW1hcnkSKS5wb3J0Y3VsbGlzLnYxLkdldFRlbGVtZXRyeVN1bW1hcnlSZXF1ZXN0GioucG9ydGN1bGxpcy52MS5HZXRUZWxlbWV0cnlTdW1tYXJ5UmVzcG9uc2UiCKrFGAQIARgBEnoKD1B1Ymxpc2hXb3JrZmxvdxIlLnBvcnRjdWxsaXMudjEuUHVibGlzaFdvcmtmbG93UmVxdWVzdBomLnBvcnRjdWxsaXMudjEuUHVibGlzaFdvcmtmbG93UmVzcG9uc2UiGKrFGBQIAxIMcG9saWN5OndyaXRlGAEgARJnCgpHZXRTdW1tYXJ5EiAucG9ydGN1bGxpcy52MS5HZXRTdW1tYXJ5UmVxdWVzdBohLnBvcnRjdWxsaXMudjEuR2V0U3VtbWFyeVJlc3BvbnNlIhSqxRgQCAISCmFkbWluOnJlYWQYARJsCgtFeHBvcnRTdGF0ZRIhLnBvcnRjdWxsaXMudjEuRXhwb3J0U3RhdGVSZXF1ZXN0GiIucG9ydGN1bGxpcy52MS5FeHBvcnRTdGF0ZVJlc3BvbnNlIhaqxRgSCAISCmFkbWluOnJlYWQYAUAUEmoKCkNyZWF0ZVRhc2sSIC5wb3J0Y3VsbGlzLnYxLkNyZWF0ZVRhc2tSZXF1ZXN0GiEucG9ydGN1bGxpcy52MS5DcmVhdGVUYXNrUmVzcG9uc2UiF6rFGBMIAxILdGFza3M6d3JpdGUYASABEmoKClVwZGF0ZVRhc2sSIC5wb3J0Y3VsbGlzLnYxLlVwZGF0ZVRhc2tSZXF1ZXN0GiEucG9ydGN1bGxpcy52MS5VcGRhdGVUYXNrUmVzcG9uc2UiF6rFGBMIAxILdGFza3M6d3JpdGUYASABEmoKCkRlbGV0ZVRhc2sSIC5wb3J0Y3VsbGlzLnYxLkRlbGV0ZVRhc2tSZXF1ZXN0GiEucG9ydGN1bGxpcy52MS5EZWxldGVUYXNrUmVzcG9uc2UiF6rFGBMIAxILdGFza3M6d3JpdGUYASABEmYKCUxpc3RUYXNrcxIfLnBvcnRjdWxsaXMudjEuTGlzdFRhc2tzUmVxdWVzdBogLnBvcnRjdWxsaXMudjEuTGlzdFRhc2tzUmVzcG9uc2UiFqrFGBIIAhIKdGFza3M6cmVhZBgBKAESagoKQ3JlYXRlTm90ZRIgLnBvcnRjdWxsaXMudjEuQ3JlYXRlTm90ZVJlcXVlc3QaIS5wb3J0Y3VsbGlzLnYxLkNyZWF0ZU5vdGVSZXNwb25zZSIXqsUYEwgDEgt0YXNrczp3cml0ZRgBIAESZAoJTGlzdE5vdGVzEh8ucG9ydGN1bGxpcy52MS5MaXN0Tm90ZXNSZXF1ZXN0GiAucG9ydGN1bGxpcy52MS5MaXN0Tm90ZXNSZXNwb25zZSIUqsUYEAgCEgp0YXNrczpyZWFkGAESeQoPQXBwZW5kQ2hhbmdlbG9nEiUucG9ydGN1bGxpcy52MS5BcHBlbmRDaGFuZ2Vsb2dSZXF1ZXN0GiYucG9ydGN1bGxpcy52MS5BcHBlbmRDaGFuZ2Vsb2dSZXNwb25zZSIXqsUYEwgDEgt0YXNrczp3cml0ZRgBIAEScAoNTGlzdENoYW5nZWxvZxIjLnBvcnRjdWxsaXMudjEuTGlzdENoYW5nZWxvZ1JlcXVlc3QaJC5wb3J0Y3VsbGlzLnYxLkxpc3RDaGFuZ2Vsb2dSZXNwb25zZSIUqsUYEAgCEgp0YXNrczpyZWFkGAESfQoPUmVjb3JkQmVuY2htYXJrEiUucG9ydGN1bGxpcy52MS5SZWNvcmRCZW5jaG1hcmtSZXF1ZXN0GiYucG9ydGN1bGxpcy52MS5SZWNvcmRCZW5jaG1hcmtSZXNwb25zZSIbqsUYFwgDEg90ZWxlbWV0cnk6d3JpdGUYASABEnMKC1JlY29yZEJhdGNoEiEucG9ydGN1bGxpcy52MS5SZWNvcmRCYXRjaFJlcXVlc3QaIi5wb3J0Y3VsbGlzLnYxLlJlY29yZEJhdGNoUmVzcG9uc2UiHarFGBkIAxIPdGVsZW1ldHJ5OndyaXRlGAEgAUAUEoMBChJMaXN0UHJvbXB0QXR0ZW1wdHMSKC5wb3J0Y3VsbGlzLnYxLkxpc3RQcm9tcHRBdHRlbXB0c1JlcXVlc3QaKS5wb3J0Y3VsbGlzLnYxLkxpc3RQcm9tcHRBdHRlbXB0c1Jlc3BvbnNlIhiqxRgUCAISDnRlbGVtZXRyeTpyZWFkGAESdAoNTGlzdFJ1bkV2ZW50cxIjLnBvcnRjdWxsaXMudjEuTGlzdFJ1bkV2ZW50c1JlcXVlc3QaJC5wb3J0Y3VsbGlzLnYxLkxpc3RSdW5FdmVudHNSZXNwb25zZSIYqsUYFAgCEg50ZWxlbWV0cnk6cmVhZBgBEncKDkxpc3RCZW5jaG1hcmtzEiQucG9ydGN1bGxpcy52MS5MaXN0QmVuY2htYXJrc1JlcXVlc3QaJS5wb3J0Y3VsbGlzLnYxLkxpc3RCZW5jaG1hcmtzUmVzcG9uc2UiGKrFGBQIAhIOdGVsZW1ldHJ5OnJlYWQYARJoCghTdGFydFJ1bhIeLnBvcnRjdWxsaXMudjEuU3RhcnRSdW5SZXF1ZXN0Gh8ucG9ydGN1bGxpcy52MS5TdGFydFJ1blJlc3BvbnNlIhuqxRgXCAMSD3RlbGVtZXRyeTp3cml0ZRgBIAESawoJRmluaXNoUnVuEh8ucG9ydGN1bGxpcy52MS5GaW5pc2hSdW5SZXF1ZXN0GiAucG9ydGN1bGxpcy52MS5GaW5pc2hSdW5SZXNwb25zZSIbqsUYFwgDEg90ZWxlbWV0cnk6d3JpdGUYASABEmEKBkdldFJ1bhIcLnBvcnRjdWxsaXMudjEuR2V0UnVuUmVxdWVzdBodLnBvcnRjdWxsaXMudjEuR2V0UnVuUmVzcG9uc2UiGqrFGBYIAhIOdGVsZW1ldHJ5OnJlYWQYASgBEmcKCExpc3RSdW5zEh4ucG9ydGN1bGxpcy52MS5MaXN0UnVuc1JlcXVlc3QaHy5wb3J0Y3VsbGlzLnYxLkxpc3RSdW5zUmVzcG9uc2UiGqrFGBYIAhIOdGVsZW1ldHJ5OnJlYWQYASgBEokBChNSZWNvcmRQcm9tcHRBdHRlbXB0EikucG9ydGN1bGxpcy52MS5SZWNvcmRQcm9tcHRBdHRlbXB0UmVxdWVzdBoqLnBvcnRjdWxsaXMudjEuUmVjb3JkUHJvbXB0QXR0ZW1wdFJlc3BvbnNlIhuqxRgXCAMSD3RlbGVtZXRyeTp3cml0ZRgBIAESegoOUmVjb3JkUnVuRXZlbnQSJC5wb3J0Y3VsbGlzLnYxLlJlY29yZFJ1bkV2ZW50UmVxdWVzdBolLnBvcnRjdWxsaXMudjEuUmVjb3JkUnVuRXZlbnRSZXNwb25zZSIbqsUYFwgDEg90ZWxlbWV0cnk6d3JpdGUYASABYgZwcm90bzM", [file_google_protobuf_timestamp, file_portcullis_v1_access]);
 
 /**
  * Counts of tokens, each class apart: input excludes the cached ones.
@@ -774,6 +774,1202 @@ export const RecordRunEventResponseSchema: GenMessage<RecordRunEventResponse> = 
   messageDesc(file_portcullis_v1_hub, 17);
 
 /**
+ * @generated from message portcullis.v1.Task
+ */
+export type Task = Message<"portcullis.v1.Task"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * @generated from field: string title = 2;
+   */
+  title: string;
+
+  /**
+   * @generated from field: string details = 3;
+   */
+  details: string;
+
+  /**
+   * @generated from field: portcullis.v1.TaskState status = 4;
+   */
+  status: TaskState;
+
+  /**
+   * @generated from field: repeated string tags = 5;
+   */
+  tags: string[];
+
+  /**
+   * @generated from field: google.protobuf.Timestamp created_at = 6;
+   */
+  createdAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp updated_at = 7;
+   */
+  updatedAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message portcullis.v1.Task.
+ * Use `create(TaskSchema)` to create a new message.
+ */
+export const TaskSchema: GenMessage<Task> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_hub, 18);
+
+/**
+ * @generated from message portcullis.v1.Note
+ */
+export type Note = Message<"portcullis.v1.Note"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * @generated from field: string title = 2;
+   */
+  title: string;
+
+  /**
+   * @generated from field: string body = 3;
+   */
+  body: string;
+
+  /**
+   * @generated from field: repeated string tags = 4;
+   */
+  tags: string[];
+
+  /**
+   * @generated from field: google.protobuf.Timestamp created_at = 5;
+   */
+  createdAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message portcullis.v1.Note.
+ * Use `create(NoteSchema)` to create a new message.
+ */
+export const NoteSchema: GenMessage<Note> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_hub, 19);
+
+/**
+ * @generated from message portcullis.v1.ChangelogEntry
+ */
+export type ChangelogEntry = Message<"portcullis.v1.ChangelogEntry"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * @generated from field: string category = 2;
+   */
+  category: string;
+
+  /**
+   * @generated from field: string summary = 3;
+   */
+  summary: string;
+
+  /**
+   * @generated from field: string details = 4;
+   */
+  details: string;
+
+  /**
+   * Who wrote it: the id of the caller.
+   *
+   * @generated from field: string actor = 5;
+   */
+  actor: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp created_at = 6;
+   */
+  createdAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message portcullis.v1.ChangelogEntry.
+ * Use `create(ChangelogEntrySchema)` to create a new message.
+ */
+export const ChangelogEntrySchema: GenMessage<ChangelogEntry> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_hub, 20);
+
+/**
+ * @generated from message portcullis.v1.Benchmark
+ */
+export type Benchmark = Message<"portcullis.v1.Benchmark"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * @generated from field: string workflow = 2;
+   */
+  workflow: string;
+
+  /**
+   * @generated from field: string provider_type = 3;
+   */
+  providerType: string;
+
+  /**
+   * @generated from field: string provider = 4;
+   */
+  provider: string;
+
+  /**
+   * @generated from field: string model = 5;
+   */
+  model: string;
+
+  /**
+   * @generated from field: portcullis.v1.TokenCounts tokens = 6;
+   */
+  tokens?: TokenCounts | undefined;
+
+  /**
+   * @generated from field: int64 cost_nano_usd = 7;
+   */
+  costNanoUsd: bigint;
+
+  /**
+   * @generated from field: int64 latency_ms = 8;
+   */
+  latencyMs: bigint;
+
+  /**
+   * @generated from field: int32 quality_score_milli = 9;
+   */
+  qualityScoreMilli: number;
+
+  /**
+   * @generated from field: string notes = 10;
+   */
+  notes: string;
+
+  /**
+   * @generated from field: string agent_id = 11;
+   */
+  agentId: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp created_at = 12;
+   */
+  createdAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message portcullis.v1.Benchmark.
+ * Use `create(BenchmarkSchema)` to create a new message.
+ */
+export const BenchmarkSchema: GenMessage<Benchmark> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_hub, 21);
+
+/**
+ * @generated from message portcullis.v1.GetTelemetrySummaryRequest
+ */
+export type GetTelemetrySummaryRequest = Message<"portcullis.v1.GetTelemetrySummaryRequest"> & {
+};
+
+/**
+ * Describes the message portcullis.v1.GetTelemetrySummaryRequest.
+ * Use `create(GetTelemetrySummaryRequestSchema)` to create a new message.
+ */
+export const GetTelemetrySummaryRequestSchema: GenMessage<GetTelemetrySummaryRequest> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_hub, 22);
+
+/**
+ * @generated from message portcullis.v1.GetTelemetrySummaryResponse
+ */
+export type GetTelemetrySummaryResponse = Message<"portcullis.v1.GetTelemetrySummaryResponse"> & {
+  /**
+   * @generated from field: repeated portcullis.v1.WorkflowSummary workflows = 1;
+   */
+  workflows: WorkflowSummary[];
+};
+
+/**
+ * Describes the message portcullis.v1.GetTelemetrySummaryResponse.
+ * Use `create(GetTelemetrySummaryResponseSchema)` to create a new message.
+ */
+export const GetTelemetrySummaryResponseSchema: GenMessage<GetTelemetrySummaryResponse> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_hub, 23);
+
+/**
+ * @generated from message portcullis.v1.WorkflowSummary
+ */
+export type WorkflowSummary = Message<"portcullis.v1.WorkflowSummary"> & {
+  /**
+   * @generated from field: string workflow = 1;
+   */
+  workflow: string;
+
+  /**
+   * @generated from field: int64 attempts = 2;
+   */
+  attempts: bigint;
+
+  /**
+   * Thousandths.
+   *
+   * @generated from field: int32 success_rate_milli = 3;
+   */
+  successRateMilli: number;
+
+  /**
+   * @generated from field: int64 input_tokens = 4;
+   */
+  inputTokens: bigint;
+
+  /**
+   * @generated from field: int64 output_tokens = 5;
+   */
+  outputTokens: bigint;
+
+  /**
+   * @generated from field: int64 average_latency_ms = 6;
+   */
+  averageLatencyMs: bigint;
+};
+
+/**
+ * Describes the message portcullis.v1.WorkflowSummary.
+ * Use `create(WorkflowSummarySchema)` to create a new message.
+ */
+export const WorkflowSummarySchema: GenMessage<WorkflowSummary> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_hub, 24);
+
+/**
+ * @generated from message portcullis.v1.PublishWorkflowRequest
+ */
+export type PublishWorkflowRequest = Message<"portcullis.v1.PublishWorkflowRequest"> & {
+  /**
+   * @generated from field: string idempotency_key = 1;
+   */
+  idempotencyKey: string;
+
+  /**
+   * @generated from field: string workflow = 2;
+   */
+  workflow: string;
+
+  /**
+   * @generated from field: bool published = 3;
+   */
+  published: boolean;
+};
+
+/**
+ * Describes the message portcullis.v1.PublishWorkflowRequest.
+ * Use `create(PublishWorkflowRequestSchema)` to create a new message.
+ */
+export const PublishWorkflowRequestSchema: GenMessage<PublishWorkflowRequest> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_hub, 25);
+
+/**
+ * @generated from message portcullis.v1.PublishWorkflowResponse
+ */
+export type PublishWorkflowResponse = Message<"portcullis.v1.PublishWorkflowResponse"> & {
+  /**
+   * @generated from field: string workflow = 1;
+   */
+  workflow: string;
+
+  /**
+   * @generated from field: bool published = 2;
+   */
+  published: boolean;
+};
+
+/**
+ * Describes the message portcullis.v1.PublishWorkflowResponse.
+ * Use `create(PublishWorkflowResponseSchema)` to create a new message.
+ */
+export const PublishWorkflowResponseSchema: GenMessage<PublishWorkflowResponse> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_hub, 26);
+
+/**
+ * @generated from message portcullis.v1.GetSummaryRequest
+ */
+export type GetSummaryRequest = Message<"portcullis.v1.GetSummaryRequest"> & {
+};
+
+/**
+ * Describes the message portcullis.v1.GetSummaryRequest.
+ * Use `create(GetSummaryRequestSchema)` to create a new message.
+ */
+export const GetSummaryRequestSchema: GenMessage<GetSummaryRequest> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_hub, 27);
+
+/**
+ * @generated from message portcullis.v1.GetSummaryResponse
+ */
+export type GetSummaryResponse = Message<"portcullis.v1.GetSummaryResponse"> & {
+  /**
+   * @generated from field: int64 agents = 1;
+   */
+  agents: bigint;
+
+  /**
+   * @generated from field: int64 runs = 2;
+   */
+  runs: bigint;
+
+  /**
+   * @generated from field: int64 active_runs = 3;
+   */
+  activeRuns: bigint;
+
+  /**
+   * @generated from field: int64 attempts = 4;
+   */
+  attempts: bigint;
+
+  /**
+   * @generated from field: int64 failed_attempts = 5;
+   */
+  failedAttempts: bigint;
+
+  /**
+   * @generated from field: portcullis.v1.TokenCounts tokens = 6;
+   */
+  tokens?: TokenCounts | undefined;
+
+  /**
+   * @generated from field: int64 cost_nano_usd = 7;
+   */
+  costNanoUsd: bigint;
+
+  /**
+   * @generated from field: int64 open_tasks = 8;
+   */
+  openTasks: bigint;
+};
+
+/**
+ * Describes the message portcullis.v1.GetSummaryResponse.
+ * Use `create(GetSummaryResponseSchema)` to create a new message.
+ */
+export const GetSummaryResponseSchema: GenMessage<GetSummaryResponse> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_hub, 28);
+
+/**
+ * @generated from message portcullis.v1.ExportStateRequest
+ */
+export type ExportStateRequest = Message<"portcullis.v1.ExportStateRequest"> & {
+  /**
+   * @generated from field: string page_token = 1;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message portcullis.v1.ExportStateRequest.
+ * Use `create(ExportStateRequestSchema)` to create a new message.
+ */
+export const ExportStateRequestSchema: GenMessage<ExportStateRequest> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_hub, 29);
+
+/**
+ * @generated from message portcullis.v1.ExportStateResponse
+ */
+export type ExportStateResponse = Message<"portcullis.v1.ExportStateResponse"> & {
+  /**
+   * JSON lines: each {"kind":"task"|"note"|"changelog"|"agent"|"run"|"attempt"|"event"|"benchmark","value":{...}}.
+   *
+   * @generated from field: string json_lines = 1;
+   */
+  jsonLines: string;
+
+  /**
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message portcullis.v1.ExportStateResponse.
+ * Use `create(ExportStateResponseSchema)` to create a new message.
+ */
+export const ExportStateResponseSchema: GenMessage<ExportStateResponse> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_hub, 30);
+
+/**
+ * @generated from message portcullis.v1.CreateTaskRequest
+ */
+export type CreateTaskRequest = Message<"portcullis.v1.CreateTaskRequest"> & {
+  /**
+   * @generated from field: string idempotency_key = 1;
+   */
+  idempotencyKey: string;
+
+  /**
+   * @generated from field: string title = 2;
+   */
+  title: string;
+
+  /**
+   * @generated from field: string details = 3;
+   */
+  details: string;
+
+  /**
+   * Unset is SUBMITTED.
+   *
+   * @generated from field: portcullis.v1.TaskState status = 4;
+   */
+  status: TaskState;
+
+  /**
+   * @generated from field: repeated string tags = 5;
+   */
+  tags: string[];
+};
+
+/**
+ * Describes the message portcullis.v1.CreateTaskRequest.
+ * Use `create(CreateTaskRequestSchema)` to create a new message.
+ */
+export const CreateTaskRequestSchema: GenMessage<CreateTaskRequest> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_hub, 31);
+
+/**
+ * @generated from message portcullis.v1.CreateTaskResponse
+ */
+export type CreateTaskResponse = Message<"portcullis.v1.CreateTaskResponse"> & {
+  /**
+   * @generated from field: portcullis.v1.Task task = 1;
+   */
+  task?: Task | undefined;
+};
+
+/**
+ * Describes the message portcullis.v1.CreateTaskResponse.
+ * Use `create(CreateTaskResponseSchema)` to create a new message.
+ */
+export const CreateTaskResponseSchema: GenMessage<CreateTaskResponse> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_hub, 32);
+
+/**
+ * @generated from message portcullis.v1.UpdateTaskRequest
+ */
+export type UpdateTaskRequest = Message<"portcullis.v1.UpdateTaskRequest"> & {
+  /**
+   * @generated from field: string idempotency_key = 1;
+   */
+  idempotencyKey: string;
+
+  /**
+   * @generated from field: string task_id = 2;
+   */
+  taskId: string;
+
+  /**
+   * Empty or unset keeps what is there.
+   *
+   * @generated from field: string title = 3;
+   */
+  title: string;
+
+  /**
+   * @generated from field: string details = 4;
+   */
+  details: string;
+
+  /**
+   * @generated from field: portcullis.v1.TaskState status = 5;
+   */
+  status: TaskState;
+
+  /**
+   * @generated from field: repeated string tags = 6;
+   */
+  tags: string[];
+};
+
+/**
+ * Describes the message portcullis.v1.UpdateTaskRequest.
+ * Use `create(UpdateTaskRequestSchema)` to create a new message.
+ */
+export const UpdateTaskRequestSchema: GenMessage<UpdateTaskRequest> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_hub, 33);
+
+/**
+ * @generated from message portcullis.v1.UpdateTaskResponse
+ */
+export type UpdateTaskResponse = Message<"portcullis.v1.UpdateTaskResponse"> & {
+  /**
+   * @generated from field: portcullis.v1.Task task = 1;
+   */
+  task?: Task | undefined;
+};
+
+/**
+ * Describes the message portcullis.v1.UpdateTaskResponse.
+ * Use `create(UpdateTaskResponseSchema)` to create a new message.
+ */
+export const UpdateTaskResponseSchema: GenMessage<UpdateTaskResponse> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_hub, 34);
+
+/**
+ * @generated from message portcullis.v1.DeleteTaskRequest
+ */
+export type DeleteTaskRequest = Message<"portcullis.v1.DeleteTaskRequest"> & {
+  /**
+   * @generated from field: string idempotency_key = 1;
+   */
+  idempotencyKey: string;
+
+  /**
+   * @generated from field: string task_id = 2;
+   */
+  taskId: string;
+};
+
+/**
+ * Describes the message portcullis.v1.DeleteTaskRequest.
+ * Use `create(DeleteTaskRequestSchema)` to create a new message.
+ */
+export const DeleteTaskRequestSchema: GenMessage<DeleteTaskRequest> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_hub, 35);
+
+/**
+ * @generated from message portcullis.v1.DeleteTaskResponse
+ */
+export type DeleteTaskResponse = Message<"portcullis.v1.DeleteTaskResponse"> & {
+};
+
+/**
+ * Describes the message portcullis.v1.DeleteTaskResponse.
+ * Use `create(DeleteTaskResponseSchema)` to create a new message.
+ */
+export const DeleteTaskResponseSchema: GenMessage<DeleteTaskResponse> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_hub, 36);
+
+/**
+ * @generated from message portcullis.v1.ListTasksRequest
+ */
+export type ListTasksRequest = Message<"portcullis.v1.ListTasksRequest"> & {
+  /**
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+
+  /**
+   * @generated from field: portcullis.v1.TaskState status = 3;
+   */
+  status: TaskState;
+
+  /**
+   * @generated from field: string tag = 4;
+   */
+  tag: string;
+};
+
+/**
+ * Describes the message portcullis.v1.ListTasksRequest.
+ * Use `create(ListTasksRequestSchema)` to create a new message.
+ */
+export const ListTasksRequestSchema: GenMessage<ListTasksRequest> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_hub, 37);
+
+/**
+ * @generated from message portcullis.v1.ListTasksResponse
+ */
+export type ListTasksResponse = Message<"portcullis.v1.ListTasksResponse"> & {
+  /**
+   * @generated from field: repeated portcullis.v1.Task tasks = 1;
+   */
+  tasks: Task[];
+
+  /**
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message portcullis.v1.ListTasksResponse.
+ * Use `create(ListTasksResponseSchema)` to create a new message.
+ */
+export const ListTasksResponseSchema: GenMessage<ListTasksResponse> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_hub, 38);
+
+/**
+ * @generated from message portcullis.v1.CreateNoteRequest
+ */
+export type CreateNoteRequest = Message<"portcullis.v1.CreateNoteRequest"> & {
+  /**
+   * @generated from field: string idempotency_key = 1;
+   */
+  idempotencyKey: string;
+
+  /**
+   * @generated from field: string title = 2;
+   */
+  title: string;
+
+  /**
+   * @generated from field: string body = 3;
+   */
+  body: string;
+
+  /**
+   * @generated from field: repeated string tags = 4;
+   */
+  tags: string[];
+};
+
+/**
+ * Describes the message portcullis.v1.CreateNoteRequest.
+ * Use `create(CreateNoteRequestSchema)` to create a new message.
+ */
+export const CreateNoteRequestSchema: GenMessage<CreateNoteRequest> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_hub, 39);
+
+/**
+ * @generated from message portcullis.v1.CreateNoteResponse
+ */
+export type CreateNoteResponse = Message<"portcullis.v1.CreateNoteResponse"> & {
+  /**
+   * @generated from field: portcullis.v1.Note note = 1;
+   */
+  note?: Note | undefined;
+};
+
+/**
+ * Describes the message portcullis.v1.CreateNoteResponse.
+ * Use `create(CreateNoteResponseSchema)` to create a new message.
+ */
+export const CreateNoteResponseSchema: GenMessage<CreateNoteResponse> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_hub, 40);
+
+/**
+ * @generated from message portcullis.v1.ListNotesRequest
+ */
+export type ListNotesRequest = Message<"portcullis.v1.ListNotesRequest"> & {
+  /**
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+
+  /**
+   * @generated from field: string tag = 3;
+   */
+  tag: string;
+};
+
+/**
+ * Describes the message portcullis.v1.ListNotesRequest.
+ * Use `create(ListNotesRequestSchema)` to create a new message.
+ */
+export const ListNotesRequestSchema: GenMessage<ListNotesRequest> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_hub, 41);
+
+/**
+ * @generated from message portcullis.v1.ListNotesResponse
+ */
+export type ListNotesResponse = Message<"portcullis.v1.ListNotesResponse"> & {
+  /**
+   * @generated from field: repeated portcullis.v1.Note notes = 1;
+   */
+  notes: Note[];
+
+  /**
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message portcullis.v1.ListNotesResponse.
+ * Use `create(ListNotesResponseSchema)` to create a new message.
+ */
+export const ListNotesResponseSchema: GenMessage<ListNotesResponse> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_hub, 42);
+
+/**
+ * @generated from message portcullis.v1.AppendChangelogRequest
+ */
+export type AppendChangelogRequest = Message<"portcullis.v1.AppendChangelogRequest"> & {
+  /**
+   * @generated from field: string idempotency_key = 1;
+   */
+  idempotencyKey: string;
+
+  /**
+   * @generated from field: string category = 2;
+   */
+  category: string;
+
+  /**
+   * @generated from field: string summary = 3;
+   */
+  summary: string;
+
+  /**
+   * @generated from field: string details = 4;
+   */
+  details: string;
+};
+
+/**
+ * Describes the message portcullis.v1.AppendChangelogRequest.
+ * Use `create(AppendChangelogRequestSchema)` to create a new message.
+ */
+export const AppendChangelogRequestSchema: GenMessage<AppendChangelogRequest> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_hub, 43);
+
+/**
+ * @generated from message portcullis.v1.AppendChangelogResponse
+ */
+export type AppendChangelogResponse = Message<"portcullis.v1.AppendChangelogResponse"> & {
+  /**
+   * @generated from field: portcullis.v1.ChangelogEntry entry = 1;
+   */
+  entry?: ChangelogEntry | undefined;
+};
+
+/**
+ * Describes the message portcullis.v1.AppendChangelogResponse.
+ * Use `create(AppendChangelogResponseSchema)` to create a new message.
+ */
+export const AppendChangelogResponseSchema: GenMessage<AppendChangelogResponse> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_hub, 44);
+
+/**
+ * @generated from message portcullis.v1.ListChangelogRequest
+ */
+export type ListChangelogRequest = Message<"portcullis.v1.ListChangelogRequest"> & {
+  /**
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+
+  /**
+   * @generated from field: string category = 3;
+   */
+  category: string;
+};
+
+/**
+ * Describes the message portcullis.v1.ListChangelogRequest.
+ * Use `create(ListChangelogRequestSchema)` to create a new message.
+ */
+export const ListChangelogRequestSchema: GenMessage<ListChangelogRequest> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_hub, 45);
+
+/**
+ * @generated from message portcullis.v1.ListChangelogResponse
+ */
+export type ListChangelogResponse = Message<"portcullis.v1.ListChangelogResponse"> & {
+  /**
+   * @generated from field: repeated portcullis.v1.ChangelogEntry entries = 1;
+   */
+  entries: ChangelogEntry[];
+
+  /**
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message portcullis.v1.ListChangelogResponse.
+ * Use `create(ListChangelogResponseSchema)` to create a new message.
+ */
+export const ListChangelogResponseSchema: GenMessage<ListChangelogResponse> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_hub, 46);
+
+/**
+ * @generated from message portcullis.v1.RecordBenchmarkRequest
+ */
+export type RecordBenchmarkRequest = Message<"portcullis.v1.RecordBenchmarkRequest"> & {
+  /**
+   * @generated from field: string idempotency_key = 1;
+   */
+  idempotencyKey: string;
+
+  /**
+   * @generated from field: string workflow = 2;
+   */
+  workflow: string;
+
+  /**
+   * @generated from field: string provider_type = 3;
+   */
+  providerType: string;
+
+  /**
+   * @generated from field: string provider = 4;
+   */
+  provider: string;
+
+  /**
+   * @generated from field: string model = 5;
+   */
+  model: string;
+
+  /**
+   * @generated from field: portcullis.v1.TokenCounts tokens = 6;
+   */
+  tokens?: TokenCounts | undefined;
+
+  /**
+   * @generated from field: int64 cost_nano_usd = 7;
+   */
+  costNanoUsd: bigint;
+
+  /**
+   * @generated from field: int64 latency_ms = 8;
+   */
+  latencyMs: bigint;
+
+  /**
+   * @generated from field: int32 quality_score_milli = 9;
+   */
+  qualityScoreMilli: number;
+
+  /**
+   * @generated from field: string notes = 10;
+   */
+  notes: string;
+};
+
+/**
+ * Describes the message portcullis.v1.RecordBenchmarkRequest.
+ * Use `create(RecordBenchmarkRequestSchema)` to create a new message.
+ */
+export const RecordBenchmarkRequestSchema: GenMessage<RecordBenchmarkRequest> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_hub, 47);
+
+/**
+ * @generated from message portcullis.v1.RecordBenchmarkResponse
+ */
+export type RecordBenchmarkResponse = Message<"portcullis.v1.RecordBenchmarkResponse"> & {
+  /**
+   * @generated from field: portcullis.v1.Benchmark benchmark = 1;
+   */
+  benchmark?: Benchmark | undefined;
+};
+
+/**
+ * Describes the message portcullis.v1.RecordBenchmarkResponse.
+ * Use `create(RecordBenchmarkResponseSchema)` to create a new message.
+ */
+export const RecordBenchmarkResponseSchema: GenMessage<RecordBenchmarkResponse> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_hub, 48);
+
+/**
+ * @generated from message portcullis.v1.RecordBatchRequest
+ */
+export type RecordBatchRequest = Message<"portcullis.v1.RecordBatchRequest"> & {
+  /**
+   * @generated from field: string idempotency_key = 1;
+   */
+  idempotencyKey: string;
+
+  /**
+   * Their own idempotency keys are not read: the key of the batch covers all.
+   *
+   * @generated from field: repeated portcullis.v1.RecordPromptAttemptRequest attempts = 2;
+   */
+  attempts: RecordPromptAttemptRequest[];
+
+  /**
+   * @generated from field: repeated portcullis.v1.RecordRunEventRequest events = 3;
+   */
+  events: RecordRunEventRequest[];
+
+  /**
+   * @generated from field: repeated portcullis.v1.RecordBenchmarkRequest benchmarks = 4;
+   */
+  benchmarks: RecordBenchmarkRequest[];
+};
+
+/**
+ * Describes the message portcullis.v1.RecordBatchRequest.
+ * Use `create(RecordBatchRequestSchema)` to create a new message.
+ */
+export const RecordBatchRequestSchema: GenMessage<RecordBatchRequest> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_hub, 49);
+
+/**
+ * @generated from message portcullis.v1.RecordBatchResponse
+ */
+export type RecordBatchResponse = Message<"portcullis.v1.RecordBatchResponse"> & {
+  /**
+   * Attempts first, then events, then benchmarks, in the order sent.
+   *
+   * @generated from field: repeated portcullis.v1.BatchResult results = 1;
+   */
+  results: BatchResult[];
+};
+
+/**
+ * Describes the message portcullis.v1.RecordBatchResponse.
+ * Use `create(RecordBatchResponseSchema)` to create a new message.
+ */
+export const RecordBatchResponseSchema: GenMessage<RecordBatchResponse> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_hub, 50);
+
+/**
+ * @generated from message portcullis.v1.BatchResult
+ */
+export type BatchResult = Message<"portcullis.v1.BatchResult"> & {
+  /**
+   * Empty where the item was refused.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * Empty, or the code of the refusal.
+   *
+   * @generated from field: string code = 2;
+   */
+  code: string;
+};
+
+/**
+ * Describes the message portcullis.v1.BatchResult.
+ * Use `create(BatchResultSchema)` to create a new message.
+ */
+export const BatchResultSchema: GenMessage<BatchResult> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_hub, 51);
+
+/**
+ * @generated from message portcullis.v1.ListPromptAttemptsRequest
+ */
+export type ListPromptAttemptsRequest = Message<"portcullis.v1.ListPromptAttemptsRequest"> & {
+  /**
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+
+  /**
+   * @generated from field: string run_id = 3;
+   */
+  runId: string;
+
+  /**
+   * @generated from field: string workflow = 4;
+   */
+  workflow: string;
+
+  /**
+   * @generated from field: string agent_id = 5;
+   */
+  agentId: string;
+
+  /**
+   * @generated from field: string model = 6;
+   */
+  model: string;
+
+  /**
+   * @generated from field: portcullis.v1.AttemptOutcome outcome = 7;
+   */
+  outcome: AttemptOutcome;
+
+  /**
+   * @generated from field: string prompt_version = 8;
+   */
+  promptVersion: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp created_after = 9;
+   */
+  createdAfter?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp created_before = 10;
+   */
+  createdBefore?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message portcullis.v1.ListPromptAttemptsRequest.
+ * Use `create(ListPromptAttemptsRequestSchema)` to create a new message.
+ */
+export const ListPromptAttemptsRequestSchema: GenMessage<ListPromptAttemptsRequest> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_hub, 52);
+
+/**
+ * @generated from message portcullis.v1.ListPromptAttemptsResponse
+ */
+export type ListPromptAttemptsResponse = Message<"portcullis.v1.ListPromptAttemptsResponse"> & {
+  /**
+   * @generated from field: repeated portcullis.v1.PromptAttempt attempts = 1;
+   */
+  attempts: PromptAttempt[];
+
+  /**
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message portcullis.v1.ListPromptAttemptsResponse.
+ * Use `create(ListPromptAttemptsResponseSchema)` to create a new message.
+ */
+export const ListPromptAttemptsResponseSchema: GenMessage<ListPromptAttemptsResponse> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_hub, 53);
+
+/**
+ * @generated from message portcullis.v1.ListRunEventsRequest
+ */
+export type ListRunEventsRequest = Message<"portcullis.v1.ListRunEventsRequest"> & {
+  /**
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+
+  /**
+   * @generated from field: string run_id = 3;
+   */
+  runId: string;
+
+  /**
+   * @generated from field: string event_type = 4;
+   */
+  eventType: string;
+
+  /**
+   * @generated from field: portcullis.v1.EventLevel level = 5;
+   */
+  level: EventLevel;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp created_after = 6;
+   */
+  createdAfter?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp created_before = 7;
+   */
+  createdBefore?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message portcullis.v1.ListRunEventsRequest.
+ * Use `create(ListRunEventsRequestSchema)` to create a new message.
+ */
+export const ListRunEventsRequestSchema: GenMessage<ListRunEventsRequest> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_hub, 54);
+
+/**
+ * @generated from message portcullis.v1.ListRunEventsResponse
+ */
+export type ListRunEventsResponse = Message<"portcullis.v1.ListRunEventsResponse"> & {
+  /**
+   * @generated from field: repeated portcullis.v1.RunEvent events = 1;
+   */
+  events: RunEvent[];
+
+  /**
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message portcullis.v1.ListRunEventsResponse.
+ * Use `create(ListRunEventsResponseSchema)` to create a new message.
+ */
+export const ListRunEventsResponseSchema: GenMessage<ListRunEventsResponse> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_hub, 55);
+
+/**
+ * @generated from message portcullis.v1.ListBenchmarksRequest
+ */
+export type ListBenchmarksRequest = Message<"portcullis.v1.ListBenchmarksRequest"> & {
+  /**
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+
+  /**
+   * @generated from field: string workflow = 3;
+   */
+  workflow: string;
+
+  /**
+   * @generated from field: string model = 4;
+   */
+  model: string;
+};
+
+/**
+ * Describes the message portcullis.v1.ListBenchmarksRequest.
+ * Use `create(ListBenchmarksRequestSchema)` to create a new message.
+ */
+export const ListBenchmarksRequestSchema: GenMessage<ListBenchmarksRequest> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_hub, 56);
+
+/**
+ * @generated from message portcullis.v1.ListBenchmarksResponse
+ */
+export type ListBenchmarksResponse = Message<"portcullis.v1.ListBenchmarksResponse"> & {
+  /**
+   * @generated from field: repeated portcullis.v1.Benchmark benchmarks = 1;
+   */
+  benchmarks: Benchmark[];
+
+  /**
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message portcullis.v1.ListBenchmarksResponse.
+ * Use `create(ListBenchmarksResponseSchema)` to create a new message.
+ */
+export const ListBenchmarksResponseSchema: GenMessage<ListBenchmarksResponse> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_hub, 57);
+
+/**
  * The states of tasks and runs: the vocabulary of A2A 1.0.
  *
  * @generated from enum portcullis.v1.TaskState
@@ -925,6 +2121,164 @@ export const HubService: GenService<{
     methodKind: "unary";
     input: typeof GetHealthRequestSchema;
     output: typeof GetHealthResponseSchema;
+  },
+  /**
+   * Aggregates over workflows marked published, each with at least 20 samples.
+   *
+   * @generated from rpc portcullis.v1.HubService.GetTelemetrySummary
+   */
+  getTelemetrySummary: {
+    methodKind: "unary";
+    input: typeof GetTelemetrySummaryRequestSchema;
+    output: typeof GetTelemetrySummaryResponseSchema;
+  },
+  /**
+   * Says whether the aggregates of a workflow may be shown to everybody.
+   *
+   * @generated from rpc portcullis.v1.HubService.PublishWorkflow
+   */
+  publishWorkflow: {
+    methodKind: "unary";
+    input: typeof PublishWorkflowRequestSchema;
+    output: typeof PublishWorkflowResponseSchema;
+  },
+  /**
+   * What the tenant holds and spent, in counts and sums.
+   *
+   * @generated from rpc portcullis.v1.HubService.GetSummary
+   */
+  getSummary: {
+    methodKind: "unary";
+    input: typeof GetSummaryRequestSchema;
+    output: typeof GetSummaryResponseSchema;
+  },
+  /**
+   * Everything the tenant holds as JSON lines, redacted, one page at a time.
+   *
+   * @generated from rpc portcullis.v1.HubService.ExportState
+   */
+  exportState: {
+    methodKind: "unary";
+    input: typeof ExportStateRequestSchema;
+    output: typeof ExportStateResponseSchema;
+  },
+  /**
+   * @generated from rpc portcullis.v1.HubService.CreateTask
+   */
+  createTask: {
+    methodKind: "unary";
+    input: typeof CreateTaskRequestSchema;
+    output: typeof CreateTaskResponseSchema;
+  },
+  /**
+   * @generated from rpc portcullis.v1.HubService.UpdateTask
+   */
+  updateTask: {
+    methodKind: "unary";
+    input: typeof UpdateTaskRequestSchema;
+    output: typeof UpdateTaskResponseSchema;
+  },
+  /**
+   * @generated from rpc portcullis.v1.HubService.DeleteTask
+   */
+  deleteTask: {
+    methodKind: "unary";
+    input: typeof DeleteTaskRequestSchema;
+    output: typeof DeleteTaskResponseSchema;
+  },
+  /**
+   * Newest first.
+   *
+   * @generated from rpc portcullis.v1.HubService.ListTasks
+   */
+  listTasks: {
+    methodKind: "unary";
+    input: typeof ListTasksRequestSchema;
+    output: typeof ListTasksResponseSchema;
+  },
+  /**
+   * @generated from rpc portcullis.v1.HubService.CreateNote
+   */
+  createNote: {
+    methodKind: "unary";
+    input: typeof CreateNoteRequestSchema;
+    output: typeof CreateNoteResponseSchema;
+  },
+  /**
+   * Newest first.
+   *
+   * @generated from rpc portcullis.v1.HubService.ListNotes
+   */
+  listNotes: {
+    methodKind: "unary";
+    input: typeof ListNotesRequestSchema;
+    output: typeof ListNotesResponseSchema;
+  },
+  /**
+   * @generated from rpc portcullis.v1.HubService.AppendChangelog
+   */
+  appendChangelog: {
+    methodKind: "unary";
+    input: typeof AppendChangelogRequestSchema;
+    output: typeof AppendChangelogResponseSchema;
+  },
+  /**
+   * Newest first.
+   *
+   * @generated from rpc portcullis.v1.HubService.ListChangelog
+   */
+  listChangelog: {
+    methodKind: "unary";
+    input: typeof ListChangelogRequestSchema;
+    output: typeof ListChangelogResponseSchema;
+  },
+  /**
+   * @generated from rpc portcullis.v1.HubService.RecordBenchmark
+   */
+  recordBenchmark: {
+    methodKind: "unary";
+    input: typeof RecordBenchmarkRequestSchema;
+    output: typeof RecordBenchmarkResponseSchema;
+  },
+  /**
+   * Up to 1000 attempts, events and benchmarks at once; each item has a result of its own.
+   *
+   * @generated from rpc portcullis.v1.HubService.RecordBatch
+   */
+  recordBatch: {
+    methodKind: "unary";
+    input: typeof RecordBatchRequestSchema;
+    output: typeof RecordBatchResponseSchema;
+  },
+  /**
+   * Newest first.
+   *
+   * @generated from rpc portcullis.v1.HubService.ListPromptAttempts
+   */
+  listPromptAttempts: {
+    methodKind: "unary";
+    input: typeof ListPromptAttemptsRequestSchema;
+    output: typeof ListPromptAttemptsResponseSchema;
+  },
+  /**
+   * Newest first.
+   *
+   * @generated from rpc portcullis.v1.HubService.ListRunEvents
+   */
+  listRunEvents: {
+    methodKind: "unary";
+    input: typeof ListRunEventsRequestSchema;
+    output: typeof ListRunEventsResponseSchema;
+  },
+  /**
+   * Newest first.
+   *
+   * @generated from rpc portcullis.v1.HubService.ListBenchmarks
+   */
+  listBenchmarks: {
+    methodKind: "unary";
+    input: typeof ListBenchmarksRequestSchema;
+    output: typeof ListBenchmarksResponseSchema;
   },
   /**
    * @generated from rpc portcullis.v1.HubService.StartRun

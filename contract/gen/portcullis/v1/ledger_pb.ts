@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file portcullis/v1/ledger.proto.
  */
 export const file_portcullis_v1_ledger: GenFile = /*@__PURE__*/
-  fileDesc("Chpwb3J0Y3VsbGlzL3YxL2xlZGdlci5wcm90bxINcG9ydGN1bGxpcy52MSKPAQoLTGVkZ2VyRW50cnkSCwoDbG9nGAEgASgJEgsKA3NlcRgCIAEoAxImCgJ0cxgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFQoNcHJldmlvdXNfaGFzaBgEIAEoCRITCgtyZWNvcmRfaGFzaBgFIAEoCRISCgplbnRyeV9qc29uGAYgASgJIuwBCgxRdWVyeVJlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkSCwoDbG9nGAMgASgJEg4KBmNhbGxlchgEIAEoCRIOCgZhY3Rpb24YBSABKAkSDwoHb3V0Y29tZRgGIAEoCRIMCgRjb2RlGAcgASgJEhIKCnJlcXVlc3RfaWQYCCABKAkSKQoFYWZ0ZXIYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEioKBmJlZm9yZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiVQoNUXVlcnlSZXNwb25zZRIrCgdlbnRyaWVzGAEgAygLMhoucG9ydGN1bGxpcy52MS5MZWRnZXJFbnRyeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkyagoNTGVkZ2VyU2VydmljZRJZCgVRdWVyeRIbLnBvcnRjdWxsaXMudjEuUXVlcnlSZXF1ZXN0GhwucG9ydGN1bGxpcy52MS5RdWVyeVJlc3BvbnNlIhWqxRgRCAISC2xlZGdlcjpyZWFkGAFiBnByb3RvMw", [file_google_protobuf_timestamp, file_portcullis_v1_access]);
+  fileDesc("Chpwb3J0Y3VsbGlzL3YxL2xlZGdlci5wcm90bxINcG9ydGN1bGxpcy52MSKPAQoLTGVkZ2VyRW50cnkSCwoDbG9nGAEgASgJEgsKA3NlcRgCIAEoAxImCgJ0cxgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFQoNcHJldmlvdXNfaGFzaBgEIAEoCRITCgtyZWNvcmRfaGFzaBgFIAEoCRISCgplbnRyeV9qc29uGAYgASgJIuwBCgxRdWVyeVJlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkSCwoDbG9nGAMgASgJEg4KBmNhbGxlchgEIAEoCRIOCgZhY3Rpb24YBSABKAkSDwoHb3V0Y29tZRgGIAEoCRIMCgRjb2RlGAcgASgJEhIKCnJlcXVlc3RfaWQYCCABKAkSKQoFYWZ0ZXIYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEioKBmJlZm9yZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiVQoNUXVlcnlSZXNwb25zZRIrCgdlbnRyaWVzGAEgAygLMhoucG9ydGN1bGxpcy52MS5MZWRnZXJFbnRyeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiHAoNVmVyaWZ5UmVxdWVzdBILCgNsb2cYASABKAkisgEKDlZlcmlmeVJlc3BvbnNlEhMKC2NoYWluX3ZhbGlkGAEgASgIEgsKA2xvZxgCIAEoCRIMCgRmcm9tGAMgASgDEgoKAnRvGAQgASgDEgwKBHJvb3QYBSABKAkSFwoPY2hlY2twb2ludF9zaXplGAYgASgDEhUKDWFuY2hvcmVkX3NpemUYByABKAMSFQoNZmlyc3RfYmFkX3NlcRgIIAEoAxIPCgdwcm9ibGVtGAkgASgJIj0KDUV4cG9ydFJlcXVlc3QSCwoDbG9nGAEgASgJEhAKCGZyb21fc2VxGAIgASgDEg0KBWxpbWl0GAMgASgFIjIKDkV4cG9ydFJlc3BvbnNlEg4KBm5kanNvbhgBIAEoCRIQCghuZXh0X3NlcRgCIAEoAzKqAgoNTGVkZ2VyU2VydmljZRJZCgVRdWVyeRIbLnBvcnRjdWxsaXMudjEuUXVlcnlSZXF1ZXN0GhwucG9ydGN1bGxpcy52MS5RdWVyeVJlc3BvbnNlIhWqxRgRCAISC2xlZGdlcjpyZWFkGAESXgoGVmVyaWZ5EhwucG9ydGN1bGxpcy52MS5WZXJpZnlSZXF1ZXN0Gh0ucG9ydGN1bGxpcy52MS5WZXJpZnlSZXNwb25zZSIXqsUYEwgCEgtsZWRnZXI6cmVhZBgBQGQSXgoGRXhwb3J0EhwucG9ydGN1bGxpcy52MS5FeHBvcnRSZXF1ZXN0Gh0ucG9ydGN1bGxpcy52MS5FeHBvcnRSZXNwb25zZSIXqsUYEwgCEgtsZWRnZXI6cmVhZBgBQAViBnByb3RvMw", [file_google_protobuf_timestamp, file_portcullis_v1_access]);
 
 /**
  * @generated from message portcullis.v1.LedgerEntry
@@ -158,6 +158,147 @@ export const QueryResponseSchema: GenMessage<QueryResponse> = /*@__PURE__*/
   messageDesc(file_portcullis_v1_ledger, 2);
 
 /**
+ * @generated from message portcullis.v1.VerifyRequest
+ */
+export type VerifyRequest = Message<"portcullis.v1.VerifyRequest"> & {
+  /**
+   * Empty is the log of the caller's tenant; "system" needs tenants:write as well.
+   *
+   * @generated from field: string log = 1;
+   */
+  log: string;
+};
+
+/**
+ * Describes the message portcullis.v1.VerifyRequest.
+ * Use `create(VerifyRequestSchema)` to create a new message.
+ */
+export const VerifyRequestSchema: GenMessage<VerifyRequest> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_ledger, 3);
+
+/**
+ * @generated from message portcullis.v1.VerifyResponse
+ */
+export type VerifyResponse = Message<"portcullis.v1.VerifyResponse"> & {
+  /**
+   * @generated from field: bool chain_valid = 1;
+   */
+  chainValid: boolean;
+
+  /**
+   * @generated from field: string log = 2;
+   */
+  log: string;
+
+  /**
+   * The first and the last seq that were verified.
+   *
+   * @generated from field: int64 from = 3;
+   */
+  from: bigint;
+
+  /**
+   * @generated from field: int64 to = 4;
+   */
+  to: bigint;
+
+  /**
+   * Merkle root in hex (RFC 6962).
+   *
+   * @generated from field: string root = 5;
+   */
+  root: string;
+
+  /**
+   * The size that the newest signed checkpoint covers; 0 where there is none.
+   *
+   * @generated from field: int64 checkpoint_size = 6;
+   */
+  checkpointSize: bigint;
+
+  /**
+   * The size that a sink outside of the database has acknowledged; 0 where there is none.
+   *
+   * @generated from field: int64 anchored_size = 7;
+   */
+  anchoredSize: bigint;
+
+  /**
+   * Set where the chain is broken.
+   *
+   * @generated from field: int64 first_bad_seq = 8;
+   */
+  firstBadSeq: bigint;
+
+  /**
+   * @generated from field: string problem = 9;
+   */
+  problem: string;
+};
+
+/**
+ * Describes the message portcullis.v1.VerifyResponse.
+ * Use `create(VerifyResponseSchema)` to create a new message.
+ */
+export const VerifyResponseSchema: GenMessage<VerifyResponse> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_ledger, 4);
+
+/**
+ * @generated from message portcullis.v1.ExportRequest
+ */
+export type ExportRequest = Message<"portcullis.v1.ExportRequest"> & {
+  /**
+   * @generated from field: string log = 1;
+   */
+  log: string;
+
+  /**
+   * @generated from field: int64 from_seq = 2;
+   */
+  fromSeq: bigint;
+
+  /**
+   * At most 1000; 0 is 1000.
+   *
+   * @generated from field: int32 limit = 3;
+   */
+  limit: number;
+};
+
+/**
+ * Describes the message portcullis.v1.ExportRequest.
+ * Use `create(ExportRequestSchema)` to create a new message.
+ */
+export const ExportRequestSchema: GenMessage<ExportRequest> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_ledger, 5);
+
+/**
+ * @generated from message portcullis.v1.ExportResponse
+ */
+export type ExportResponse = Message<"portcullis.v1.ExportResponse"> & {
+  /**
+   * One entry a line, the exact bytes that were hashed.
+   *
+   * @generated from field: string ndjson = 1;
+   */
+  ndjson: string;
+
+  /**
+   * -1 at the end of the log.
+   *
+   * @generated from field: int64 next_seq = 2;
+   */
+  nextSeq: bigint;
+};
+
+/**
+ * Describes the message portcullis.v1.ExportResponse.
+ * Use `create(ExportResponseSchema)` to create a new message.
+ */
+export const ExportResponseSchema: GenMessage<ExportResponse> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_ledger, 6);
+
+/**
  * The record of every decision.
  *
  * @generated from service portcullis.v1.LedgerService
@@ -172,6 +313,26 @@ export const LedgerService: GenService<{
     methodKind: "unary";
     input: typeof QueryRequestSchema;
     output: typeof QueryResponseSchema;
+  },
+  /**
+   * Recomputes links, leaves and root of a log, from its start or from `from_seq`.
+   *
+   * @generated from rpc portcullis.v1.LedgerService.Verify
+   */
+  verify: {
+    methodKind: "unary";
+    input: typeof VerifyRequestSchema;
+    output: typeof VerifyResponseSchema;
+  },
+  /**
+   * Entries in order as NDJSON, a page at a time; what it answers verifies offline.
+   *
+   * @generated from rpc portcullis.v1.LedgerService.Export
+   */
+  export: {
+    methodKind: "unary";
+    input: typeof ExportRequestSchema;
+    output: typeof ExportResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_portcullis_v1_ledger, 0);

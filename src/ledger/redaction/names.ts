@@ -1,7 +1,7 @@
 /** What stands where a value was taken out. */
 export const redacted = '[redacted]'
 
-/** Whether the name of a member says that its value is a secret. Names only; detectors on values join here (SPEC L3). */
+/** Whether the name of a member says that its value is a secret. */
 export function isSecretName(name: string): boolean {
   return secretName.test(name)
 }

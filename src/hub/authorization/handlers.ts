@@ -1,0 +1,52 @@
+import { create } from '@bufbuild/protobuf'
+import {
+  AuthorizationService,
+  CheckBatchResponseSchema,
+  type CheckRequest,
+  type CheckResponse,
+} from '@portcullis/contract'
+import { Fields } from '../fields.ts'
+import { readTold, type HandlerContext } from '../handler.ts'
+import { decideCheck, validate } from './check.ts'
+
+const checksMax = 100
+const namedMax = 20
+
+const check = readTold(
+  AuthorizationService.method.check,
+  async (message, context) => {
+    const fields = new Fields()
+    validate(fields, '', message)
+    return fields.refusal ?? answer(message, context)
+  },
+  ({ caller, action, resource, tenant }) => ({ action, asked: caller, resource, tenant }),
+  ({ allow, code, caller }) => ({ allow, code, found: caller }),
+)
+
+const checkBatch = readTold(
+  AuthorizationService.method.checkBatch,
+  async (message, context) => {
+    const fields = new Fields()
+    const { checks } = message
+    if (checks.length === 0 || checks.length > checksMax)
+      fields.wrong('checks', `1 to ${checksMax}, not ${checks.length}`)
+    else for (const [index, each] of checks.entries()) validate(fields, `checks[${index}].`, each)
+    if (fields.refusal !== undefined) return fields.refusal
+    return create(CheckBatchResponseSchema, { decisions: checks.map((each) => answer(each, context)) })
+  },
+  ({ checks }) => ({ checks: checks.length }),
+  // One entry for the whole batch: how many were allowed, and who was denied what, the first of them by name.
+  ({ decisions }, { checks }) => {
+    const denied = decisions.flatMap(({ allow, code, caller }, index) => {
+      const asked = checks[index]
+      return allow || asked === undefined ? [] : [`${code} ${asked.action} ${caller || asked.caller || '(unknown)'}`]
+    })
+    return { allowed: decisions.length - denied.length, denied: denied.length, denials: denied.slice(0, namedMax) }
+  },
+)
+
+function answer(message: CheckRequest, { caller, decider, services, clock }: HandlerContext): CheckResponse {
+  return decideCheck(message, { service: caller, decider, services, nowMs: clock.now() })
+}
+
+export const authorizationHandlers = [check, checkBatch]

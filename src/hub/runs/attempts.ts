@@ -1,0 +1,133 @@
+import { create } from '@bufbuild/protobuf'
+import { timestampFromMs } from '@bufbuild/protobuf/wkt'
+import {
+  AttemptOutcome,
+  AttemptOutcomeSchema,
+  HubService,
+  ListPromptAttemptsResponseSchema,
+  PromptAttemptSchema,
+  RecordPromptAttemptResponseSchema,
+  type PromptAttempt,
+  type RecordPromptAttemptRequest,
+} from '@portcullis/contract'
+import { isRefusal, publicId, uuidv7, type Caller, type Refusal } from '#core'
+import { Fields } from '../fields.ts'
+import { ownerOf, read, readScope, write } from '../handler.ts'
+import { listPage } from '../paging.ts'
+import { effect, type AttemptFilter, type Effect, type StoredAttempt } from '../ports.ts'
+import { costMax, enumName, noRun, sizes, tokenColumns, tokenCounts } from './rules.ts'
+
+/** The effect of recording one attempt; alone or as a part of a batch. */
+export function attemptEffect(message: RecordPromptAttemptRequest, caller: Caller, nowMs: number): Effect | Refusal {
+  const fields = new Fields()
+  const outcomes = [AttemptOutcome.SUCCESS, AttemptOutcome.FAILED]
+  const reported = fields.count('reportedCostNanoUsd', message.reportedCostNanoUsd, costMax)
+  const args = {
+    id: uuidv7(nowMs),
+    runId: fields.id('runId', message.runId, 'run'),
+    ownerAgentId: ownerOf(caller),
+    attemptNumber: fields.integer('attemptNumber', message.attemptNumber, 0, 1_000_000),
+    workflow: fields.text('workflow', message.workflow, sizes.name),
+    providerType: fields.text('providerType', message.providerType, sizes.name),
+    provider: fields.text('provider', message.provider, sizes.name),
+    model: fields.required('model', message.model, sizes.name),
+    promptVersion: fields.text('promptVersion', message.promptVersion, sizes.name),
+    promptHash: fields.text('promptHash', message.promptHash, sizes.name),
+    outcome: fields.choice('outcome', message.outcome, outcomes, 'SUCCESS, FAILED'),
+    errorType: fields.text('errorType', message.errorType, sizes.name),
+    errorMessage: fields.text('errorMessage', message.errorMessage, sizes.error),
+    ...tokenColumns(fields, message.tokens),
+    costNanoUsd: reported,
+    reportedCostNanoUsd: reported,
+    latencyMs: fields.count('latencyMs', message.latencyMs),
+    qualityScoreMilli: fields.integer('qualityScoreMilli', message.qualityScoreMilli, 0, 1000),
+    createdAtMs: fields.time('createdAt', message.createdAt, nowMs),
+  }
+  if (fields.refusal !== undefined) return fields.refusal
+  return effect({
+    operation: 'attempt.record',
+    key: args.id,
+    runId: args.runId,
+    args,
+    answer: (row) => {
+      if (row === undefined) return noRun
+      const attempt = {
+        ...args,
+        id: publicId('att', args.id),
+        runId: message.runId,
+        workflow: row.workflow,
+        promptVersion: row.promptVersion,
+        agentId: row.agentId === null ? '' : publicId('agt', row.agentId),
+        tokens: tokenCounts(args),
+        costNanoUsd: BigInt(reported),
+        reportedCostNanoUsd: BigInt(reported),
+        latencyMs: message.latencyMs,
+        createdAt: timestampFromMs(args.createdAtMs),
+      }
+      return { reply: create(RecordPromptAttemptResponseSchema, { attempt }) }
+    },
+  })
+}
+
+const recordPromptAttempt = write(
+  HubService.method.recordPromptAttempt,
+  (message, { caller, clock }) => attemptEffect(message, caller, clock.now()),
+  ({ runId, provider, model, outcome, attemptNumber }) => ({
+    attemptNumber,
+    model,
+    outcome: enumName(AttemptOutcomeSchema, outcome),
+    provider,
+    runId,
+  }),
+)
+
+const listPromptAttempts = read(
+  HubService.method.listPromptAttempts,
+  async (message, { caller, reader }) => {
+    const fields = new Fields()
+    const outcomes = [AttemptOutcome.UNSPECIFIED, AttemptOutcome.SUCCESS, AttemptOutcome.FAILED]
+    fields.choice('outcome', message.outcome, outcomes, 'SUCCESS, FAILED')
+    const filter: AttemptFilter = {
+      ...(message.runId === '' ? {} : { runId: fields.id('runId', message.runId, 'run') }),
+      ...(message.workflow === '' ? {} : { workflow: fields.text('workflow', message.workflow, sizes.name) }),
+      ...(message.agentId === '' ? {} : { agentId: fields.id('agentId', message.agentId, 'agt') }),
+      ...(message.model === '' ? {} : { model: fields.text('model', message.model, sizes.name) }),
+      ...(message.outcome === AttemptOutcome.UNSPECIFIED ? {} : { outcome: message.outcome }),
+      ...(message.promptVersion === ''
+        ? {}
+        : { promptVersion: fields.text('promptVersion', message.promptVersion, sizes.name) }),
+      ...fields.span('created', message.createdAfter, message.createdBefore),
+    }
+    if (fields.refusal !== undefined) return fields.refusal
+    const scope = readScope(caller, false)
+    const key = { ...filter, tenant: scope.tenantId }
+    const list = await listPage(
+      'attempts',
+      key,
+      message,
+      (page) => reader.attempts(scope, filter, page),
+      ({ id }) => id,
+    )
+    if (isRefusal(list)) return list
+    const attempts = list.rows.map(attemptMessage)
+    return create(ListPromptAttemptsResponseSchema, { attempts, nextPageToken: list.nextPageToken })
+  },
+  ({ pageSize, runId, workflow, agentId, model }) => ({ agentId, model, pageSize, runId, workflow }),
+)
+
+export function attemptMessage(row: StoredAttempt): PromptAttempt {
+  return create(PromptAttemptSchema, {
+    ...row,
+    id: publicId('att', row.id),
+    runId: publicId('run', row.runId),
+    agentId: row.agentId === null ? '' : publicId('agt', row.agentId),
+    outcome: row.outcome as AttemptOutcome,
+    tokens: tokenCounts(row),
+    costNanoUsd: BigInt(row.costNanoUsd),
+    reportedCostNanoUsd: BigInt(row.reportedCostNanoUsd),
+    latencyMs: BigInt(row.latencyMs),
+    createdAt: timestampFromMs(row.createdAtMs),
+  })
+}
+
+export const attemptHandlers = [recordPromptAttempt, listPromptAttempts]

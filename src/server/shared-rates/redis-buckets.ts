@@ -1,0 +1,85 @@
+import { hash } from 'node:crypto'
+import { createClient } from 'redis'
+import type { Secret } from '#core'
+import { tokensLeft, type Charge, type Charged } from '#gate'
+import { script } from './script.ts'
+
+export interface RedisSettings {
+  readonly url: Secret
+  /** An answer that takes longer counts as none. */
+  readonly timeoutMs: number
+}
+
+// The name that Redis gives a script: not a use of SHA-1 for safety.
+const scriptDigest = hash('sha1', script, 'hex')
+const prefix = 'portcullis:rate'
+const reconnectMs = [50, 1000] as const
+
+/** Token buckets in Redis or Valkey: one round trip a call, whatever it charges. Throws where no answer came in time. */
+export class RedisBuckets {
+  readonly #client: ReturnType<typeof createClient>
+  readonly #timeoutMs: number
+
+  constructor({ url, timeoutMs }: RedisSettings) {
+    this.#timeoutMs = timeoutMs
+    this.#client = createClient({
+      url: url.reveal(),
+      // A call must not wait for a server that is away: it is decided without it.
+      disableOfflineQueue: true,
+      socket: {
+        connectTimeout: 1000,
+        reconnectStrategy: (tries) => Math.min(reconnectMs[0] * 2 ** Math.min(tries, 10), reconnectMs[1]),
+      },
+    })
+    // Heard through the commands that fail; without a listener the event would end the process.
+    this.#client.on('error', () => undefined)
+    this.#client.connect().catch(() => undefined)
+  }
+
+  /** `nowMs` is for tests: two replicas have one clock only where Redis keeps it. */
+  async take(charges: readonly Charge[], nowMs?: number): Promise<Charged> {
+    const keys = charges.map(({ bucket, subject }) => `${prefix}:${bucket}:${subject}`)
+    const args = charges.flatMap(({ cost, rate, take }) => [cost, rate.perSecond, rate.burst, take ? 1 : 0].map(String))
+    return readReply(
+      charges,
+      await this.#inTime(this.#evaluate(keys, [nowMs === undefined ? '' : String(nowMs), ...args])),
+    )
+  }
+
+  /** Resolves where the server answers in time. */
+  async ping(): Promise<void> {
+    await this.#inTime(this.#client.ping())
+  }
+
+  close(): void {
+    this.#client.destroy()
+  }
+
+  async #evaluate(keys: string[], args: string[]): Promise<unknown> {
+    try {
+      return await this.#client.evalSha(scriptDigest, { keys, arguments: args })
+    } catch (error) {
+      // A server that was restarted has forgotten the script.
+      if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error
+      return this.#client.eval(script, { keys, arguments: args })
+    }
+  }
+
+  #inTime<T>(work: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const late = setTimeout(() => reject(new Error(`no answer within ${this.#timeoutMs} ms`)), this.#timeoutMs)
+      work.then(resolve, reject).finally(() => clearTimeout(late))
+    })
+  }
+}
+
+function readReply(charges: readonly Charge[], reply: unknown): Charged {
+  if (!Array.isArray(reply)) throw new Error('the shared buckets answered in no form that is known')
+  const [first = Number.NaN, ...rest] = reply.map(Number)
+  if (first === 0 && rest.length === charges.length && rest.every((each) => Number.isFinite(each)))
+    return { limited: undefined, left: charges.map(({ rate }, at) => tokensLeft(rest[at] ?? 0, rate)) }
+  const [limited, waitMs] = [charges[first - 1], rest[0]]
+  if (limited === undefined || waitMs === undefined || !(waitMs > 0))
+    throw new Error('the shared buckets answered in no form that is known')
+  return { limited, waitMs }
+}

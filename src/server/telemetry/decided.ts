@@ -1,0 +1,65 @@
+import { refusals, type Caller, type RefusalCode } from '#core'
+import type { Call } from '#gate'
+
+/** The outcome of one decision, as metrics, the audit line, traces and forwarders see it: no arguments, no secrets. */
+export interface Decided {
+  /** The path of the method in the contract, or `(unknown)`: never text that a caller chose. */
+  readonly route: string
+  /** The HTTP status of the outcome, also where the call came over gRPC. */
+  readonly status: number
+  readonly outcome: 'allow' | 'deny' | 'error'
+  readonly code: RefusalCode | undefined
+  readonly caller: Caller | undefined
+  /** True where the source matched a bypass network. */
+  readonly bypass: boolean
+  readonly remote: string
+  readonly requestId: string
+  readonly traceparent: string | undefined
+  /** From the arrival of the headers to the outcome. */
+  readonly elapsedMs: number
+}
+
+export const unknownRoute = '(unknown)'
+export const anonymous = '(anonymous)'
+export const none = '(none)'
+
+/** Refusals that are ours to answer for, and not the caller's. */
+const ours = /^(?:server|store|audit|outcome)\./
+
+export function toldOf(
+  call: Pick<Call, 'remote' | 'requestId' | 'traceparent'> & { readonly method: { readonly path: string } | undefined },
+  caller: Caller | undefined,
+  elapsedMs: number,
+  code: RefusalCode | undefined,
+  outcome: Decided['outcome'] = code === undefined ? 'allow' : ours.test(code) ? 'error' : 'deny',
+): Decided {
+  return {
+    route: call.method?.path ?? unknownRoute,
+    status: code === undefined ? 200 : refusals[code].http,
+    outcome,
+    code,
+    caller,
+    bypass: false,
+    remote: call.remote,
+    requestId: call.requestId,
+    traceparent: call.traceparent,
+    elapsedMs,
+  }
+}
+
+const joined = new WeakMap<ReadonlySet<string>, string>()
+
+/** De-duplicated, sorted, joined with spaces; `(none)` where there are none. */
+export function scopesText(caller: Caller | undefined): string {
+  if (caller === undefined || caller.scopes.size === 0) return none
+  const known = joined.get(caller.scopes)
+  if (known !== undefined) return known
+  const text = [...caller.scopes].toSorted().join(' ')
+  joined.set(caller.scopes, text)
+  return text
+}
+
+/** Who presented the credential: the id of the key, or of the OAuth client. */
+export function clientId(caller: Caller | undefined): string {
+  return caller?.credential.id ?? none
+}

@@ -1,0 +1,99 @@
+import cluster, { type Worker } from 'node:cluster'
+import { once } from 'node:events'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Logger } from 'pino'
+import type { LoadInput } from '#config'
+import type { ConnectionSettings } from '#store'
+import type { Addresses, ToWorker } from './worker.ts'
+
+const workerFile = new URL('./worker.ts', import.meta.url).pathname
+const stopDeadlineMs = 20_000
+const againAfterMs = 500
+
+interface Several {
+  readonly count: number
+  /** Each worker reads its settings itself: secrets do not travel. */
+  readonly load: LoadInput
+  readonly connection: ConnectionSettings
+  readonly log: Logger
+}
+
+export interface Workers extends Addresses {
+  /** Tells the workers where the database is now. */
+  moved(connection: ConnectionSettings): void
+  stop(): Promise<void>
+}
+
+/**
+ * Several serving processes on one machine behind the same addresses (SPEC M6). They share nothing but the database, as replicas
+ * do; one that dies is replaced, and what it had acknowledged is in the database.
+ */
+export async function startWorkers({ count, load, connection, log }: Several): Promise<Workers> {
+  cluster.setupPrimary({ exec: workerFile, args: [], serialization: 'advanced' })
+  let current = connection
+  let stopping = false
+  const running = new Set<Worker>()
+
+  const start = async (): Promise<Addresses> => {
+    const worker = cluster.fork({ PORTCULLIS_WORKERS: String(count) })
+    running.add(worker)
+    worker.on('exit', (code, signal) => {
+      running.delete(worker)
+      if (stopping) return
+      log.warn({ event: 'worker.ended', pid: worker.process.pid, code, signal }, 'a worker ended and is replaced')
+      void delay(againAfterMs).then(async () => {
+        if (!stopping)
+          await start().catch((error: unknown) =>
+            log.error({ event: 'worker.failed', err: error }, 'a worker did not start'),
+          )
+      })
+    })
+    send(worker, { type: 'start', load, connection: current })
+    return firstAnswer(worker)
+  }
+
+  const stop = async (): Promise<void> => {
+    stopping = true
+    await Promise.all(
+      [...running].map(async (worker) => {
+        const ended = once(worker, 'exit')
+        send(worker, { type: 'stop' })
+        const late = setTimeout(() => worker.process.kill('SIGKILL'), stopDeadlineMs)
+        await ended
+        clearTimeout(late)
+      }),
+    )
+  }
+
+  try {
+    const [first] = await Promise.all(Array.from({ length: count }, start))
+    if (first === undefined) throw new Error('no workers')
+    return {
+      ...first,
+      moved: (next) => {
+        current = next
+        for (const worker of running) send(worker, { type: 'moved', connection: next })
+      },
+      stop,
+    }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+async function firstAnswer(worker: Worker): Promise<Addresses> {
+  const answer = new Promise<Addresses>((resolve, reject) => {
+    worker.once('message', (message: { readonly ready?: Addresses; readonly failed?: string }) => {
+      if (message.ready !== undefined) resolve(message.ready)
+      else reject(new Error(message.failed ?? 'a worker did not start'))
+    })
+    worker.once('exit', (code) => reject(new Error(`a worker ended with ${String(code)} before it was ready`)))
+  })
+  return answer
+}
+
+function send(worker: Worker, message: ToWorker): void {
+  // A worker that is gone is noticed by its exit.
+  if (worker.isConnected()) worker.send(message, () => undefined)
+}

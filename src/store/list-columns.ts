@@ -1,0 +1,42 @@
+import { ms } from './operations/statement.ts'
+
+const tokens = `t.input_tokens as "inputTokens", t.cached_read_tokens as "cachedReadTokens",
+  t.cache_write_tokens as "cacheWriteTokens", t.output_tokens as "outputTokens", t.reasoning_tokens as "reasoningTokens"`
+
+/** The columns of a StoredAttempt. */
+export const attemptColumns = `t.id, t.run_id as "runId", t.attempt_number as "attemptNumber", t.workflow, t.agent_id as "agentId",
+  t.provider_type as "providerType", t.provider, t.model, t.prompt_version as "promptVersion", t.prompt_hash as "promptHash",
+  t.outcome, t.error_type as "errorType", t.error_message as "errorMessage", ${tokens}, t.cost_nano_usd as "costNanoUsd",
+  t.reported_cost_nano_usd as "reportedCostNanoUsd", t.latency_ms as "latencyMs", t.quality_score_milli as "qualityScoreMilli",
+  ${ms('t.created_at', 'createdAtMs')}`
+
+/** The columns of a StoredEvent. */
+export const eventColumns = `t.id, t.run_id as "runId", t.agent_id as "agentId", t.event_type as "eventType", t.level, t.message,
+  t.data_json as "dataJson", ${ms('t.created_at', 'createdAtMs')}`
+
+/** The columns of a BenchmarkRow. */
+export const benchmarkColumns = `t.id, t.workflow, t.agent_id as "agentId", t.provider_type as "providerType", t.provider, t.model,
+  ${tokens}, t.cost_nano_usd as "costNanoUsd", t.latency_ms as "latencyMs", t.quality_score_milli as "qualityScoreMilli", t.notes,
+  ${ms('t.created_at', 'createdAtMs')}`
+
+// The folded total of the tenant, one row, and the few deltas that have not been folded yet: nothing here grows with use.
+// Agents and open tasks are counted up to a bound.
+export const totalsText = `with tenant as (select portcullis.tenant() as id),
+  parts as (
+    select runs, finished_runs, attempts, failed_attempts, input_tokens, cached_read_tokens, cache_write_tokens, output_tokens,
+           reasoning_tokens, cost_nano_usd
+      from portcullis.workflow_totals where tenant_id = (select id from tenant) and workflow = ''
+    union all
+    select runs, finished_runs, attempts, failed_attempts, input_tokens, cached_read_tokens, cache_write_tokens, output_tokens,
+           reasoning_tokens, cost_nano_usd
+      from portcullis.workflow_deltas where tenant_id = (select id from tenant))
+  select coalesce(sum(runs), 0)::text as runs, coalesce(sum(finished_runs), 0)::text as "finishedRuns",
+         coalesce(sum(attempts), 0)::text as attempts, coalesce(sum(failed_attempts), 0)::text as "failedAttempts",
+         coalesce(sum(input_tokens), 0)::text as "inputTokens", coalesce(sum(cached_read_tokens), 0)::text as "cachedReadTokens",
+         coalesce(sum(cache_write_tokens), 0)::text as "cacheWriteTokens", coalesce(sum(output_tokens), 0)::text as "outputTokens",
+         coalesce(sum(reasoning_tokens), 0)::text as "reasoningTokens", coalesce(sum(cost_nano_usd), 0)::text as "costNanoUsd",
+         (select count(*) from (select from portcullis.agents
+           where tenant_id = (select id from tenant) and disabled_at is null limit 10000) a)::text as agents,
+         (select count(*) from (select from portcullis.tasks
+           where tenant_id = (select id from tenant) and status in (1, 2, 6, 8) limit 10000) o)::text as "openTasks"
+    from parts`
