@@ -16,7 +16,7 @@ export interface Reached {
   readonly adminKey: string
   call(method: string, body: object, key?: string): Promise<Reply>
   /** An agent whose key has a rate far above any load of a bench. */
-  agent(name: string): Promise<{ readonly id: string; readonly key: string }>
+  agent(name: string, scopes?: readonly string[]): Promise<{ readonly id: string; readonly key: string }>
   /** How to reach its PostgreSQL as that role. */
   database(role: string): Promise<{ host: string; port: number; user: string; password: string; database: string }>
 }
@@ -30,9 +30,12 @@ export interface OurServer extends Reached {
 // oxlint-disable-next-line typescript/no-explicit-any -- the JSON of any reply
 type Reply = any
 
-export async function startOurs(env: Readonly<Record<string, string>> = {}): Promise<OurServer> {
+export async function startOurs(
+  env: Readonly<Record<string, string>> = {},
+  flags: readonly string[] = [],
+): Promise<OurServer> {
   const dir = await mkdtemp(join(tmpdir(), 'portcullis-bench-'))
-  const child = spawn(process.execPath, [binary, 'up', '--json', '--dir', dir], {
+  const child = spawn(process.execPath, [binary, 'up', '--json', '--dir', dir, ...flags], {
     env: {
       ...process.env,
       PORTCULLIS__LISTEN__GRPC: '127.0.0.1:0',
@@ -76,9 +79,8 @@ export function reach({ dir, grpc, url, adminKey }: Pick<Reached, 'dir' | 'grpc'
     url,
     adminKey,
     call,
-    agent: async (name) => {
+    agent: async (name, scopes = ['telemetry:write']) => {
       const { agent } = await call('IdentityService/CreateAgent', { name })
-      const scopes = ['telemetry:write']
       const { key } = await call('IdentityService/CreateKey', {
         agentId: agent.id,
         scopes,

@@ -26,6 +26,7 @@ const packageHomes: Readonly<Record<string, readonly RegExp[]>> = {
   fastify: [/^server\/http\//, /^server\/management\.ts$/],
   commander: [/^cli\//],
   pino: [/^server\//],
+  redis: [/^server\/shared-rates\//],
 }
 
 /** Rooms that decide hold no I/O of their own: state, time and randomness come through ports. */

@@ -1,14 +1,12 @@
 import { create, toBinary } from '@bufbuild/protobuf'
-import { spawn } from 'node:child_process'
-import { createInterface } from 'node:readline'
 import { Client } from 'pg'
 import { AttemptOutcome, RecordPromptAttemptRequestSchema } from '@portcullis/contract'
 import { load, type LoadResult, type PreparedCall } from '../load.ts'
 import { startOurs, type OurServer } from '../ours.ts'
+import { startTwin } from '../twin.ts'
 import { median, type Bar, type BarResult } from '../bar.ts'
 
 const agents = 5
-const naiveFile = new URL('naive.ts', import.meta.url).pathname
 const path = '/portcullis.v1.HubService/RecordPromptAttempt'
 
 /** P1: a hardened durable write against the naive one, alternating in one run on one PostgreSQL. */
@@ -17,7 +15,9 @@ export const p1: Bar = {
   claim: 'hardened durable writes against naive ones, 256 in flight',
   run: async ({ rounds, seconds, say }) => {
     const ours = await startOurs()
-    const twin = await startNaive(await naiveDatabase(ours))
+    const twin = await startTwin(new URL('naive.ts', import.meta.url), {
+      NAIVE_DATABASE_URL: await naiveDatabase(ours),
+    })
     try {
       const hardened = await hardenedCalls(ours)
       const plain = plainCalls()
@@ -79,7 +79,7 @@ export async function hardenedCalls(ours: OurServer): Promise<() => PreparedCall
   }
 }
 
-export function plainCalls(): () => PreparedCall {
+function plainCalls(): () => PreparedCall {
   let count = 0
   return () => {
     count += 1
@@ -105,23 +105,11 @@ function attempt(runId: string, count: number): Uint8Array {
   )
 }
 
-export async function naiveDatabase(ours: OurServer): Promise<string> {
+async function naiveDatabase(ours: OurServer): Promise<string> {
   const owner = new Client(await ours.database('portcullis_owner'))
   await owner.connect()
   await owner.query('create schema if not exists naive')
   await owner.end()
   const { host, port, user, password, database } = await ours.database('portcullis_owner')
   return `postgres://${user}:${password}@${host}:${port}/${database}?options=-c%20search_path%3Dnaive`
-}
-
-export async function startNaive(url: string): Promise<{ readonly grpc: string; stop(): void }> {
-  const child = spawn(process.execPath, [naiveFile], {
-    env: { ...process.env, NAIVE_DATABASE_URL: url },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  for await (const line of createInterface({ input: child.stdout })) {
-    const { grpc } = JSON.parse(line) as { grpc: string }
-    return { grpc, stop: () => void child.kill() }
-  }
-  throw new Error('the naive twin ended before it was ready')
 }

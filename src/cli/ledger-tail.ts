@@ -9,6 +9,8 @@ const latestMs = 5000
 // Far below what a server sends in one reply.
 const pageSizeMax = 200
 const ownRequestsMax = 256
+// Of 50,000 entries each.
+const looksMax = 20
 
 /** The end of one log, read again and again. Entries come oldest first. */
 export class Tail {
@@ -55,7 +57,9 @@ export class Tail {
   async #read(limit: number): Promise<readonly Entry[]> {
     const found: Entry[] = []
     let pageToken = ''
+    let looks = 0
     do {
+      looks += 1
       const pageSize = Math.min(pageSizeMax, limit - found.length)
       const message = JSON.stringify({ ...this.#filter, pageSize, pageToken })
       const { body, requestId } = await this.#client.callText('LedgerService/Query', message)
@@ -63,7 +67,9 @@ export class Tail {
       const page = this.#client.parse(body, entryPage)
       const fresh = page.rows.filter(({ seq }) => BigInt(seq) > this.#lastSeq)
       found.push(...fresh)
-      pageToken = fresh.length > 0 && fresh.length === page.rows.length ? page.nextPageToken : ''
+      // A filter that no index serves gives short pages, also empty ones: the first look goes on behind them.
+      const goesOn = fresh.length === page.rows.length && (fresh.length > 0 || (this.#lastSeq < 0n && looks < looksMax))
+      pageToken = goesOn ? page.nextPageToken : ''
     } while (pageToken !== '' && found.length < limit)
     this.#lastSeq = BigInt(found[0]?.seq ?? this.#lastSeq)
     return found.toReversed()

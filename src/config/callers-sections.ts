@@ -76,7 +76,10 @@ export const services = z
 // Ours, also those that no method asks for yet.
 const reserved = new Set([
   ...[...ownScopes.keys()].map((scope) => scope.split(':')[0] ?? ''),
-  ...['budget', 'console', 'jobs', 'kill'],
+  'budget',
+  'console',
+  'jobs',
+  'kill',
 ])
 
 /** The service, or what is wrong with it. */

@@ -84,7 +84,10 @@ function valueIn(given: unknown, path: string): unknown {
   if (path === '') return given
   return path
     .split('.')
-    .reduce<unknown>((value, key) => (typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined), given)
+    .reduce<unknown>(
+      (value, key) => (typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined),
+      given,
+    )
 }
 
 function why(issue: z.core.$ZodIssue, value: unknown): string {

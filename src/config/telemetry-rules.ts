@@ -12,7 +12,9 @@ export function telemetryIsSound({ config }: { readonly config: CheckedConfig })
   const { telemetry, debug } = config
   const named: readonly (readonly [string, string | undefined])[] = [
     ['telemetry.otlp.headersFile', telemetry.otlp?.headersFile],
-    ...telemetry.forwarders.map(({ tokenFile }, index) => [`telemetry.forwarders.${index}.tokenFile`, tokenFile] as const),
+    ...telemetry.forwarders.map(
+      ({ tokenFile }, index) => [`telemetry.forwarders.${index}.tokenFile`, tokenFile] as const,
+    ),
   ]
   return [
     ...named.flatMap(([path, file]) => (file === undefined ? [] : readSecretFile(path, file, production).problems)),

@@ -1,14 +1,5 @@
 import * as z from 'zod'
-import {
-  filePath,
-  flag,
-  integer,
-  optionalSection,
-  parsedText,
-  secretFile,
-  section,
-  type FieldMeta,
-} from './fields.ts'
+import { filePath, flag, integer, optionalSection, parsedText, secretFile, section, type FieldMeta } from './fields.ts'
 
 const forwardersMax = 16
 
@@ -38,7 +29,9 @@ export const telemetry = section('What is told to systems that watch this one.',
         'Where events of authorization decisions go: each has `kind` (datadog, posthog, http), `url` and `tokenFile`.',
       form: 'a list of forwarders, each with kind, url and tokenFile, in the settings file',
     } satisfies FieldMeta),
-  spillDir: filePath('A folder that keeps the events of forwarders while their targets are away. Without it they are lost.'),
+  spillDir: filePath(
+    'A folder that keeps the events of forwarders while their targets are away. Without it they are lost.',
+  ),
 })
 
 export const debug = section('A listener for profiles and statistics, on 127.0.0.1 only.', {

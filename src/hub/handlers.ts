@@ -9,6 +9,7 @@ import { batchHandlers } from './runs/batch.ts'
 import { benchmarkHandlers } from './runs/benchmarks.ts'
 import { eventHandlers } from './runs/events.ts'
 import { runWrites } from './runs/writes.ts'
+import { authorizationHandlers } from './authorization/handlers.ts'
 import { boardHandlers } from './boards/handlers.ts'
 import { overviewHandlers } from './overview/handlers.ts'
 import { tenantHandlers } from './tenants/handlers.ts'
@@ -19,6 +20,7 @@ const list: readonly Handler[] = [
   ...eventHandlers,
   ...benchmarkHandlers,
   ...batchHandlers,
+  ...authorizationHandlers,
   ...boardHandlers,
   ...overviewHandlers,
   ...runReads,

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { getHeapSnapshot, getHeapStatistics } from 'node:v8'
 import type { FastifyError } from 'fastify'
 import type { Logger } from 'pino'
-import type { Config } from '#config'
+import { readSecretFile, type Config } from '#config'
 import { refuse, type Secret, secretsEqual } from '#core'
 import { makeApp, refusalOf, stopApp } from './http/app.ts'
 import { sendRefusal } from './http/problem.ts'
@@ -46,9 +46,7 @@ export async function listenDebug({ config, log, proxies, port, token }: DebugPa
   const lag = monitorEventLoopDelay({ resolution: 20 })
   lag.enable()
   const profiles = new Profiles()
-  app.get('/debug/pprof/', (_request, reply) =>
-    reply.type('text/plain; charset=utf-8').send(index),
-  )
+  app.get('/debug/pprof/', (_request, reply) => reply.type('text/plain; charset=utf-8').send(index))
   app.get('/debug/pprof/stats', () => stats(lag))
   app.get('/debug/pprof/profile', async (request, reply) => {
     const seconds = secondsOf(request.query)
@@ -57,7 +55,8 @@ export async function listenDebug({ config, log, proxies, port, token }: DebugPa
       return sendRefusal(request, reply, refuse('input.invalid', 'seconds', { detail }), '')
     }
     const profile = await profiles.take(seconds)
-    if (profile === undefined) return sendRefusal(request, reply, refuse('object.state', 'a profile is being taken'), '')
+    if (profile === undefined)
+      return sendRefusal(request, reply, refuse('object.state', 'a profile is being taken'), '')
     return reply
       .type('application/json')
       .header('content-disposition', 'attachment; filename="portcullis.cpuprofile"')
@@ -79,6 +78,12 @@ export async function listenDebug({ config, log, proxies, port, token }: DebugPa
       await stopApp(app, deadlineMs)
     },
   }
+}
+
+/** Undefined also where the file is empty or gone: then nobody is let in. */
+export function debugToken({ debug, env }: Config): Secret | undefined {
+  if (debug.tokenFile === undefined) return undefined
+  return readSecretFile('debug.tokenFile', debug.tokenFile, env === 'production').secret
 }
 
 const secondsMax = 60
@@ -127,7 +132,12 @@ function stats(lag: ReturnType<typeof monitorEventLoopDelay>): object {
   const resources = Object.entries(Object.groupBy(process.getActiveResourcesInfo(), (name) => name))
   const answer = {
     uptimeSeconds: process.uptime(),
-    eventLoopDelayMs: { mean: ms(lag.mean), p50: ms(lag.percentile(50)), p99: ms(lag.percentile(99)), max: ms(lag.max) },
+    eventLoopDelayMs: {
+      mean: ms(lag.mean),
+      p50: ms(lag.percentile(50)),
+      p99: ms(lag.percentile(99)),
+      max: ms(lag.max),
+    },
     activeResources: Object.fromEntries(resources.map(([name, all]) => [name, all?.length ?? 0])),
     memory: process.memoryUsage(),
     heap: getHeapStatistics(),

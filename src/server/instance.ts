@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import type { Config } from '#config'
-import { sha256Hex, systemClock } from '#core'
-import { Gcra, type GatePorts } from '#gate'
+import { sha256Hex, systemClock, type ServiceActions } from '#core'
+import type { GatePorts } from '#gate'
 import {
   Connection,
   inspectDatabase,
@@ -14,14 +14,21 @@ import {
   type ConnectionSettings,
 } from '#store'
 import { BestEffort } from './best-effort.ts'
+import { ClockWatch } from './clock-watch.ts'
+import { composeRates, workersOf } from './compose-rates.ts'
 import { openSession } from './console-sessions.ts'
+import { makeDecider } from './decider.ts'
+import { debugToken, listenDebug } from './debug.ts'
 import { Floods } from './floods.ts'
 import { listenGrpc } from './grpc/server.ts'
 import { listenHttp } from './http/server.ts'
 import { Housekeeping } from './housekeeping.ts'
+import { composeLegacy } from './legacy-token.ts'
 import { listenManagement } from './management.ts'
 import { Pipeline } from './pipeline.ts'
+import { Space } from './space.ts'
 import { StartError } from './start-error.ts'
+import { makeTelemetry } from './telemetry/index.ts'
 import { TrustedProxies } from './trusted-proxies.ts'
 
 export interface Instance {
@@ -39,12 +46,23 @@ const drainMs = 10_000
 /** Composes one serving process over a migrated database. Everything that was started is stopped again where a part fails. */
 export async function startInstance(config: Config, connection: ConnectionSettings, log: Logger): Promise<Instance> {
   const clock = systemClock
-  await checkDatabase(connection)
-  const keys = new KeyCache({ connection, ...keyCacheDefaults }, clock)
+  const telemetry = makeTelemetry(config, log)
+  const { metrics } = telemetry
+  const clocks = new ClockWatch(log)
+  const space = new Space({ dir: connection.dataDir, freeBytesMin: config.limits.freeBytesMin }, log)
+  const clockSeen = (skewMs: number, withinMs: number): void => clocks.measured(skewMs, withinMs)
+  const keys = new KeyCache({ connection, ...keyCacheDefaults, clockSeen }, clock)
   const writer = new Writer(
-    { connection, ...writerDefaults, queueMax: config.limits.queue.max, queueWaitMs: config.limits.queue.waitMs },
+    {
+      connection,
+      ...writerDefaults,
+      queueMax: config.limits.queue.max,
+      queueWaitMs: config.limits.queue.waitMs,
+      watch: metrics,
+    },
     clock,
   )
+  metrics.watch({ queued: () => writer.queued, freeBytes: () => space.freeBytes, skewMs: () => clocks.skewMs })
   const reader = new Reader(connection, Math.max(1, config.database.pool.clients - writerDefaults.lanes))
   const sessions = new Sessions(connection)
   const floods = new Floods(writer, clock, ({ subject, count }, why) =>
@@ -54,17 +72,14 @@ export async function startInstance(config: Config, connection: ConnectionSettin
     log.error({ event: 'ledger.entries_lost', lost }, 'entries of best effort are lost: the store does not take them'),
   )
   const housekeeping = new Housekeeping(connection, log)
-  const { rate } = config.limits
-  const [failures, addresses, calls] = [new Gcra(rate.failures), new Gcra(rate.address), new Gcra(rate.key)]
-  const gate: GatePorts = { clock, keys, failures, addresses, calls }
+  const rates = composeRates(config, workersOf(process.env), log)
+  const gate: GatePorts = { clock, keys, ...rates.buckets, legacy: composeLegacy(config, keys, log) }
+  const sharedRates = await rates.share(gate)
   const proxies = new TrustedProxies(config.trustedProxies)
   const apply = (change: Partial<Config>): void => {
     if (change.trustedProxies !== undefined) proxies.set(change.trustedProxies)
     if (change.log !== undefined) log.level = change.log.level
-    if (change.limits === undefined) return
-    failures.configure(change.limits.rate.failures)
-    addresses.configure(change.limits.rate.address)
-    calls.configure(change.limits.rate.key)
+    if (change.limits !== undefined) rates.configure(change.limits.rate)
   }
   const pipeline = new Pipeline({
     gate,
@@ -73,7 +88,13 @@ export async function startInstance(config: Config, connection: ConnectionSettin
     reader,
     floods,
     bestEffort,
+    sharedRates,
+    decider: makeDecider({ clock, keys, legacy: gate.legacy }),
+    services: serviceActions(config),
     clock,
+    told: telemetry.told,
+    gated: (elapsedMs) => metrics.gated(elapsedMs),
+    full: (method) => space.refusal(method),
     fault: (error, call) =>
       log.error(
         { event: 'server.fault', err: error, method: call?.method.path, requestId: call?.requestId },
@@ -86,12 +107,34 @@ export async function startInstance(config: Config, connection: ConnectionSettin
     draining = true
     await Promise.all(stops.map((one) => one()))
     housekeeping.close()
+    sharedRates?.close()
+    space.close()
     await bestEffort.close()
     await floods.close()
     await writer.close()
-    await Promise.all([keys.close(), reader.close(), sessions.close()])
+    await Promise.all([keys.close(), reader.close(), sessions.close(), telemetry.close()])
+  }
+  const notReady = async (): Promise<string | undefined> => {
+    if (draining) return 'the server is shutting down'
+    if (!keys.fresh()) return 'the credentials in memory are older than their lease'
+    return clocks.notReady() ?? ((await reader.ping()) ? undefined : 'the store cannot be reached')
   }
   try {
+    // First of all, so that health and metrics answer while the rest starts.
+    const scrape = config.telemetry.prometheus ? () => metrics.prometheus() : undefined
+    const management = await listening(
+      'management',
+      listenManagement({ config, log, proxies, notReady, metrics: scrape }),
+    )
+    stops.push(() => management.stop(drainMs))
+    if (config.debug.port !== undefined) {
+      const parts = { config, log, proxies, port: config.debug.port, token: debugToken(config) }
+      const debug = await listening('debug', listenDebug(parts))
+      log.info({ event: 'debug.listening', address: debug.address }, 'profiles under /debug/pprof/')
+      stops.push(() => debug.stop(drainMs))
+    }
+    await checkDatabase(connection)
+    await space.look()
     await keys.start()
     const console = {
       open: (code: string, session: string, remote: string, requestId: string) =>
@@ -105,13 +148,6 @@ export async function startInstance(config: Config, connection: ConnectionSettin
     stops.push(() => grpc.stop(drainMs))
     const http = await listening('http', listenHttp({ config, pipeline, log, proxies, console }))
     stops.push(() => http.stop(drainMs))
-    const notReady = async (): Promise<string | undefined> => {
-      if (draining) return 'the server is shutting down'
-      if (!keys.fresh()) return 'the credentials in memory are older than their lease'
-      return (await reader.ping()) ? undefined : 'the store cannot be reached'
-    }
-    const management = await listening('management', listenManagement({ config, log, proxies, notReady }))
-    stops.push(() => management.stop(drainMs))
     return { grpc: grpc.address, http: http.address, management: management.address, apply, stop }
   } catch (error) {
     await stop()
@@ -119,14 +155,18 @@ export async function startInstance(config: Config, connection: ConnectionSettin
   }
 }
 
-async function listening<Listener>(name: keyof Config['listen'], listener: Promise<Listener>): Promise<Listener> {
+async function listening<Listener>(
+  name: keyof Config['listen'] | 'debug',
+  listener: Promise<Listener>,
+): Promise<Listener> {
   try {
     return await listener
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error)
+    const setting = name === 'debug' ? 'debug.port' : `listen.${name}`
     const todo = /EADDRINUSE|address already in use/i.test(text)
-      ? `the address is in use: stop the program that holds it, or set listen.${name} (PORTCULLIS__LISTEN__${name.toUpperCase()}) to another one`
-      : `set listen.${name} to an address of this machine`
+      ? `the address is in use: stop the program that holds it, or set ${setting} (PORTCULLIS__${setting.toUpperCase().replace('.', '__')}) to another one`
+      : `set ${setting} to an address of this machine`
     throw new StartError(`cannot listen for ${name}`, [`${text}; ${todo}`], error)
   }
 }
@@ -147,6 +187,10 @@ async function checkDatabase(settings: ConnectionSettings): Promise<void> {
   } finally {
     await connection.close()
   }
+}
+
+function serviceActions({ services }: Config): ServiceActions {
+  return new Set(services.flatMap(({ name, actions }) => actions.map((action) => `${name}:${action}`)))
 }
 
 /** Hex of SHA-256, the form in which one-time codes and session tokens are stored. */

@@ -1,3 +1,5 @@
+import type { Logger } from 'pino'
+import type { Config } from '#config'
 import { closeScopes, sha256, type Caller, type Secret, type Tenant } from '#core'
 import type { LegacyPort } from '#gate'
 
@@ -29,4 +31,15 @@ export function legacyPort({ token, tenant: name, scopes }: LegacySettings, tena
       return known
     },
   }
+}
+
+/** The legacy token where the settings enable it; says so each time the server starts. */
+export function composeLegacy({ legacyToken }: Config, tenants: TenantDirectory, log: Logger): LegacyPort | undefined {
+  const { enabled, token, tenant, scopes } = legacyToken
+  if (!enabled || token === undefined || tenant === undefined) return undefined
+  log.warn(
+    { event: 'legacy_token.enabled', tenant, scopes },
+    'the legacy token is accepted: nobody can tell who used it; give its callers keys of their own',
+  )
+  return legacyPort({ token, tenant, scopes }, tenants)
 }

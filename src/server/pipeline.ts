@@ -15,11 +15,9 @@ import {
   chargeHere,
   decide,
   limited,
-  settle,
   type Allowed,
   type Call,
   type Charge,
-  type Charged,
   type Decision,
   type GatePorts,
 } from '#gate'
@@ -31,7 +29,6 @@ import {
   type Work,
   type ReaderPort,
   type RecordedOutcome,
-  type Summary,
   type WriterPort,
 } from '#hub'
 import type { LedgerRecord } from '#ledger'
@@ -40,6 +37,8 @@ import type { Floods } from './floods.ts'
 import { idempotencyOf } from './idempotency.ts'
 import { recordOf } from './record.ts'
 import { answerPublic } from './public-reads.ts'
+import { settled, type SharedRatesPort } from './settle-rates.ts'
+import { shownArguments } from './shown-arguments.ts'
 import { toldOf, type Decided } from './telemetry/decided.ts'
 
 const lateLookMs = 1000
@@ -52,8 +51,8 @@ export interface PipelineParts {
   readonly floods: Floods
   readonly bestEffort: Pick<BestEffort, 'offer'>
   readonly clock: Clock
-  /** Keeps the buckets of the gate where several replicas share them (SPEC G7); undefined where it must be refused. */
-  readonly sharedRates?: { take(charges: readonly Charge[]): Promise<Charged | undefined> } | undefined
+  /** Where replicas share the buckets of the gate. */
+  readonly sharedRates?: SharedRatesPort | undefined
   /** For services that ask; nobody is let in without one. */
   readonly decider?: Decider
   readonly services?: ServiceActions
@@ -61,6 +60,8 @@ export interface PipelineParts {
   readonly fault: (error: unknown, call?: Call) => void
   /** Told of the outcome of every decision, once (SPEC J3, O4). Never throws and never waits. */
   readonly told?: (decided: Decided) => void
+  /** Why there is no room for what the call would leave behind (SPEC O14). */
+  readonly full?: (method: Call['method']) => Refusal | undefined
   /** Told how long the gate took for a call. */
   readonly gated?: (elapsedMs: number) => void
 }
@@ -123,7 +124,7 @@ export class Pipeline {
     arrivedAt: number,
   ): Promise<Admission | Refusal> {
     try {
-      const decision = await this.#settled(decided, charges)
+      const decision = await settled(decided, charges, this.#parts.gate, this.#parts.sharedRates)
       if (!decision.refused) return { call, decision, arrivedAt }
       return await this.#refuse({ call, arrivedAt, caller: decision.caller }, decision.refusal)
     } catch (error) {
@@ -132,14 +133,6 @@ export class Pipeline {
       this.#tell({ call, arrivedAt, caller: undefined }, refusal.code, 'error')
       return refusal
     }
-  }
-
-  async #settled(decision: Decision, charges: readonly Charge[]): Promise<Decision> {
-    const { gate, sharedRates } = this.#parts
-    const charged = sharedRates === undefined ? chargeHere(charges, gate) : await sharedRates.take(charges)
-    if (charged !== undefined) return settle(decision, charges, charged)
-    const refusal = refuse('store.unavailable', 'the shared rate limits are away', { retryAfterSeconds: 1 })
-    return { refused: true, refusal, caller: decision.caller }
   }
 
   /** One look at the credentials before the refusal: after a stall of this process their state is late, not wrong. */
@@ -152,7 +145,8 @@ export class Pipeline {
       over.abort()
       late.catch(() => undefined)
       const decided = decide(call, gate)
-      const decision = decided.charges === undefined ? decided : await this.#settled(decided, decided.charges)
+      const decision =
+        decided.charges === undefined ? decided : await settled(decided, decided.charges, gate, this.#parts.sharedRates)
       if (!decision.refused) return { call, decision, arrivedAt }
       const recorded = this.#refuse({ call, arrivedAt, caller: decision.caller }, decision.refusal)
       // While the store is away nothing can be written down: the caller hears of it now and not after the writer gave up.
@@ -240,13 +234,11 @@ export class Pipeline {
     const { reader, clock } = this.#parts
     const { caller } = decision
     if (caller === undefined) return this.#readPublic(admission)
+    const full = this.#parts.full?.(call.method)
+    if (full !== undefined) return this.#refuseFull(admission, full)
     const handler = handlers.get(call.method.path)
     if (handler === undefined) throw new Error(`no handler for ${call.method.path}`)
-    let reply: Message | undefined
-    const args = (): Summary => ({
-      ...handler.summary(message),
-      ...(reply === undefined ? {} : handler.told?.(reply, message)),
-    })
+    const { args, watch } = shownArguments(handler, message)
     const record = (outcome: RecordedOutcome): LedgerRecord =>
       recordOf({ call, caller, args, arrivedAt, clock }, outcome)
 
@@ -254,16 +246,18 @@ export class Pipeline {
     if (isRefusal(idempotency)) return this.#submitDeny(call, caller, record, idempotency)
     const { decider = denyAll, services = noServices } = this.#parts
     const acted = handler.act(message, { caller, ownOnly: decision.ownOnly, reader, clock, decider, services })
-    if (acted instanceof Promise && handler.told !== undefined) {
-      const telling = acted.then((found) => {
-        if (!isRefusal(found)) reply = found
-        return found
-      })
-      return this.#read(caller, record, telling)
-    }
-    if (acted instanceof Promise) return this.#read(call, caller, record, acted)
+    if (acted instanceof Promise) return this.#read(call, caller, record, watch(acted))
     if (isRefusal(acted)) return this.#submitDeny(call, caller, record, acted)
     return this.#write(admission, caller, record, acted, idempotency)
+  }
+
+  /** A few entries for each address, then counts: refusals for want of room must not fill what is left. */
+  async #refuseFull({ call, arrivedAt }: Admission, refusal: Refusal): Promise<Refusal> {
+    const { clock, floods } = this.#parts
+    const told = { outcome: 'deny', code: refusal.code, reason: refusal.reason } as const
+    const record = () => recordOf({ call, caller: undefined, args: () => ({}), arrivedAt, clock }, told)
+    await floods.anonymous(call.remote, refusal.code, record)
+    return refusal
   }
 
   async #write(

@@ -1,8 +1,9 @@
 import cluster, { type Worker } from 'node:cluster'
 import { once } from 'node:events'
+import { createServer } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import type { LoadInput } from '#config'
+import { parseAddress, type Config, type LoadInput } from '#config'
 import type { ConnectionSettings } from '#store'
 import type { Addresses, ToWorker } from './worker.ts'
 
@@ -12,6 +13,7 @@ const againAfterMs = 500
 
 interface Several {
   readonly count: number
+  readonly config: Config
   /** Each worker reads its settings itself: secrets do not travel. */
   readonly load: LoadInput
   readonly connection: ConnectionSettings
@@ -28,8 +30,9 @@ export interface Workers extends Addresses {
  * Several serving processes on one machine behind the same addresses (SPEC M6). They share nothing but the database, as replicas
  * do; one that dies is replaced, and what it had acknowledged is in the database.
  */
-export async function startWorkers({ count, load, connection, log }: Several): Promise<Workers> {
+export async function startWorkers({ count, config, load: given, connection, log }: Several): Promise<Workers> {
   cluster.setupPrimary({ exec: workerFile, args: [], serialization: 'advanced' })
+  const load = { ...given, overrides: { ...given.overrides, listen: await fixedPorts(config.listen) } }
   let current = connection
   let stopping = false
   const running = new Set<Worker>()
@@ -79,6 +82,25 @@ export async function startWorkers({ count, load, connection, log }: Several): P
   } catch (error) {
     await stop()
     throw error
+  }
+}
+
+/** Port 0 is settled once: workers that start later must listen where the first ones do. */
+async function fixedPorts(listen: Config['listen']): Promise<Config['listen']> {
+  const settle = async (address: string): Promise<string> => {
+    const { host, port } = parseAddress(address)
+    if (port !== 0) return address
+    const probe = createServer()
+    probe.listen(0, host)
+    await once(probe, 'listening')
+    const bound = probe.address()
+    await new Promise((resolve) => probe.close(resolve))
+    return `${host.includes(':') ? `[${host}]` : host}:${typeof bound === 'object' ? (bound?.port ?? 0) : 0}`
+  }
+  return {
+    grpc: await settle(listen.grpc),
+    http: await settle(listen.http),
+    management: await settle(listen.management),
   }
 }
 

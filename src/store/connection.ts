@@ -12,6 +12,8 @@ export interface ConnectionSettings {
   readonly maxLifetimeSeconds: number
   /** Statements run once on each new connection. */
   readonly setUp?: readonly string[]
+  /** Where an embedded PostgreSQL keeps its data on this machine. */
+  readonly dataDir?: string
 }
 
 export interface Statement {

@@ -8,6 +8,8 @@ export interface KeyCacheSettings {
   readonly pollMs: number
   /** Older state than this authenticates nobody (SPEC G20). */
   readonly leaseMs: number
+  /** Told how far the clock of this process is ahead of the database's, and how exact that is (SPEC O15). */
+  readonly clockSeen?: (skewMs: number, withinMs: number) => void
 }
 
 export const keyCacheDefaults = { pollMs: 250, leaseMs: 1000 } as const
@@ -125,10 +127,16 @@ export class KeyCache implements KeyPort {
     }
     // The horizon is taken before the rows are read: what commits in between is read twice, never missed.
     const [horizon, changed] = await Promise.all([
-      client.query<{ horizon: string }>({
-        name: 'keys.horizon',
-        text: 'select pg_snapshot_xmin(pg_current_snapshot())::text as horizon',
-      }),
+      client
+        .query<{ horizon: string; now_ms: number }>({
+          name: 'keys.horizon',
+          text: `select pg_snapshot_xmin(pg_current_snapshot())::text as horizon,
+            (extract(epoch from clock_timestamp()) * 1000)::float8 as now_ms`,
+        })
+        .then((result) => {
+          this.#compareClocks(result.rows[0]?.now_ms, askedAt)
+          return result
+        }),
       client.query<LoadedRow>({
         name: 'keys.load',
         text: 'select * from portcullis.load_keys($1::text::xid8)',
@@ -151,6 +159,13 @@ export class KeyCache implements KeyPort {
     this.#owned.set(key.owner.id, owned)
     this.#tenants.set(key.tenant.id, key)
     this.#tenants.set(key.tenant.name, key)
+  }
+
+  /** The database read its clock at some time between the question and the answer. */
+  #compareClocks(databaseMs: number | undefined, askedAt: number): void {
+    if (databaseMs === undefined) return
+    const withinMs = (this.#clock.monotonic() - askedAt) / 2
+    this.#settings.clockSeen?.(this.#clock.now() - withinMs - databaseMs, withinMs)
   }
 
   async #touch(): Promise<void> {

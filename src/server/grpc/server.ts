@@ -10,10 +10,11 @@ import {
 import type { Logger } from 'pino'
 import { methods, type Method } from '@portcullis/contract'
 import type { Config } from '#config'
-import { grpcCodes, isRefusal, publicId, refusals, refuse, uuidv7, type Refusal } from '#core'
+import { grpcCodes, isRefusal, publicId, refusals, refuse, uuidv7, type RateState, type Refusal } from '#core'
 import { credentialsOf, peerAddress, sentRequestId } from '../credentials.ts'
 import { publicMessage, statusDetails } from '../error-info.ts'
 import type { Admission, Pipeline } from '../pipeline.ts'
+import { rateHeaders } from '../rate-headers.ts'
 import { addHealth } from './health.ts'
 import { addReflection } from './reflection.ts'
 import {
@@ -110,7 +111,7 @@ function gateInterceptor({ pipeline, log, open }: InterceptorParts): ServerInter
         )
       }
       if (admission !== undefined && refusal.code !== 'bounds.deadline') await pipeline.reject(admission, refusal)
-      return statusOf(refusal, requestId)
+      return statusOf(refusal, requestId, admission?.decision.limit)
     })
     return new ServerInterceptingCall(call, {
       start: (next) => {
@@ -199,7 +200,7 @@ function unaryHandler(method: Method, { pipeline, log }: Omit<InterceptorParts, 
     void pipeline
       .performBytes(admission, call.request, text(call.metadata, 'idempotency-key'))
       .then((reply) => {
-        if (isRefusal(reply)) return callback(statusOf(reply, requestId))
+        if (isRefusal(reply)) return callback(statusOf(reply, requestId, admission.decision.limit))
         const bytes = reply.bytes ?? toBinary(method.output, reply.message)
         const head = new Metadata()
         head.set('x-request-id', requestId)
@@ -214,10 +215,16 @@ function unaryHandler(method: Method, { pipeline, log }: Omit<InterceptorParts, 
   }
 }
 
-function statusOf(refusal: Refusal, requestId: string): SentStatus {
+function statusOf(refusal: Refusal, requestId: string, charged?: RateState): SentStatus {
   const metadata = new Metadata()
   metadata.set('x-request-id', requestId)
   metadata.set('grpc-status-details-bin', Buffer.from(statusDetails(refusal, requestId)))
+  const limit = refusal.limit ?? charged
+  if (limit !== undefined) {
+    const told = rateHeaders(limit)
+    metadata.set('ratelimit', told.limit)
+    metadata.set('ratelimit-policy', told.policy)
+  }
   if (refusal.retryAfterSeconds !== undefined) metadata.set('retry-after', String(refusal.retryAfterSeconds))
   return { code: grpcCodes[refusals[refusal.code].grpc], details: publicMessage(refusal), metadata }
 }

@@ -5,7 +5,7 @@ import { isRefusal, refuse, type Refusal } from '#core'
 import { credentialsOf, peerAddress } from '../credentials.ts'
 import type { Admission, Pipeline, Reply } from '../pipeline.ts'
 import { expandEnumNames } from './enum-names.ts'
-import { mediaType, sendRefusal } from './problem.ts'
+import { mediaType, sendRefusal, setRate } from './problem.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -29,7 +29,7 @@ export function addMethods(app: FastifyInstance, { pipeline, origin, replyBytesM
       {
         // Runs before the body is read: the decision needs the headers alone.
         onRequest: async (request, reply) => {
-          const refusal = await admit(request, method, pipeline)
+          const refusal = await admit(request, reply, method, pipeline)
           if (refusal !== undefined) return sendRefusal(request, reply, refusal, origin())
           return undefined
         },
@@ -39,7 +39,13 @@ export function addMethods(app: FastifyInstance, { pipeline, origin, replyBytesM
   }
 }
 
-async function admit(request: FastifyRequest, method: Method, pipeline: Pipeline): Promise<Refusal | undefined> {
+/** The decision of the gate on the headers alone; what is let in stands in `request.admission`. */
+export async function admitHeaders(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  method: Method,
+  pipeline: Pipeline,
+): Promise<Admission | Refusal> {
   const remote = peerAddress(request.ip)
   const decided = await pipeline.admit({
     method,
@@ -55,6 +61,18 @@ async function admit(request: FastifyRequest, method: Method, pipeline: Pipeline
   })
   if (isRefusal(decided)) return decided
   request.admission = decided
+  setRate(reply, decided.decision.limit)
+  return decided
+}
+
+async function admit(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  method: Method,
+  pipeline: Pipeline,
+): Promise<Refusal | undefined> {
+  const decided = await admitHeaders(request, reply, method, pipeline)
+  if (isRefusal(decided)) return decided
   if (!jsonTypes.has(mediaType(request))) {
     return pipeline.reject(decided, refuse('bounds.content_type', `content type ${mediaType(request).slice(0, 100)}`))
   }

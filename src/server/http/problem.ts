@@ -1,8 +1,9 @@
 import { toBinary } from '@bufbuild/protobuf'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { ErrorInfoSchema } from '@portcullis/contract'
-import { refusals, type Refusal } from '#core'
+import { refusals, type RateState, type Refusal } from '#core'
 import { errorInfo, publicMessage } from '../error-info.ts'
+import { rateHeaders } from '../rate-headers.ts'
 
 /** Whether the caller speaks the Connect protocol: then errors have its form (SPEC C2). */
 export function speaksConnect(request: FastifyRequest): boolean {
@@ -24,6 +25,7 @@ export function sendRefusal(
   const requestId = request.id
   void reply.header('cache-control', 'no-store')
   if (refusal.retryAfterSeconds !== undefined) void reply.header('retry-after', String(refusal.retryAfterSeconds))
+  setRate(reply, refusal.limit)
   if (http === 401) void reply.header('www-authenticate', 'Bearer realm="portcullis"')
   if (speaksConnect(request)) {
     return reply
@@ -35,6 +37,13 @@ export function sendRefusal(
     .code(http)
     .type('application/problem+json')
     .send(problem(refusal, requestId, origin))
+}
+
+/** Tells the caller of the bucket that its call was charged to (SPEC G7). */
+export function setRate(reply: FastifyReply, limit: RateState | undefined): void {
+  if (limit === undefined) return
+  const told = rateHeaders(limit)
+  void reply.header('ratelimit', told.limit).header('ratelimit-policy', told.policy)
 }
 
 function problem(refusal: Refusal, requestId: string, origin: string): string {

@@ -7,6 +7,7 @@ import { peerAddress } from '../credentials.ts'
 import type { Pipeline } from '../pipeline.ts'
 import type { TrustedProxies } from '../trusted-proxies.ts'
 import { makeApp, refusalOf, stopApp } from './app.ts'
+import { addAudit } from './audit.ts'
 import { addConsole, type ConsoleParts } from './console.ts'
 import { addMethods } from './methods.ts'
 import { addProblems } from './problems.ts'
@@ -41,11 +42,17 @@ export async function listenHttp({ config, pipeline, log, proxies, console }: Ht
   securityHeaders(app)
   const unknown = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const path = request.raw.url?.split('?', 1)[0] ?? ''
-    return sendRefusal(request, reply, await pipeline.refuseUnknown(peerAddress(request.ip), path, request.id), origin())
+    return sendRefusal(
+      request,
+      reply,
+      await pipeline.refuseUnknown(peerAddress(request.ip), path, request.id),
+      origin(),
+    )
   }
   // Before the body is read: an unknown method is refused as such whatever it carries.
   app.addHook('onRequest', async (request, reply) => (request.is404 ? unknown(request, reply) : undefined))
   addMethods(app, { pipeline, origin, replyBytesMax: config.limits.http.replyBytes })
+  addAudit(app, { pipeline, origin, replyBytesMax: config.limits.http.replyBytes })
   addProblems(app)
   addConsole(app, console)
   app.setNotFoundHandler(unknown)

@@ -41,7 +41,9 @@ export function auditText(fields: AuditFields): string {
   return `${message} route=${route} status=${status} subject=${subject} clientId=${client} scopes=${scopes} bypass=${is} remote=${word(remote)} requestId=${requestId}`
 }
 
-export function isAuditLine(fields: Readonly<Record<string, unknown>>): fields is Readonly<Record<string, unknown>> & AuditFields {
+export function isAuditLine(
+  fields: Readonly<Record<string, unknown>>,
+): fields is Readonly<Record<string, unknown>> & AuditFields {
   return fields['logger'] === auditLogger
 }
 

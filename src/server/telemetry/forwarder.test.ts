@@ -111,7 +111,10 @@ describe('one bounded send', () => {
 
   it('O4: a target that hangs is given up at the deadline', async () => {
     const { url } = await target(() => undefined)
-    expect(await sendBounded({ url, headers: {}, deadlineMs: 50 }, '{}')).toMatchObject({ ok: false, why: /deadline/ as never })
+    expect(await sendBounded({ url, headers: {}, deadlineMs: 50 }, '{}')).toMatchObject({
+      ok: false,
+      why: /deadline/ as never,
+    })
   })
 
   it('O4: a reply that dies on the way counts by its status', async () => {

@@ -26,7 +26,10 @@ export function makeForwarders({ telemetry, env }: Config, log: Logger, metrics:
       name,
       target: { url, headers: headersOf(kind, token?.reveal()), deadlineMs: sendDeadlineMs },
       encode: (events) => encode(kind, events, token?.reveal()),
-      spill: telemetry.spillDir === undefined ? undefined : new Spill({ dir: telemetry.spillDir, prefix: name, ...spillBounds }),
+      spill:
+        telemetry.spillDir === undefined
+          ? undefined
+          : new Spill({ dir: telemetry.spillDir, prefix: name, ...spillBounds }),
       log,
       count: (result, events) => metrics.forwarded(name, result, events),
       ...forwarderDefaults,

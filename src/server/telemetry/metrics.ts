@@ -9,7 +9,12 @@ import { Tally } from './tally.ts'
 
 /** Every metric of the product with its kind and meaning; a name is never changed once it is released. */
 export const metricRows = [
-  ['portcullis_authorization_audit_total', 'counter', 'authorization decisions, one per audit line', 'route status bypass scopes client'],
+  [
+    'portcullis_authorization_audit_total',
+    'counter',
+    'authorization decisions, one per audit line',
+    'route status bypass scopes client',
+  ],
   ['portcullis_gate_decisions_total', 'counter', 'outcomes of calls by code of refusal', 'method outcome code'],
   ['portcullis_gate_duration_seconds', 'histogram', 'time the gate took to decide on a call, without its work', ''],
   ['portcullis_call_duration_seconds', 'histogram', 'time from the arrival of a call to its outcome', ''],
@@ -17,8 +22,18 @@ export const metricRows = [
   ['portcullis_ledger_append_duration_seconds', 'histogram', 'time of the flush that appends entries and commits', ''],
   ['portcullis_writer_queue_depth', 'gauge', 'calls that wait for a lane of the writer', ''],
   ['portcullis_writer_batch_size', 'histogram', 'calls in one transaction', ''],
-  ['portcullis_writer_commit_duration_seconds', 'histogram', 'time of one transaction of the writer, with its commit', ''],
-  ['portcullis_forwarder_events_total', 'counter', 'events given to a forwarder: sent, spilled, replayed, dropped', 'forwarder result'],
+  [
+    'portcullis_writer_commit_duration_seconds',
+    'histogram',
+    'time of one transaction of the writer, with its commit',
+    '',
+  ],
+  [
+    'portcullis_forwarder_events_total',
+    'counter',
+    'events given to a forwarder: sent, spilled, replayed, dropped',
+    'forwarder result',
+  ],
   ['portcullis_store_free_bytes', 'gauge', 'free space under the embedded PostgreSQL', ''],
   ['portcullis_clock_skew_seconds', 'gauge', 'clock of this process minus clock of the database', ''],
 ] as const
@@ -60,7 +75,13 @@ export class Metrics implements WriterWatch {
     this.#provider = new MeterProvider({
       resource: resourceFromAttributes({ 'service.name': 'portcullis', 'service.version': version }),
       readers: [this.#reader, ...push],
-      views: [{ instrumentName: '*_total', aggregation: { type: AggregationType.SUM }, aggregationCardinalityLimit: seriesMax }],
+      views: [
+        {
+          instrumentName: '*_total',
+          aggregation: { type: AggregationType.SUM },
+          aggregationCardinalityLimit: seriesMax,
+        },
+      ],
     })
     const meter = this.#provider.getMeter('portcullis', version)
     this.#decisions = tally(meter, 'portcullis_gate_decisions_total')

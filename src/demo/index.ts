@@ -1,0 +1,5 @@
+export { DemoRefused, sendUntilAnswered } from './calls.ts'
+export { Channel, open, unary, type PreparedCall } from './grpc-client.ts'
+export { runDemo, type Check, type DemoOptions, type DemoResult, type Progress } from './run-demo.ts'
+export type { Speed } from './pace.ts'
+export { readTrace, TraceError, type TraceRow } from './trace.ts'

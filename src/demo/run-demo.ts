@@ -1,0 +1,155 @@
+import { HubService, type GetSummaryResponse } from '@portcullis/contract'
+import type { Clock, Secret } from '#core'
+import { Calls } from './calls.ts'
+import { Channel } from './grpc-client.ts'
+import { Pace, type Speed } from './pace.ts'
+import { replayDay } from './replay-day.ts'
+import { replayTrace, totalsOf, type TraceTotals } from './replay-trace.ts'
+import { roles } from './roles.ts'
+import { Tally } from './tally.ts'
+import { makeTeam, type Team } from './team.ts'
+import type { TraceRow } from './trace.ts'
+import { dayMs, planDay } from './workload.ts'
+
+export interface DemoOptions {
+  /** `host:port` of the gRPC listener. */
+  readonly grpc: string
+  /** Of an admin of the tenant `main`. */
+  readonly platformKey: Secret
+  readonly tenantName: string
+  readonly work: DayWork | TraceWork
+  readonly clock: Clock
+  /** Called after each answered call. */
+  readonly progress: (progress: Progress) => void
+}
+
+export interface DayWork {
+  readonly kind: 'day'
+  readonly seed: number
+  readonly runs: number
+  readonly speed: Speed
+}
+
+export interface TraceWork {
+  readonly kind: 'trace'
+  readonly rows: readonly TraceRow[]
+  readonly speed: Speed
+}
+
+export interface Progress {
+  readonly done: number
+  /** About how many calls there will be. */
+  readonly total: number
+  readonly refused: number
+}
+
+export interface DemoResult {
+  readonly team: Team
+  readonly tally: Tally
+  /** From the first call of the work to the last. */
+  readonly seconds: number
+  /** Calls in that time, without those that made the tenant. */
+  readonly workCalls: number
+  /** For each thing that was counted here whether the server says the same; empty is never. */
+  readonly checks: readonly Check[]
+}
+
+export interface Check {
+  readonly name: string
+  readonly sent: number
+  readonly recorded: number
+}
+
+/** A connection takes about a hundred calls at once before its peer makes it wait. */
+const connections = 2
+
+/** Makes a tenant with five agents, replays their work, and compares what the server recorded with what was sent. */
+export async function runDemo({
+  grpc,
+  platformKey,
+  tenantName,
+  work,
+  clock,
+  progress,
+}: DemoOptions): Promise<DemoResult> {
+  const channel = await Channel.connect(grpc, connections)
+  try {
+    const tally = new Tally()
+    const calls = new Calls(
+      {
+        call: async (call) => {
+          const reply = await channel.call(call)
+          progress({ done: tally.calls - before, total, refused: tally.refusedCount })
+          return reply
+        },
+      },
+      tally,
+    )
+    const [prepared, total] = prepare(work, clock)
+    let before = 0
+    const team = await makeTeam(calls, platformKey, tenantName)
+    before = tally.calls
+    const startedAtMs = clock.monotonic()
+    const ofRuns = await prepared(calls, team)
+    const seconds = (clock.monotonic() - startedAtMs) / 1000
+    const workCalls = tally.calls - before
+    const summary = await calls.must(HubService.method.getSummary, {}, { key: team.adminKey })
+    return { team, tally, seconds, workCalls, checks: [...ofRuns, ...checksOf(summary, tally)] }
+  } finally {
+    channel.close()
+  }
+}
+
+type Prepared = (calls: Calls, team: Team) => Promise<readonly Check[]>
+
+/** The work, ready to go, and about how many calls it makes. */
+function prepare(work: DayWork | TraceWork, clock: Clock): readonly [Prepared, number] {
+  if (work.kind === 'day') {
+    const day = planDay(work.seed, work.runs)
+    // The day that is over: attempts and events must not lie in the future.
+    const midnightMs = Math.floor(clock.now() / dayMs) * dayMs - dayMs
+    return [
+      async (calls, team) => {
+        await replayDay(day, { calls, team, pace: new Pace(work.speed, clock, 0), midnightMs })
+        return []
+      },
+      day.calls,
+    ]
+  }
+  const rows = work.rows.toSorted((a, b) => a.atMs - b.atMs)
+  const runs = new Set(rows.map(({ hour }, index) => `${hour} ${index % roles.length}`)).size
+  return [
+    async (calls, team) => {
+      const pace = new Pace(work.speed, clock, rows[0]?.atMs ?? 0)
+      return traceChecks(totalsOf(rows), await replayTrace(rows, { calls, team, pace }))
+    },
+    rows.length + 3 * runs,
+  ]
+}
+
+function traceChecks(inFile: TraceTotals, inRuns: TraceTotals): readonly Check[] {
+  return [
+    { name: 'calls in the file, attempts of the runs', sent: inFile.attempts, recorded: inRuns.attempts },
+    { name: 'context tokens in the file, input tokens of the runs', sent: inFile.input, recorded: inRuns.input },
+    { name: 'generated tokens in the file, output tokens of the runs', sent: inFile.output, recorded: inRuns.output },
+  ]
+}
+
+function checksOf(summary: GetSummaryResponse, tally: Tally): readonly Check[] {
+  const check = (name: string, sent: number, recorded: bigint | undefined): Check => ({
+    name,
+    sent,
+    recorded: Number(recorded ?? 0n),
+  })
+  return [
+    check('agents', roles.length, summary.agents),
+    check('runs', tally.runCount, summary.runs),
+    check('attempts', tally.attempts, summary.attempts),
+    check('failed attempts', tally.failedAttempts, summary.failedAttempts),
+    check('input tokens', tally.tokens.input, summary.tokens?.input),
+    check('cached tokens', tally.tokens.cachedRead, summary.tokens?.cachedRead),
+    check('output tokens', tally.tokens.output, summary.tokens?.output),
+    check('cost in nano-USD', tally.costNanoUsd, summary.costNanoUsd),
+    check('open tasks', tally.openTasks, summary.openTasks),
+  ]
+}

@@ -1,0 +1,159 @@
+import { pino } from 'pino'
+import { describe, expect, it } from 'vitest'
+import { methods } from '@portcullis/contract'
+import { refusals, type Caller, type RefusalCode } from '#core'
+import { auditFields, auditText, writeAuditLine } from './audit-line.ts'
+import { toldOf } from './decided.ts'
+import { Metrics, metricRows } from './metrics.ts'
+import { Tally } from './tally.ts'
+import { parseTraceparent } from './traceparent.ts'
+
+const caller: Caller = {
+  kind: 'agent',
+  id: 'agt_1',
+  tenant: { id: 'ten_1', name: 'main' },
+  scopes: new Set(['telemetry:write', 'admin:read', 'tasks:read']),
+  credential: { kind: 'api_key', id: 'key_1' },
+}
+const method = { path: '/portcullis.v1.HubService/StartRun' }
+const call = { method, remote: '192.0.2.1', requestId: 'request-1', traceparent: undefined }
+
+describe('the audit line', () => {
+  const written = (level: string, ...decided: readonly ReturnType<typeof toldOf>[]) => {
+    const lines: Record<string, unknown>[] = []
+    const log = pino({ level, base: {} }, { write: (line: string) => void lines.push(JSON.parse(line)) })
+    for (const one of decided) writeAuditLine(log, one)
+    return lines
+  }
+
+  it('J3: has every field, the scopes sorted and joined, and (none) and (anonymous) where there is nothing', () => {
+    const known = toldOf(call, caller, 1, undefined)
+    const stranger = toldOf({ ...call, method: undefined }, undefined, 1, 'method.unknown')
+    expect(written('info', known, stranger)).toEqual([
+      expect.objectContaining({
+        logger: 'portcullis.authorization.audit',
+        msg: 'portcullis authorization audit',
+        route: method.path,
+        status: 200,
+        subject: 'agt_1',
+        clientId: 'key_1',
+        scopes: 'admin:read tasks:read telemetry:write',
+        bypass: false,
+        remote: '192.0.2.1',
+        requestId: 'request-1',
+      }),
+      expect.objectContaining({
+        route: '(unknown)',
+        status: 404,
+        subject: '(anonymous)',
+        clientId: '(none)',
+        scopes: '(none)',
+      }),
+    ])
+  })
+
+  it('J3: is not written, nor made, where the log begins above info', () => {
+    const decided = { ...toldOf(call, caller, 1, undefined) }
+    Object.defineProperty(decided, 'caller', { get: () => expect.fail('the fields were made') })
+    expect(written('warn', decided)).toEqual([])
+  })
+
+  it('J3: its text form is one line, whatever the address says that a proxy forwarded', () => {
+    const fields = auditFields({ ...toldOf(call, caller, 1, 'auth.scope_missing'), remote: 'x bypass=True\nremote=y' })
+    expect(auditText(fields)).toBe(
+      'portcullis authorization audit route=/portcullis.v1.HubService/StartRun status=403 subject=agt_1 clientId=key_1 ' +
+        'scopes=admin:read tasks:read telemetry:write bypass=False remote=x?bypass=True?remote=y requestId=request-1',
+    )
+  })
+})
+
+describe('metrics', () => {
+  it('O4: every metric of the table can be scraped under its name, before anything has happened or after', async () => {
+    const metrics = new Metrics()
+    expect(await metrics.prometheus()).toContain('portcullis_ledger_entries_total 0')
+    metrics.watch({ queued: () => 3, freeBytes: () => 1024, skewMs: () => -1500 })
+    metrics.decided(toldOf(call, caller, 2, undefined))
+    metrics.gated(0.01)
+    metrics.committed({ calls: 7, entries: 9, transactionMs: 4, appendMs: 3 })
+    metrics.forwarded('http-0', 'sent', 5)
+    const text = await metrics.prometheus()
+    for (const [name, kind] of metricRows) expect(text, name).toContain(`# TYPE ${name} ${kind}`)
+    expect(text).toContain('portcullis_writer_queue_depth 3')
+    expect(text).toContain('portcullis_clock_skew_seconds -1.5')
+    expect(text).toContain('portcullis_ledger_entries_total 9')
+    expect(text).toContain('portcullis_writer_batch_size_sum 7')
+    expect(text).toContain('portcullis_writer_batch_size_bucket{le="8"} 1')
+    expect(text).toContain(
+      `portcullis_authorization_audit_total{route="${method.path}",status="200",bypass="false",scopes="present",client="present"} 1`,
+    )
+    expect(text).toContain(`portcullis_gate_decisions_total{method="${method.path}",outcome="allow",code="(none)"} 1`)
+    await metrics.close()
+  })
+
+  it('O4: nothing that a caller chose becomes a label', async () => {
+    const metrics = new Metrics()
+    for (let at = 0; at < 500; at += 1) {
+      const evil = `evil-${at}"\n`
+      const told = { ...call, requestId: evil, remote: evil, traceparent: evil }
+      metrics.decided(toldOf({ ...told, method: undefined }, undefined, 1, 'method.unknown'))
+      metrics.decided(toldOf(told, { ...caller, id: evil, scopes: new Set([evil]) }, 1, undefined))
+    }
+    const text = await metrics.prometheus()
+    expect(text).not.toContain('evil')
+    expect(text).toContain(
+      'portcullis_gate_decisions_total{method="(unknown)",outcome="deny",code="method.unknown"} 500',
+    )
+    await metrics.close()
+  })
+
+  it('O4: no decision is lost, with every method and every code at once', async () => {
+    const metrics = new Metrics()
+    const codes = Object.keys(refusals) as RefusalCode[]
+    let told = 0
+    for (const one of methods.values()) {
+      for (const code of codes) {
+        metrics.decided(toldOf({ ...call, method: one }, caller, 1, code))
+        told += 1
+      }
+    }
+    const text = await metrics.prometheus()
+    const counted = [...text.matchAll(/^portcullis_gate_decisions_total\{.*\} (\d+)$/gm)]
+    expect(counted).toHaveLength(told)
+    expect(text).not.toContain('otel_metric_overflow')
+    await metrics.close()
+  })
+
+  it('O4: a tally counts each combination of labels by itself', () => {
+    const tally = new Tally(['a', 'b'])
+    tally.add('x', 'y')
+    tally.add('x', 'z')
+    tally.addMany(4, 'x', 'y')
+    expect(tally.series()).toEqual([
+      { labels: { a: 'x', b: 'y' }, count: 5 },
+      { labels: { a: 'x', b: 'z' }, count: 1 },
+    ])
+  })
+})
+
+describe('traceparent', () => {
+  const trace = '0af7651916cd43dd8448eb211c80319c'
+  it('O4: is honoured where it is valid, and counts as not sent where it is not', () => {
+    expect(parseTraceparent(`00-${trace}-b7ad6b7169203331-01`)).toEqual({
+      traceId: trace,
+      spanId: 'b7ad6b7169203331',
+      traceFlags: 1,
+    })
+    expect(parseTraceparent(`cc-${trace}-b7ad6b7169203331-00-later`)?.traceFlags).toBe(0)
+    for (const bad of [
+      '',
+      `ff-${trace}-b7ad6b7169203331-01`,
+      `00-${trace}-b7ad6b7169203331-01-more`,
+      `00-${'0'.repeat(32)}-b7ad6b7169203331-01`,
+      `00-${trace}-${'0'.repeat(16)}-01`,
+      `00-${trace.toUpperCase()}-b7ad6b7169203331-01`,
+      `00-${trace}-b7ad6b7169203331-01, 00-${trace}-b7ad6b7169203331-01`,
+    ]) {
+      expect(parseTraceparent(bad), bad).toBeUndefined()
+    }
+  })
+})
