@@ -62,7 +62,7 @@ describe('the ledger, verified and exported', () => {
       const nobody = await get(path, {})
       expect([nobody.status, nobody.type, nobody.body.code]).toEqual([
         401,
-        'application/problem+json',
+        'application/problem+json; charset=utf-8',
         'auth.credential_missing',
       ])
     }

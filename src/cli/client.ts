@@ -28,10 +28,12 @@ export interface Reply {
 export class Client {
   readonly #target: Target
   readonly #io: Io
+  readonly #deadlineMs: number
 
-  constructor(options: ClientOptions, io: Io) {
+  constructor(options: ClientOptions, io: Io, answerWithinMs = deadlineMs) {
     this.#target = findTarget(options, io)
     this.#io = io
+    this.#deadlineMs = answerWithinMs
   }
 
   /** Calls a method such as `HubService/StartRun` and checks the shape of what comes back. */
@@ -70,7 +72,7 @@ export class Client {
       ...(key && { authorization: `Bearer ${key.reveal()}` }),
       ...(idempotencyKey && { 'idempotency-key': idempotencyKey }),
     }
-    const signal = AbortSignal.timeout(deadlineMs)
+    const signal = AbortSignal.timeout(this.#deadlineMs)
     try {
       // A redirect is refused and not followed: the key is for this server alone.
       const reply = await fetch(`${url}/${path}`, { method: 'POST', headers, body, signal, redirect: 'manual' })
@@ -82,7 +84,7 @@ export class Client {
         throw refusedBy(url, reply.status, json, requestId, key !== undefined)
       return { body: json, requestId }
     } catch (error) {
-      throw error instanceof CliError ? error : unreachable(url, error, deadlineMs)
+      throw error instanceof CliError ? error : unreachable(url, error, this.#deadlineMs)
     }
   }
 }

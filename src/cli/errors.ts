@@ -13,6 +13,8 @@ interface Details {
   readonly todo?: string | undefined
   readonly requestId?: string | undefined
   readonly problems?: readonly Problem[] | readonly string[]
+  /** Everything was said already: only the exit code is left. */
+  readonly silent?: boolean
   /** How a terminal shows the problems. */
   readonly text?: string
 }
@@ -46,7 +48,8 @@ export function report(error: unknown, json: boolean, io: Io): number {
     return exitCodes.usage
   }
   if (error instanceof CliError) {
-    const { todo, requestId, problems } = error.details
+    const { todo, requestId, problems, silent } = error.details
+    if (silent) return exitCodes[error.exit]
     if (json) write(io, { code: error.code, message: error.message, todo, requestId, problems })
     else io.err.write(sentences(error, io))
     return exitCodes[error.exit]

@@ -131,6 +131,23 @@ export function fakeServerRoom(given: Partial<ServerRoom> = {}): ServerRoom {
       'portcullis.v1.TenantService/List',
       'portcullis.v1.KillService/List',
     ],
+    exportTally: () => {
+      const lines: string[] = []
+      return {
+        add: (line) => void lines.push(line),
+        finish: () => ({
+          format: 'portcullis-ledger-ndjson/1',
+          log: 'main',
+          from: 0,
+          to: lines.length - 1,
+          entries: lines.length,
+          root: 'r'.repeat(64),
+          last_hash: 'h'.repeat(64),
+          sha256: 's'.repeat(64),
+        }),
+      }
+    },
+    verifyExport: () => Promise.reject(new Error('no export here')),
     StartError: FakeStartError,
     ...given,
   }

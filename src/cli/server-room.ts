@@ -11,7 +11,43 @@ export interface ServerRoom {
   recoverAdmin(dir: string): Promise<Recovered>
   recoverAdminWith(options: { readonly configFile: string; readonly env: Env }): Promise<Recovered>
   methodNames(): readonly string[]
+  exportTally(): ExportTally
+  verifyExport(file: string): Promise<ExportVerdict>
   readonly StartError: new (...args: never[]) => Error & { readonly problems: readonly string[] }
+}
+
+/** Adds up an export while it is written. */
+export interface ExportTally {
+  add(line: string): void
+  finish(): ExportManifest
+}
+
+/** What stands beside an export: which entries it holds and what they hash to. */
+export interface ExportManifest {
+  readonly format: 'portcullis-ledger-ndjson/1'
+  readonly log: string
+  readonly from: number
+  readonly to: number
+  readonly entries: number
+  /** Merkle root of the whole log up to `to`; null where the export does not begin at 0. */
+  readonly root: string | null
+  /** Record hash of the last entry. */
+  readonly last_hash: string
+  /** Of the file. */
+  readonly sha256: string
+}
+
+export interface ExportVerdict {
+  readonly chain_valid: boolean
+  readonly log: string
+  readonly from: number
+  readonly to: number
+  readonly root: string
+  readonly first_bad_seq?: number
+  readonly problem?: string
+  readonly detail: string
+  /** Whether a manifest stood beside the file; without one a cut tail goes unseen. */
+  readonly manifest: boolean
 }
 
 export interface Running {

@@ -108,13 +108,18 @@ describe('inspectDatabase', () => {
   })
 
   it('O2: a schema of an older version says to migrate, one of a newer says to install it', async () => {
-    const version = 'update portcullis.schema_migrations set version ='
+    const newest = 'where version = (select max(version) from portcullis.schema_migrations)'
     expect((await after('delete from portcullis.schema_migrations'))[0]).toMatch(
       /^the schema has version 0 .*: run `portcullis migrate --config FILE` as the owner role$/,
     )
     expect(
-      (await after(`${version} 99 where version = (select max(version) from portcullis.schema_migrations)`))[0],
+      (await after(`update portcullis.schema_migrations set version = 99, serves_from = 99 ${newest}`))[0],
     ).toMatch(/^the schema has version 99 .*: install the version of Portcullis that made it$/)
+  })
+
+  it('O13: during an upgrade a binary goes on serving from a newer schema that only added to its own', async () => {
+    const newest = 'where version = (select max(version) from portcullis.schema_migrations)'
+    expect(await after(`update portcullis.schema_migrations set version = version + 1 ${newest}`)).toEqual([])
   })
 
   it('O2: a database without a schema says to migrate', async () => {

@@ -40,7 +40,8 @@ export class LogVerifier {
     return {
       chainValid: result.chain_valid,
       from: result.from,
-      to: result.to,
+      // Where the entry after the bad one told of it, the replay had gone one further.
+      to: Math.min(result.to, (result.first_bad_seq ?? result.to + 1) - 1),
       root: result.root,
       firstBadSeq: result.first_bad_seq,
       problem: result.chain_valid ? '' : `${result.problem ?? ''}: ${result.detail}`,

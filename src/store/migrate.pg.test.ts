@@ -49,7 +49,9 @@ describe('migrate', () => {
   it('O2: a schema of a newer version is refused', async () => {
     const { owner } = await newOwner()
     await migrate(owner)
-    await owner.query(`insert into portcullis.schema_migrations (version, name, checksum) values (99, 'later', 'x')`)
+    await owner.query(
+      `insert into portcullis.schema_migrations (version, name, checksum, serves_from) values (99, 'later', 'x', 99)`,
+    )
     await expect(migrate(owner)).rejects.toThrow(/schema version 99, .*install the newer version/)
   })
 

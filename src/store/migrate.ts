@@ -10,6 +10,11 @@ export interface Migration {
   readonly name: string
   readonly text: string
   readonly checksum: string
+  /**
+   * The oldest schema version whose binaries may go on serving once this migration has run. A migration that only adds says so
+   * in its first line, `-- serves from 0004`; any other one is its own (SPEC O13).
+   */
+  readonly servesFrom: number
 }
 
 /** The migrations that this version brings, in order. */
@@ -23,6 +28,7 @@ export async function readMigrations(): Promise<readonly Migration[]> {
         name: file.slice(5, -4),
         text,
         checksum: createHash('sha256').update(text).digest('hex'),
+        servesFrom: Number(/^-- serves from (\d{4})$/m.exec(text.slice(0, 200))?.[1] ?? file.slice(0, 4)),
       }
     }),
   )
@@ -65,20 +71,25 @@ export async function schemaVersion(client: Client): Promise<number> {
   return Math.max(0, ...(await appliedMigrations(client)).map(({ version }) => version))
 }
 
+/** The oldest version whose binaries may serve from the schema as it is. */
+export async function servesFrom(client: Client): Promise<number> {
+  return Math.max(0, ...(await appliedMigrations(client)).map((applied) => applied.serves_from))
+}
+
 async function apply(client: Client, migration: Migration): Promise<void> {
   await client.query('begin')
   try {
     await client.query(migration.text)
     await client.query(`create table if not exists portcullis.schema_migrations
-      (version int primary key, name text not null, checksum text not null, applied_at timestamptz not null default now())`)
+      (version int primary key, name text not null, checksum text not null, applied_at timestamptz not null default now(),
+       serves_from int not null)`)
     await client.query(
       'grant select on portcullis.schema_migrations to portcullis_app, portcullis_reader, portcullis_maintenance',
     )
-    await client.query('insert into portcullis.schema_migrations (version, name, checksum) values ($1, $2, $3)', [
-      migration.version,
-      migration.name,
-      migration.checksum,
-    ])
+    await client.query(
+      'insert into portcullis.schema_migrations (version, name, checksum, serves_from) values ($1, $2, $3, $4)',
+      [migration.version, migration.name, migration.checksum, migration.servesFrom],
+    )
     await client.query('commit')
   } catch (error) {
     await client.query('rollback')
@@ -88,13 +99,19 @@ async function apply(client: Client, migration: Migration): Promise<void> {
   }
 }
 
-async function appliedMigrations(client: Client): Promise<readonly { version: number; checksum: string }[]> {
+interface Applied {
+  readonly version: number
+  readonly checksum: string
+  readonly serves_from: number
+}
+
+async function appliedMigrations(client: Client): Promise<readonly Applied[]> {
   const table = await client.query<{ there: boolean }>(
     `select to_regclass('portcullis.schema_migrations') is not null as there`,
   )
   if (table.rows[0]?.there !== true) return []
-  const rows = await client.query<{ version: number; checksum: string }>(
-    'select version, checksum from portcullis.schema_migrations order by version',
+  const rows = await client.query<Applied>(
+    'select version, checksum, serves_from from portcullis.schema_migrations order by version',
   )
   return rows.rows
 }

@@ -6,6 +6,8 @@ import { Tail } from '../ledger-tail.ts'
 import { withClient, withExamples, type ClientOptions } from '../options.ts'
 import { paint } from '../print.ts'
 import { integerBetween } from '../values.ts'
+import { exportCommand } from './ledger-export.ts'
+import { verifyCommand } from './ledger-verify.ts'
 import type { Entry } from '../replies.ts'
 
 interface TailOptions extends ClientOptions {
@@ -20,7 +22,11 @@ interface TailOptions extends ClientOptions {
 }
 
 export function ledgerCommand(io: Io): Command {
-  return new Command('ledger').description('The ledger: the record of every decision.').addCommand(tailCommand(io))
+  return new Command('ledger')
+    .description('The ledger: the record of every decision.')
+    .addCommand(tailCommand(io))
+    .addCommand(verifyCommand(io))
+    .addCommand(exportCommand(io))
 }
 
 function tailCommand(io: Io): Command {

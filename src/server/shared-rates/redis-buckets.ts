@@ -13,12 +13,14 @@ export interface RedisSettings {
 // The name that Redis gives a script: not a use of SHA-1 for safety.
 const scriptDigest = hash('sha1', script, 'hex')
 const prefix = 'portcullis:rate'
+const connectMs = 1000
 const reconnectMs = [50, 1000] as const
 
 /** Token buckets in Redis or Valkey: one round trip a call, whatever it charges. Throws where no answer came in time. */
 export class RedisBuckets {
   readonly #client: ReturnType<typeof createClient>
   readonly #timeoutMs: number
+  readonly #connected: Promise<unknown>
 
   constructor({ url, timeoutMs }: RedisSettings) {
     this.#timeoutMs = timeoutMs
@@ -27,13 +29,14 @@ export class RedisBuckets {
       // A call must not wait for a server that is away: it is decided without it.
       disableOfflineQueue: true,
       socket: {
-        connectTimeout: 1000,
+        connectTimeout: connectMs,
         reconnectStrategy: (tries) => Math.min(reconnectMs[0] * 2 ** Math.min(tries, 10), reconnectMs[1]),
       },
     })
     // Heard through the commands that fail; without a listener the event would end the process.
     this.#client.on('error', () => undefined)
-    this.#client.connect().catch(() => undefined)
+    this.#connected = this.#client.connect()
+    this.#connected.catch(() => undefined)
   }
 
   /** `nowMs` is for tests: two replicas have one clock only where Redis keeps it. */
@@ -42,13 +45,18 @@ export class RedisBuckets {
     const args = charges.flatMap(({ cost, rate, take }) => [cost, rate.perSecond, rate.burst, take ? 1 : 0].map(String))
     return readReply(
       charges,
-      await this.#inTime(this.#evaluate(keys, [nowMs === undefined ? '' : String(nowMs), ...args])),
+      await within(this.#timeoutMs, this.#evaluate(keys, [nowMs === undefined ? '' : String(nowMs), ...args])),
     )
+  }
+
+  /** The first connection; rejects where it takes too long, and goes on trying. */
+  async reached(): Promise<void> {
+    await within(connectMs, this.#connected)
   }
 
   /** Resolves where the server answers in time. */
   async ping(): Promise<void> {
-    await this.#inTime(this.#client.ping())
+    await within(this.#timeoutMs, this.#client.ping())
   }
 
   close(): void {
@@ -64,13 +72,13 @@ export class RedisBuckets {
       return this.#client.eval(script, { keys, arguments: args })
     }
   }
+}
 
-  #inTime<T>(work: Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const late = setTimeout(() => reject(new Error(`no answer within ${this.#timeoutMs} ms`)), this.#timeoutMs)
-      work.then(resolve, reject).finally(() => clearTimeout(late))
-    })
-  }
+function within<T>(timeoutMs: number, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const late = setTimeout(() => reject(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs)
+    work.then(resolve, reject).finally(() => clearTimeout(late))
+  })
 }
 
 function readReply(charges: readonly Charge[], reply: unknown): Charged {

@@ -17,7 +17,13 @@ afterEach(() => {
 
 function ratesOver(buckets: Partial<SharedBuckets>, whenAway: 'memory' | 'refuse' = 'memory') {
   const changes: boolean[] = []
-  const all = { take: () => Promise.resolve(there), ping: () => Promise.resolve(), close: () => undefined, ...buckets }
+  const all = {
+    take: () => Promise.resolve(there),
+    ping: () => Promise.resolve(),
+    reached: () => Promise.resolve(),
+    close: () => undefined,
+    ...buckets,
+  }
   const changed = (away: boolean): void => void changes.push(away)
   const rates = new SharedRates({ buckets: all, whenAway, here: () => here, changed, probeEveryMs: 10 })
   opened.push(rates)
@@ -70,7 +76,7 @@ describe('rates that replicas share', () => {
   })
 
   it('G7: buckets that are away at the start are known before the first call', async () => {
-    const { rates, changes } = ratesOver({ ping: gone })
+    const { rates, changes } = ratesOver({ reached: gone, ping: gone })
     await rates.start()
     expect([rates.away, changes]).toEqual([true, [true]])
   })

@@ -3,6 +3,8 @@ import type { Charge, Charged } from '#gate'
 /** Buckets that several replicas share. Throws where they cannot be reached in time. */
 export interface SharedBuckets {
   take(charges: readonly Charge[]): Promise<Charged>
+  /** The first connection, if it comes soon. */
+  reached(): Promise<void>
   ping(): Promise<void>
   close(): void
 }
@@ -65,7 +67,7 @@ export class SharedRates {
 
   /** Looks once, so that a server that is away is known before the first call. */
   async start(): Promise<void> {
-    await this.#parts.buckets.ping().catch((error: unknown) => this.#leave(error))
+    await this.#parts.buckets.reached().catch((error: unknown) => this.#leave(error))
   }
 
   close(): void {

@@ -1,0 +1,191 @@
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { create, toBinary } from '@bufbuild/protobuf'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { GetHealthRequestSchema } from '@portcullis/contract'
+import { parseEntry } from '#ledger'
+import { grpcClient } from './harness/grpc.ts'
+import { startInstance, type TestInstance } from './harness/instance.ts'
+
+/** Takes what an OpenTelemetry collector takes, and keeps it by path. */
+async function collector(): Promise<{ url: string; bodies: Map<string, string[]>; server: Server }> {
+  const bodies = new Map<string, string[]>()
+  const server = createServer((request, response) => {
+    const chunks: Buffer[] = []
+    request.on('data', (chunk: Buffer) => chunks.push(chunk))
+    request.on('end', () => {
+      const path = request.url ?? ''
+      bodies.set(path, [...(bodies.get(path) ?? []), Buffer.concat(chunks).toString()])
+      response.writeHead(200, { 'content-type': 'application/json' }).end('{}')
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, bodies, server }
+}
+
+const series = (text: string, name: string): readonly { labels: Readonly<Record<string, string>>; value: number }[] =>
+  [...text.matchAll(new RegExp(`^${name}\\{(.*)\\} (\\d+)$`, 'gm'))].map(([, labels = '', value]) => ({
+    labels: Object.fromEntries([...labels.matchAll(/(\w+)="([^"]*)"/g)].map(([, key = '', of = '']) => [key, of])),
+    value: Number(value),
+  }))
+
+const sum = <T>(all: readonly T[], key: (one: T) => string, value: (one: T) => number): Record<string, number> =>
+  Object.fromEntries(
+    [...Map.groupBy(all, key)]
+      .map(([name, group]) => [name, group.reduce((total, one) => total + value(one), 0)] as const)
+      .toSorted(([a], [b]) => (a < b ? -1 : 1)),
+  )
+
+describe('what a running instance tells', () => {
+  let instance: TestInstance
+  beforeAll(async () => {
+    instance = await startInstance()
+  })
+  afterAll(() => instance.stop())
+
+  const scrape = async (): Promise<string> => {
+    const reply = await fetch(`http://${instance.running.ready.management}/metrics`)
+    expect([reply.status, reply.headers.get('content-type')]).toEqual([200, 'text/plain; version=0.0.4; charset=utf-8'])
+    return reply.text()
+  }
+
+  it('O4: decisions by outcome and code add up to the entries of the ledger and the published exceptions', async () => {
+    const agent = await instance.agent('worker', ['telemetry:write'])
+    const as = { key: agent.key }
+    const started = await instance.call('HubService/StartRun', { workflow: 'w' }, as)
+    const { runId } = { runId: started.body.run.id as string }
+    await instance.call('HubService/FinishRun', { runId, status: 'completed' }, as)
+    await instance.call('HubService/FinishRun', { runId, status: 'failed' }, as)
+    await instance.call('HubService/GetRun', { runId }, as)
+    await instance.call('HubService/StartRun', { workflow: '' }, as)
+    await instance.call('HubService/StartRun', { nonsense: 1 }, as)
+    await instance.call('IdentityService/CreateAgent', { name: 'not-allowed' }, as)
+    await instance.call('HubService/StartRun', { workflow: 'w' }, { key: undefined })
+    await instance.call('HubService/StartRun', { workflow: 'w' }, { key: 'wrong' })
+    await instance.call('HubService/GetHealth', {}, { key: undefined })
+    for (const path of ['evil-method-1', 'evil"method\\2']) await fetch(`${instance.url}/${encodeURIComponent(path)}`)
+    const grpc = grpcClient(instance.grpc)
+    await grpc.call('/portcullis.v1.HubService/evil-method-3', new Uint8Array())
+    await grpc.call('/portcullis.v1.HubService/StartRun', Buffer.from('not protobuf'), {
+      authorization: `Bearer ${agent.key}`,
+    })
+    await grpc.call(
+      '/portcullis.v1.HubService/GetHealth',
+      toBinary(GetHealthRequestSchema, create(GetHealthRequestSchema)),
+    )
+    grpc.close()
+
+    const text = await scrape()
+    const database = await instance.connect('postgres')
+    const { rows } = await database.query<{ entry: Buffer }>('select entry from audits.entries')
+    const entries = rows
+      .map(({ entry }) => JSON.parse(bodyOf(entry)) as Entry)
+      .filter(({ kind }) => kind === 'decision' || kind === 'denials.counted')
+    const recorded = sum(
+      entries,
+      ({ outcome, code }) => `${outcome} ${code ?? '(none)'}`,
+      ({ kind, args }) => (kind === 'decision' ? 1 : (args?.count ?? 1)),
+    )
+    const unrecorded = '/portcullis.v1.HubService/GetHealth'
+    const decisions = series(text, 'portcullis_gate_decisions_total')
+    const counted = sum(
+      decisions.filter(({ labels }) => labels['method'] !== unrecorded),
+      ({ labels }) => `${labels['outcome']} ${labels['code']}`,
+      ({ value }) => value,
+    )
+    expect(counted).toEqual(recorded)
+    expect(Object.keys(counted).length).toBeGreaterThan(6)
+    expect(decisions.find(({ labels }) => labels['method'] === unrecorded)?.value).toBe(2)
+    const audits = series(text, 'portcullis_authorization_audit_total').map(({ value }) => value)
+    expect(audits.reduce((a, b) => a + b, 0)).toBe(decisions.reduce((total, { value }) => total + value, 0))
+    expect(text).not.toContain('evil')
+    expect(text).not.toContain(agent.id)
+  })
+
+  it('O14: queue depth, batch size and commit time are metrics, and so is the free space', async () => {
+    const text = await scrape()
+    expect(text).toMatch(/^portcullis_writer_queue_depth \d+$/m)
+    expect(text).toMatch(/^portcullis_writer_batch_size_count [1-9]\d*$/m)
+    expect(text).toMatch(/^portcullis_writer_commit_duration_seconds_count [1-9]\d*$/m)
+    expect(text).toMatch(/^portcullis_ledger_append_duration_seconds_count [1-9]\d*$/m)
+    expect(text).toMatch(/^portcullis_ledger_entries_total [1-9]\d*$/m)
+    expect(text).toMatch(/^portcullis_store_free_bytes [1-9]\d*$/m)
+  })
+
+  it('O15: the clock of the database is compared with that of the process', async () => {
+    const skew = /^portcullis_clock_skew_seconds (\S+)$/m.exec(await scrape())?.[1]
+    expect(Math.abs(Number(skew))).toBeLessThan(30)
+  })
+})
+
+interface Entry {
+  readonly kind: string
+  readonly outcome: string
+  readonly code?: string
+  readonly args?: { readonly count?: number }
+}
+
+function bodyOf(entry: Buffer): string {
+  const parsed = parseEntry(entry)
+  return typeof parsed === 'object' && parsed !== null && 'body' in parsed ? String(parsed.body) : ''
+}
+
+describe('an OpenTelemetry collector', () => {
+  it('O4: gets a span for each call on either door, in the trace of its caller; J3: and its audit line', async () => {
+    const { url, bodies, server } = await collector()
+    const instance = await startInstance({ PORTCULLIS__TELEMETRY__OTLP__ENDPOINT: url })
+    const [overHttp, overGrpc] = ['0af7651916cd43dd8448eb211c80319c', '1bf7651916cd43dd8448eb211c80319d']
+    try {
+      const agent = await instance.agent('traced', ['telemetry:write'])
+      await instance.call(
+        'HubService/StartRun',
+        { workflow: 'w' },
+        {
+          key: agent.key,
+          headers: { traceparent: `00-${overHttp}-b7ad6b7169203331-01`, 'x-request-id': 'request-traced-1' },
+        },
+      )
+      const grpc = grpcClient(instance.grpc)
+      await grpc.call('/portcullis.v1.HubService/StartRun', new Uint8Array(), {
+        traceparent: `00-${overGrpc}-b7ad6b7169203331-01`,
+      })
+      grpc.close()
+      expect(bodies.size).toBeLessThan(4)
+      await instance.stop()
+      const spans = spansOf(bodies.get('/v1/traces') ?? [])
+      const of = (traceId: string) => spans.filter((span) => span.traceId === traceId)
+      expect(of(overHttp)).toEqual([
+        expect.objectContaining({
+          name: 'portcullis.v1.HubService/StartRun',
+          parentSpanId: 'b7ad6b7169203331',
+          kind: 2,
+        }),
+      ])
+      expect(of(overGrpc)).toHaveLength(1)
+      const logs = (bodies.get('/v1/logs') ?? []).join()
+      expect(logs).toContain('request-traced-1')
+      expect(logs).toContain(overHttp)
+      expect(logs).toContain('(anonymous)')
+      expect(logs).not.toContain(agent.key)
+      expect((bodies.get('/v1/metrics') ?? []).join()).toContain('portcullis_gate_decisions_total')
+    } finally {
+      server.close()
+    }
+  })
+})
+
+interface SpanJson {
+  readonly traceId: string
+  readonly parentSpanId?: string
+  readonly name: string
+  readonly kind: number
+}
+
+function spansOf(bodies: readonly string[]): readonly SpanJson[] {
+  interface Export {
+    readonly resourceSpans: readonly { readonly scopeSpans: readonly { readonly spans: readonly SpanJson[] }[] }[]
+  }
+  return bodies.flatMap((body) =>
+    (JSON.parse(body) as Export).resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap(({ spans }) => spans)),
+  )
+}
