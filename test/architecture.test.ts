@@ -16,7 +16,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   guard: ['core', 'ledger'],
   store: ['core', 'gate', 'ledger', 'authority', 'hub'],
   server: ['core', 'contract', 'gate', 'ledger', 'authority', 'hub', 'config', 'checks', 'guard', 'store'],
-  cli: ['core', 'config', 'checks', 'guard', 'server', 'sdk'],
+  demo: ['core', 'contract'],
+  cli: ['core', 'config', 'checks', 'guard', 'server', 'demo', 'sdk'],
 }
 
 /** Packages that live behind few files: what else imports them builds a second way to the same thing. */

@@ -24,8 +24,11 @@ export function withJson(command: Command): Command {
 
 /** What every command that talks to a server takes. */
 export function withClient(command: Command): Command {
-  const client = command
-    .option('--url <url>', 'the server (default: PORTCULLIS_URL, or http://127.0.0.1:8080)')
+  return withKey(command.option('--url <url>', 'the server (default: PORTCULLIS_URL, or http://127.0.0.1:8080)'))
+}
+
+export function withKey(command: Command): Command {
+  const keyed = command
     .option('--key-file <file>', 'a file that holds the API key (default: PORTCULLIS_KEY)')
     .addOption(
       command
@@ -35,7 +38,7 @@ export function withClient(command: Command): Command {
         )
         .conflicts('keyFile'),
     )
-  return withJson(client)
+  return withJson(keyed)
 }
 
 export function withList(command: Command): Command {

@@ -5,6 +5,7 @@ import { agentCommand } from './commands/agent.ts'
 import { callCommand } from './commands/call.ts'
 import { completionCommand } from './commands/completion.ts'
 import { configCommand } from './commands/config.ts'
+import { demoCommand } from './commands/demo.ts'
 import { keyCommand } from './commands/key.ts'
 import { ledgerCommand } from './commands/ledger.ts'
 import { maintenanceCommands } from './commands/maintenance.ts'
@@ -26,6 +27,7 @@ export function buildProgram(io: Io, json = false): Command {
     keyCommand(io),
     callCommand(io),
     ledgerCommand(io),
+    demoCommand(io),
     configCommand(io),
     completionCommand(io, () => program),
   ]
@@ -43,6 +45,7 @@ export function* withInner(command: Command): Generator<Command> {
 const afterHelp = `
 Environment:
   PORTCULLIS_URL    the server for client commands (default: http://127.0.0.1:8080)
+  PORTCULLIS_GRPC   the gRPC address for `demo` (default: 127.0.0.1:50051)
   PORTCULLIS_KEY    the API key for client commands
   PORTCULLIS_DEBUG  1 shows where an unexpected fault comes from
   NO_COLOR          anything turns colours off

@@ -14,8 +14,8 @@ const urlDefault = 'http://127.0.0.1:8080'
 const keyFileBytesMax = 64 * 1024
 
 /** Which server, with which credential: options go before variables. */
-export function findTarget(options: ClientOptions, io: Io): Target {
-  const source = options.url === undefined ? 'PORTCULLIS_URL' : '--url'
+export function findTarget(options: ClientOptions, io: Io, urlOption = '--url'): Target {
+  const source = options.url === undefined ? 'PORTCULLIS_URL' : urlOption
   const url = parseUrl(options.url ?? (io.env['PORTCULLIS_URL'] || urlDefault), source)
   const key = findKey(options, io)
   if (key !== undefined && url.protocol === 'http:' && !isLoopback(url.hostname)) {

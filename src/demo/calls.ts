@@ -51,10 +51,13 @@ const passing: ReadonlySet<string> = new Set(['14', '4', '10', 'none'])
 /** Typed calls over gRPC, counted in the tally. */
 export class Calls {
   readonly #channel: Pick<Channel, 'call'>
+  readonly #counted: () => void
   readonly tally: Tally
 
-  constructor(channel: Pick<Channel, 'call'>, tally: Tally) {
+  /** `counted` is told of each answered call. */
+  constructor(channel: Pick<Channel, 'call'>, tally: Tally, counted: () => void = () => undefined) {
     this.#channel = channel
+    this.#counted = counted
     this.tally = tally
   }
 
@@ -71,6 +74,7 @@ export class Calls {
     })
     const refused = reply.status === '0' ? undefined : refusedOf(reply)
     this.tally.count(refused?.code, sentAgain)
+    this.#counted()
     return refused === undefined ? { reply: fromBinary(method.output, reply.bytes) } : { refused }
   }
 
