@@ -1,6 +1,5 @@
+import type { DemoResult } from '#demo'
 import { paint, pad } from './print.ts'
-
-type DemoResult = Awaited<ReturnType<(typeof import('#demo'))['runDemo']>>
 
 /** What the demo has to tell in the end. */
 export interface DemoShown {
@@ -50,7 +49,11 @@ export function demoText({ result, work, seed, url, isDefaultUrl }: DemoShown, c
   const refusals = [...tally.refused].toSorted(([, a], [, b]) => b - a)
   const rows: readonly (readonly [name: string, value: number, more: string])[] = [
     ['calls', tally.calls, `${count(perSecond(workCalls, seconds))} a second for ${seconds.toFixed(1)} s`],
-    ['allowed', tally.allowed, tally.sentAgain === 0 ? '' : `${count(tally.sentAgain)} sent again while the server was away`],
+    [
+      'allowed',
+      tally.allowed,
+      tally.sentAgain === 0 ? '' : `${count(tally.sentAgain)} sent again while the server was away`,
+    ],
     ['refused', tally.refusedCount, work === 'day' ? 'on purpose' : ''],
     ...refusals.map(([code, times]) => [`  ${code}`, times, why[code] ?? ''] as const),
     ['runs', tally.runCount, work === 'day' ? `${count(runs.failed)} failed, ${count(runs.canceled)} canceled` : ''],
@@ -66,8 +69,12 @@ export function demoText({ result, work, seed, url, isDefaultUrl }: DemoShown, c
   const bad = checks.filter(({ sent, recorded }) => sent !== recorded)
   const verdict =
     bad.length === 0
-      ? [`${green('ok')}  ${work === 'day' ? 'GetSummary says the same' : 'the runs say the same as the file'}: ${agreed(result, work)}.`]
-      : bad.map(({ name, sent, recorded }) => `${red('WRONG')}  ${name}: sent ${count(sent)}, recorded ${count(recorded)}`)
+      ? [
+          `${green('ok')}  ${work === 'day' ? 'GetSummary says the same' : 'the runs say the same as the file'}: ${agreed(result, work)}.`,
+        ]
+      : bad.map(
+          ({ name, sent, recorded }) => `${red('WRONG')}  ${name}: sent ${count(sent)}, recorded ${count(recorded)}`,
+        )
   const title = work === 'day' ? 'A day of five agents' : 'A trace, by five agents'
   return [
     '',

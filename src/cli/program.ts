@@ -45,7 +45,7 @@ export function* withInner(command: Command): Generator<Command> {
 const afterHelp = `
 Environment:
   PORTCULLIS_URL    the server for client commands (default: http://127.0.0.1:8080)
-  PORTCULLIS_GRPC   the gRPC address for `demo` (default: 127.0.0.1:50051)
+  PORTCULLIS_GRPC   the gRPC address for the demo (default: 127.0.0.1:50051)
   PORTCULLIS_KEY    the API key for client commands
   PORTCULLIS_DEBUG  1 shows where an unexpected fault comes from
   NO_COLOR          anything turns colours off

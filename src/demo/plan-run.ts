@@ -63,7 +63,7 @@ export function planRun(random: Random, atMs: number, agent: number, task: numbe
   let [time, failedInRow, number] = [atMs, 0, 0]
   // Nothing of a day happens after its end.
   const pass = (ms: number): number => (time = Math.min(dayEndMs, time + Math.max(1, Math.round(ms))))
-  for (let left = random.repeats(role.attemptsMean, attemptsMax); left > 0 && failedInRow <= retriesMax; ) {
+  for (let left = random.repeats(role.attemptsMean, attemptsMax); left > 0 && failedInRow <= retriesMax;) {
     number += 1
     const attempt = planAttempt(random, role, number, pass(random.sample(role.trace.gapMs)), troubled)
     steps.push(attempt)

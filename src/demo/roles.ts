@@ -42,7 +42,11 @@ export const roles: Some<Role> = [
     workflows: ['literature-review', 'market-scan'],
     models: [large, medium],
     tools: ['search', 'read-page', 'cite'],
-    tasks: ['Compare three vector databases', 'Summarise the week in battery research', 'Check the claims of a white paper'],
+    tasks: [
+      'Compare three vector databases',
+      'Summarise the week in battery research',
+      'Check the claims of a white paper',
+    ],
     note: 'Sources older than two years need a second one.',
   },
   {

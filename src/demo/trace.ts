@@ -70,7 +70,9 @@ function findColumns(line: string, name: string): Columns {
   if (missing.length === 0) return { time, input, output, count: names.length }
   if (line.trim() === '') throw new TraceError(`${name}, line 1: is empty; it must name ${wanted.join(', ')}`)
   const columns = missing.length === 1 ? 'the column' : 'the columns'
-  throw new TraceError(`${name}, line 1: ${columns} ${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} missing`)
+  throw new TraceError(
+    `${name}, line 1: ${columns} ${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} missing`,
+  )
 }
 
 /** The row, or what is wrong with the line. */

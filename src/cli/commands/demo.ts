@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander'
 import { isLoopback, systemClock } from '#core'
+import type * as Demo from '#demo'
 import { demoDocument, demoText } from '../demo-report.ts'
 import { CliError, usage } from '../errors.ts'
 import type { Io } from '../io.ts'
@@ -8,7 +9,7 @@ import { ProgressBar } from '../progress.ts'
 import { findTarget } from '../target.ts'
 import { integerBetween } from '../values.ts'
 
-type DemoRoom = typeof import('#demo')
+type DemoRoom = typeof Demo
 type DemoWork = Parameters<DemoRoom['runDemo']>[0]['work']
 
 interface DemoOptions extends ClientOptions {
@@ -76,7 +77,13 @@ async function demo(options: DemoOptions, io: Io): Promise<void> {
       progress: (progress) => bar.show(progress, `${count(progress.done)} calls, ${count(progress.refused)} refused`),
     })
     bar.clear()
-    const shown = { result, work: work.kind, seed, url: target.url, isDefaultUrl: target.url === 'http://127.0.0.1:8080' }
+    const shown = {
+      result,
+      work: work.kind,
+      seed,
+      url: target.url,
+      isDefaultUrl: target.url === 'http://127.0.0.1:8080',
+    }
     if (options.json) io.out.write(`${JSON.stringify(demoDocument(shown))}\n`)
     else io.out.write(demoText(shown, io.out.colours))
     const wrong = result.checks.filter(({ sent, recorded }) => sent !== recorded)
@@ -158,9 +165,14 @@ function advice(code: string, tenantName: string): string | undefined {
 }
 
 function mismatch(names: readonly string[]): CliError {
-  return new CliError('refused', 'demo.mismatch', `The server recorded something else than was sent: ${names.join(', ')}.`, {
-    todo: 'Compare `portcullis call GetSummary` with what is above, and look into the log of the server.',
-  })
+  return new CliError(
+    'refused',
+    'demo.mismatch',
+    `The server recorded something else than was sent: ${names.join(', ')}.`,
+    {
+      todo: 'Compare `portcullis call GetSummary` with what is above, and look into the log of the server.',
+    },
+  )
 }
 
 function count(value: number): string {

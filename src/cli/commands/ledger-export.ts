@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import { closeSync, openSync, writeFileSync, writeSync } from 'node:fs'
 import { Command, Option } from 'commander'
 import * as z from 'zod'
@@ -100,5 +101,5 @@ function tried<Result>(path: string, work: () => Result): Result {
 /** The entry of one line, as the list calls give it. */
 function entryOf(line: string, client: Client): Entry {
   const { seq, ts, prev, log } = client.parse(JSON.parse(line), rowShape)
-  return { log, seq: String(seq), ts, previousHash: prev, recordHash: '', entryJson: line }
+  return { log, seq: String(seq), ts, previousHash: prev, recordHash: hash('sha256', `\0${line}`), entryJson: line }
 }
