@@ -1,11 +1,7 @@
-import { connect, constants, type ClientHttp2Session, type IncomingHttpHeaders } from 'node:http2'
+import type { ClientHttp2Session } from 'node:http2'
+import { open, unary, type PreparedCall } from '#demo'
 
-/** One prepared unary call: the path, its metadata and the bytes of the message. */
-export interface PreparedCall {
-  readonly path: string
-  readonly headers: Readonly<Record<string, string>>
-  readonly message: Uint8Array
-}
+export type { PreparedCall } from '#demo'
 
 export interface LoadResult {
   readonly calls: number
@@ -35,7 +31,7 @@ export async function load(
   const caller = async (session: ClientHttp2Session): Promise<void> => {
     while (performance.now() < until) {
       const sentAt = performance.now()
-      if ((await unary(session, next())) === '0') latencies.push(performance.now() - sentAt)
+      if ((await unary(session, next())).status === '0') latencies.push(performance.now() - sentAt)
       else failed += 1
     }
   }
@@ -53,42 +49,6 @@ export async function load(
     p50Ms: at(0.5),
     p99Ms: at(0.99),
   }
-}
-
-/** Sends one call and answers its grpc-status. */
-export function unary(session: ClientHttp2Session, { path, headers, message }: PreparedCall): Promise<string> {
-  return new Promise((resolve) => {
-    const stream = session.request({
-      [constants.HTTP2_HEADER_METHOD]: 'POST',
-      [constants.HTTP2_HEADER_PATH]: path,
-      'content-type': 'application/grpc+proto',
-      te: 'trailers',
-      ...headers,
-    })
-    let status = 'none'
-    const read = (received: IncomingHttpHeaders): void => {
-      const value = received['grpc-status']
-      if (typeof value === 'string') status = value
-    }
-    stream.on('response', read)
-    stream.on('trailers', read)
-    stream.on('error', () => undefined)
-    stream.on('close', () => resolve(status))
-    stream.resume()
-    const frame = Buffer.allocUnsafe(5 + message.length)
-    frame.writeUInt8(0, 0)
-    frame.writeUInt32BE(message.length, 1)
-    frame.set(message, 5)
-    stream.end(frame)
-  })
-}
-
-export function open(address: string): Promise<ClientHttp2Session> {
-  return new Promise((resolve, reject) => {
-    const session = connect(`http://${address}`)
-    session.once('connect', () => resolve(session))
-    session.once('error', reject)
-  })
 }
 
 function pick<Item>(items: readonly Item[], index: number): Item {

@@ -1,8 +1,8 @@
 import { parseArgs } from 'node:util'
+import { readTrace } from '#demo'
 import { reach, startOurs, type Reached } from './ours.ts'
 import { checkReplay } from './replay/check.ts'
 import { sendTrace } from './replay/send.ts'
-import { readTrace } from './replay/trace.ts'
 
 const usage = `usage: npm run -s replay -- FILE.csv [--rows N] [--dir FOLDER] [--json]
 

@@ -24,9 +24,12 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 const packageHomes: Readonly<Record<string, readonly RegExp[]>> = {
   pg: [/^store\//, /^server\/(bootstrap|provision|serve|up|connection-settings)\.ts$/, /^server\/embedded\//],
   '@grpc/grpc-js': [/^server\/grpc\//],
-  fastify: [/^server\/http\//, /^server\/management\.ts$/],
+  fastify: [/^server\/http\//, /^server\/(management|debug)\.ts$/],
   commander: [/^cli\//],
   pino: [/^server\//],
+  '@opentelemetry/api': [/^server\/telemetry\//],
+  '@opentelemetry/sdk-metrics': [/^server\/telemetry\/(metrics|otlp)\.ts$/],
+  '@opentelemetry/sdk-trace': [/^server\/telemetry\/otlp\.ts$/],
   redis: [/^server\/shared-rates\//],
 }
 

@@ -18,7 +18,14 @@ beforeAll(async () => {
   const agent = await instance.agent('fields', ['telemetry:write'])
   const run = await instance.call('HubService/StartRun', { workflow: 'fields' })
   const tenant = await instance.call('TenantService/Create', { name: 'fields' })
-  ids = { agent: agent.id, key: agent.keyId, run: run.body.run.id, tenant: tenant.body.tenant.id }
+  const task = await instance.call('HubService/CreateTask', { title: 'fields' })
+  ids = {
+    agent: agent.id,
+    key: agent.keyId,
+    run: run.body.run.id,
+    task: task.body.task.id,
+    tenant: tenant.body.tenant.id,
+  }
 })
 afterAll(async () => {
   grpc.close()

@@ -1,10 +1,17 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { create, toBinary } from '@bufbuild/protobuf'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { pino } from 'pino'
 import { GetHealthRequestSchema } from '@portcullis/contract'
+import { loadConfig } from '#config'
+import { startInstance as serveFrom } from '../src/server/instance.ts'
 import { grpcClient } from './harness/grpc.ts'
-import { startInstance, type TestInstance } from './harness/instance.ts'
+import { call, freePorts, startInstance, type TestInstance } from './harness/instance.ts'
+import { TestDatabase } from './harness/postgres.ts'
 
 /** Takes what an OpenTelemetry collector takes, and keeps it by path. */
 async function collector(): Promise<{ url: string; bodies: Map<string, string[]>; server: Server }> {
@@ -183,3 +190,66 @@ function spansOf(bodies: readonly string[]): readonly SpanJson[] {
     (JSON.parse(body) as Export).resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap(({ spans }) => spans)),
   )
 }
+
+describe('forwarders and the debug listener of a whole instance', () => {
+  it('O4: events reach their target with the token of its file, and a target that hangs delays no call', async () => {
+    const bodies: string[] = []
+    const tokens = new Set<string | undefined>()
+    const good = createServer((request, response) => {
+      tokens.add(request.headers.authorization)
+      const chunks: Buffer[] = []
+      request.on('data', (chunk: Buffer) => chunks.push(chunk))
+      request.on('end', () => {
+        bodies.push(Buffer.concat(chunks).toString())
+        response.writeHead(202).end()
+      })
+    })
+    const hangs = createServer(() => undefined)
+    for (const server of [good, hangs]) await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const [to, nowhere] = [good, hangs].map((server) => `http://127.0.0.1:${(server.address() as AddressInfo).port}/in`)
+    const database = await TestDatabase.start()
+    const dir = await mkdtemp(join(tmpdir(), 'portcullis-forward-'))
+    await writeFile(join(dir, 'token'), 'token-of-the-target\n', { mode: 0o600 })
+    const loaded = loadConfig({
+      mode: 'up',
+      env: freePorts,
+      file: join(dir, 'portcullis.yaml'),
+      text: [
+        'debug: { port: 0 }',
+        'telemetry:',
+        '  spillDir: spill',
+        `  forwarders: [{ kind: http, url: "${nowhere}" }, { kind: http, url: "${to}", tokenFile: token }]`,
+      ].join('\n'),
+    })
+    if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems))
+    const lines: string[] = []
+    const log = pino({ level: 'info' }, { write: (line: string) => void lines.push(line) })
+    const instance = await serveFrom(loaded.config, database.settings(), log)
+    try {
+      const answer = await call(
+        `http://${instance.http}`,
+        'HubService/StartRun',
+        {},
+        { headers: { 'x-request-id': 'request-forwarded' } },
+      )
+      expect(answer.status).toBe(401)
+      const debug = lines.map((line) => JSON.parse(line) as { event?: string; address?: string })
+      const { address } = debug.find(({ event }) => event === 'debug.listening') ?? {}
+      expect((await fetch(`http://${address}/debug/pprof/stats`)).status).toBe(200)
+    } finally {
+      await instance.stop()
+      await database.stop()
+    }
+    expect(bodies.join()).toContain('request-forwarded')
+    expect(bodies.join()).toContain('(anonymous)')
+    expect([...tokens]).toEqual(['Bearer token-of-the-target'])
+    // What the other one did not take waits on disk.
+    const spilled = await readdir(join(dir, 'spill'))
+    expect(spilled).toHaveLength(1)
+    expect(await readFile(join(dir, 'spill', String(spilled[0])), 'utf8')).toContain('request-forwarded')
+    hangs.closeAllConnections()
+    good.close()
+    hangs.close()
+    await rm(dir, { recursive: true })
+  })
+})

@@ -1,18 +1,13 @@
-import type { ClientHttp2Session } from 'node:http2'
-import { setTimeout as pause } from 'node:timers/promises'
 import { create, toBinary } from '@bufbuild/protobuf'
 import { timestampFromMs } from '@bufbuild/protobuf/wkt'
 import { AttemptOutcome, RecordPromptAttemptRequestSchema } from '@portcullis/contract'
-import { open, unary, type PreparedCall } from '../load.ts'
+import { Channel, sendUntilAnswered, type PreparedCall, type TraceRow } from '#demo'
 import type { Reached } from '../ours.ts'
-import type { TraceRow } from './trace.ts'
 
 export const attemptPath = '/portcullis.v1.HubService/RecordPromptAttempt'
 const agentCount = 5
 const inFlight = 256
 const sessionCount = 4
-const triesMax = 6
-const unavailable = new Set(['14', 'none'])
 
 export interface Sent {
   /** The runs of the replay, ended. */
@@ -35,24 +30,24 @@ export async function sendTrace(
   const name = `replay-${Date.now().toString(36)}`
   const agents = await Promise.all(Array.from({ length: agentCount }, (_, index) => server.agent(`${name}-${index}`)))
   const calls = await prepare(server, agents, rows, name)
-  const sessions = await Promise.all(Array.from({ length: sessionCount }, () => open(server.grpc)))
+  const channel = await Channel.connect(server.grpc, sessionCount)
   const startedAt = performance.now()
   let [next, done, retries] = [0, 0, 0]
-  const sender = async (session: ClientHttp2Session): Promise<void> => {
+  const sender = async (): Promise<void> => {
     for (;;) {
       const call = calls.prepared[next]
       next += 1
       if (call === undefined) return
-      retries += await sendOnce(session, call)
+      retries += await sendOnce(channel, call)
       done += 1
       if (done % Math.ceil(calls.prepared.length / 10) === 0)
         say(`${done} of ${calls.prepared.length} calls, ${((performance.now() - startedAt) / 1000).toFixed(1)} s`)
     }
   }
   try {
-    await Promise.all(Array.from({ length: Math.ceil(inFlight / sessionCount) }, () => sessions.map(sender)).flat())
+    await Promise.all(Array.from({ length: inFlight }, sender))
   } finally {
-    for (const session of sessions) session.close()
+    channel.close()
   }
   const seconds = (performance.now() - startedAt) / 1000
   for (const { runId, key } of calls.runs)
@@ -66,15 +61,11 @@ export async function sendTrace(
 }
 
 /** Resolves with how often the call had to be repeated; rejects where it was refused. */
-async function sendOnce(session: ClientHttp2Session, call: PreparedCall): Promise<number> {
-  for (let tries = 0; ; tries += 1) {
-    const status = await unary(session, call)
-    if (status === '0') return tries
-    const { 'x-request-id': id } = call.headers
-    if (!unavailable.has(status) || tries === triesMax)
-      throw new Error(`the call ${id ?? ''} ended with gRPC status ${status}`)
-    await pause(50 * 2 ** tries)
-  }
+async function sendOnce(channel: Channel, call: PreparedCall): Promise<number> {
+  const { reply, sentAgain } = await sendUntilAnswered(channel, call)
+  const { 'x-request-id': id } = call.headers
+  if (reply.status !== '0') throw new Error(`the call ${id ?? ''} ended with gRPC status ${reply.status}`)
+  return sentAgain
 }
 
 async function prepare(

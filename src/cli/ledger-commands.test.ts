@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { fakeIo, fakeServer, fakeServerRoom, runLine, type FakeIo, type FakeServer, type Seen } from './fakes.ts'
 
 const folders: string[] = []
-afterEach(() => Promise.all(folders.splice(0).map((folder) => rm(folder, { recursive: true }))))
+afterEach(() => Promise.all(folders.splice(0).map((made) => rm(made, { recursive: true }))))
 
 async function folder(): Promise<string> {
   const made = await mkdtemp(join(tmpdir(), 'portcullis-cli-'))

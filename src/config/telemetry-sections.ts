@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { filePath, flag, integer, optionalSection, parsedText, secretFile, section, type FieldMeta } from './fields.ts'
+import { filePath, flag, integer, optionalSection, parsedText, section, type FieldMeta } from './fields.ts'
 
 const forwardersMax = 16
 
@@ -16,7 +16,7 @@ export const telemetry = section('What is told to systems that watch this one.',
       description: 'The collector; `/v1/traces`, `/v1/metrics` and `/v1/logs` are added to it.',
       form: 'a URL such as http://127.0.0.1:4318',
     } satisfies FieldMeta),
-    headersFile: secretFile('A file of headers to send, one `name: value` in each line.'),
+    headersFile: filePath('A file of headers to send, one `name: value` in each line. Read at start.'),
     timeoutMs: integer(5_000, 100, 60_000, 'Time for one export.'),
     tracePercent: integer(100, 0, 100, 'Share of calls that begin a trace; a caller that sends `traceparent` decides.'),
   }),
@@ -29,9 +29,16 @@ export const telemetry = section('What is told to systems that watch this one.',
         'Where events of authorization decisions go: each has `kind` (datadog, posthog, http), `url` and `tokenFile`.',
       form: 'a list of forwarders, each with kind, url and tokenFile, in the settings file',
     } satisfies FieldMeta),
-  spillDir: filePath(
-    'A folder that keeps the events of forwarders while their targets are away. Without it they are lost.',
-  ),
+  spillDir: z
+    .string()
+    .min(1)
+    .optional()
+    .meta({
+      description:
+        'A folder that keeps the events of forwarders while their targets are away; without it they are lost.',
+      form: 'the name of a folder',
+      filePath: true,
+    } satisfies FieldMeta),
 })
 
 export const debug = section('A listener for profiles and statistics, on 127.0.0.1 only.', {

@@ -12,6 +12,7 @@ export class Pace {
   readonly #clock: Clock
   readonly #originMs: number
   readonly #startedAtMs: number
+  #reachedMs: number
 
   /** Planned time begins at `originMs` and now. */
   constructor(speed: Speed, clock: Clock, originMs: number) {
@@ -19,14 +20,22 @@ export class Pace {
     this.#clock = clock
     this.#originMs = originMs
     this.#startedAtMs = clock.monotonic()
+    this.#reachedMs = originMs
+  }
+
+  /** How far the plan has come. */
+  get reachedMs(): number {
+    return this.#reachedMs
   }
 
   /** Resolves at that time of the plan. */
   async until(atMs: number): Promise<void> {
-    if (this.#speed === 'max') return
-    const dueMs = this.#startedAtMs + (atMs - this.#originMs) / this.#speed
-    const leftMs = dueMs - this.#clock.monotonic()
-    if (leftMs > 0) await pause(leftMs)
+    if (this.#speed !== 'max') {
+      const dueMs = this.#startedAtMs + (atMs - this.#originMs) / this.#speed
+      const leftMs = dueMs - this.#clock.monotonic()
+      if (leftMs > 0) await pause(leftMs)
+    }
+    this.#reachedMs = Math.max(this.#reachedMs, atMs)
   }
 }
 

@@ -41,6 +41,8 @@ export interface Progress {
   /** About how many calls there will be. */
   readonly total: number
   readonly refused: number
+  /** What time it is in the work. */
+  readonly atMs: number
 }
 
 export interface DemoResult {
@@ -77,12 +79,13 @@ export async function runDemo({
     const tally = new Tally()
     const team = await makeTeam(new Calls(channel, tally), platformKey, tenantName)
     const before = tally.calls
-    const [prepared, total] = prepare(work, clock)
-    const calls = new Calls(channel, tally, () =>
-      progress({ done: tally.calls - before, total, refused: tally.refusedCount }),
-    )
+    const { originMs, calls: total, replay } = prepare(work, clock)
     const startedAtMs = clock.monotonic()
-    const ofRuns = await prepared(calls, team)
+    const pace = new Pace(work.speed, clock, originMs)
+    const calls = new Calls(channel, tally, () =>
+      progress({ done: tally.calls - before, total, refused: tally.refusedCount, atMs: pace.reachedMs }),
+    )
+    const ofRuns = await replay({ calls, team, pace })
     const seconds = (clock.monotonic() - startedAtMs) / 1000
     const workCalls = tally.calls - before
     const summary = await calls.must(HubService.method.getSummary, {}, { key: team.adminKey })
@@ -92,31 +95,38 @@ export async function runDemo({
   }
 }
 
-type Prepared = (calls: Calls, team: Team) => Promise<readonly Check[]>
+interface Prepared {
+  /** When the work begins, in its own time. */
+  readonly originMs: number
+  /** About how many calls it makes. */
+  readonly calls: number
+  readonly replay: (parts: ReplayParts) => Promise<readonly Check[]>
+}
 
-/** The work, ready to go, and about how many calls it makes. */
-function prepare(work: DayWork | TraceWork, clock: Clock): readonly [Prepared, number] {
+interface ReplayParts {
+  readonly calls: Calls
+  readonly team: Team
+  readonly pace: Pace
+}
+
+function prepare(work: DayWork | TraceWork, clock: Clock): Prepared {
   if (work.kind === 'day') {
     const day = planDay(work.seed, work.runs)
     // The day that is over: attempts and events must not lie in the future.
     const midnightMs = Math.floor(clock.now() / dayMs) * dayMs - dayMs
-    return [
-      async (calls, team) => {
-        await replayDay(day, { calls, team, pace: new Pace(work.speed, clock, 0), midnightMs })
-        return []
-      },
-      day.calls,
-    ]
+    const replay = async (parts: ReplayParts): Promise<readonly Check[]> => {
+      await replayDay(day, { ...parts, midnightMs })
+      return []
+    }
+    return { originMs: 0, calls: day.calls, replay }
   }
   const rows = work.rows.toSorted((a, b) => a.atMs - b.atMs)
   const runs = new Set(rows.map(({ hour }, index) => `${hour} ${index % roles.length}`)).size
-  return [
-    async (calls, team) => {
-      const pace = new Pace(work.speed, clock, rows[0]?.atMs ?? 0)
-      return traceChecks(totalsOf(rows), await replayTrace(rows, { calls, team, pace }))
-    },
-    rows.length + 3 * runs,
-  ]
+  return {
+    originMs: rows[0]?.atMs ?? 0,
+    calls: rows.length + 3 * runs,
+    replay: async (parts) => traceChecks(totalsOf(rows), await replayTrace(rows, parts)),
+  }
 }
 
 function traceChecks(inFile: TraceTotals, inRuns: TraceTotals): readonly Check[] {

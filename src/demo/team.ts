@@ -24,7 +24,7 @@ export interface TeamAgent {
 
 const scopes = ['tasks:write', 'telemetry:write']
 const rate = { ratePerSecond: 100_000, rateBurst: 1_000_000 }
-const slowRate = { ratePerSecond: 1, rateBurst: 5 }
+const slowRate = { ratePerSecond: 1, rateBurst: 3 }
 // Other replicas learn of a new key with a notice, or at the latest with their next look.
 const learnMs = 300
 

@@ -43,10 +43,6 @@ export interface Composite {
 
 export type Work = Effect | Composite
 
-export function partsOf(work: Work): readonly Effect[] {
-  return 'parts' in work ? work.parts : [work]
-}
-
 export interface Answer {
   /** Absent where no caller waits for a message. */
   readonly reply?: Message

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { refuse } from '#core'
+import { refuse, type Caller } from '#core'
 import type { WriterPort } from '#hub'
 import type { LedgerRecord } from '#ledger'
 import { Floods } from './floods.ts'
@@ -80,5 +80,72 @@ describe('refusals of nobody', () => {
       outcome: 'deny',
       code: 'method.unknown',
     })
+  })
+})
+
+const caller: Caller = {
+  kind: 'agent',
+  id: 'agt_1',
+  tenant: { id: 'ten_0199d2f0-0000-7000-8000-000000000001', name: 'acme' },
+  scopes: new Set(),
+  credential: { kind: 'api_key', id: 'key_1' },
+}
+
+describe('refusals of a known caller', () => {
+  it('L14: fifty get entries of their own, then they are counted in the log of the tenant, with a sample', async () => {
+    const { floods, bodies, records } = floodsAt({ ms: 1_800_000_000_000 })
+    const own = Array.from({ length: 1000 }, () => floods.ownDenial(caller, 'auth.scope_missing', '/a', '192.0.2.1'))
+    expect(own.filter(Boolean)).toHaveLength(50)
+    expect(floods.ownDenial(caller, 'input.invalid', '/a', '192.0.2.1')).toBe(true)
+    expect(floods.ownDenial(caller, 'auth.scope_missing', '/b', '192.0.2.1')).toBe(true)
+    expect(floods.ownDenial({ ...caller, id: 'agt_2' }, 'auth.scope_missing', '/a', '192.0.2.1')).toBe(true)
+    await floods.close()
+    expect(bodies()).toEqual([
+      expect.objectContaining({
+        args: { count: 950, first: '2027-01-15T08:00:00.000Z', last: '2027-01-15T08:00:00.000Z' },
+        caller: { id: 'agt_1', kind: 'agent' },
+        code: 'auth.scope_missing',
+        kind: 'denials.counted',
+        method: '/a',
+        remote: '192.0.2.1',
+        tenant: caller.tenant.id,
+      }),
+    ])
+    expect(records[0]).toMatchObject({ log: 'acme', tenantId: '0199d2f0-0000-7000-8000-000000000001', caller: 'agt_1' })
+  })
+
+  it('L14: a flood that ends ends its count', async () => {
+    const at = { ms: 1_800_000_000_000 }
+    const { floods, bodies } = floodsAt(at)
+    for (let call = 0; call < 60; call += 1) floods.ownDenial(caller, 'x', '/a', '192.0.2.1')
+    at.ms += 10_000
+    await floods.flush()
+    expect(bodies().map(({ args }) => args.count)).toEqual([10])
+    at.ms += 20_000
+    await floods.flush()
+    expect(floods.ownDenial(caller, 'x', '/a', '192.0.2.1')).toBe(true)
+    expect(bodies()).toHaveLength(1)
+  })
+})
+
+describe('addresses and public reads', () => {
+  it('L14: addresses of one IPv6 network of 64 bits share their entries and their count', async () => {
+    const { floods, bodies } = floodsAt({ ms: 1_800_000_000_000 })
+    for (let host = 1; host <= 100; host += 1) await floods.unknownMethod(`2001:db8:0:1::${host}`, '/a', unknown)
+    await floods.unknownMethod('2001:db8:0:2::1', '/a', unknown)
+    await floods.close()
+    expect(bodies()).toHaveLength(7)
+    expect(bodies().at(-1)).toMatchObject({ remote: '2001:db8:0:1::/64', args: { count: 95 } })
+  })
+
+  it('L7: public reads of an address are a few entries and then counts, as allowed reads', async () => {
+    const { floods, bodies } = floodsAt({ ms: 1_800_000_000_000 })
+    const own = Array.from({ length: 100 }, () => floods.ownRead('192.0.2.1', '/summary'))
+    expect(own.filter(Boolean)).toHaveLength(5)
+    await floods.close()
+    expect(bodies()).toEqual([
+      expect.objectContaining({ kind: 'reads.counted', outcome: 'allow', method: '/summary', remote: '192.0.2.1' }),
+    ])
+    expect(bodies()[0].args.count).toBe(95)
   })
 })

@@ -11,7 +11,7 @@ type About = Pick<CountedEvents, 'kind' | 'outcome' | 'code' | 'method' | 'remot
 
 /**
  * What could fill the ledger, written as a few entries each and then as counts (SPEC L14): refusals of callers that nobody knows,
- * refusals of one known caller for one reason, and public reads. Addresses of IPv6 are counted by their /64.
+ * refusals of one known caller for one reason by one method, and public reads. Addresses of IPv6 are counted by their /64.
  */
 export class Floods {
   readonly #writer: WriterPort
@@ -52,7 +52,7 @@ export class Floods {
   /** True where this refusal of a known caller gets an entry of its own; else it has been counted. */
   ownDenial(caller: Caller, code: string, method: string, remote: string): boolean {
     const about: About = { kind: 'denials.counted', outcome: 'deny', code, method, remote, caller }
-    return this.#callers.own(`${code} ${caller.tenant.id} ${caller.id}`, this.#clock.now(), about)
+    return this.#callers.own(`${code} ${method} ${caller.tenant.id} ${caller.id}`, this.#clock.now(), about)
   }
 
   /** True where this public read gets an entry of its own; else it has been counted. */

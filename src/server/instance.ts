@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import type { Config } from '#config'
 import { sha256Hex, systemClock, type ServiceActions } from '#core'
 import type { GatePorts } from '#gate'
+import { unhandledMethods } from '#hub'
 import {
   Connection,
   inspectDatabase,
@@ -75,6 +76,7 @@ export async function startInstance(config: Config, connection: ConnectionSettin
   const rates = composeRates(config, workersOf(process.env), log)
   const gate: GatePorts = { clock, keys, ...rates.buckets, legacy: composeLegacy(config, keys, log) }
   const sharedRates = await rates.share(gate)
+  metrics.watchRates(sharedRates)
   const proxies = new TrustedProxies(config.trustedProxies)
   const apply = (change: Partial<Config>): void => {
     if (change.trustedProxies !== undefined) proxies.set(change.trustedProxies)
@@ -133,6 +135,9 @@ export async function startInstance(config: Config, connection: ConnectionSettin
       log.info({ event: 'debug.listening', address: debug.address }, 'profiles under /debug/pprof/')
       stops.push(() => debug.stop(drainMs))
     }
+    // A method of the contract that nothing answers would be refused only when it is called.
+    const missing = unhandledMethods()
+    if (missing.length > 0) throw new Error(`no handler for ${missing.join(', ')}`)
     await checkDatabase(connection)
     await space.look()
     await keys.start()

@@ -26,6 +26,15 @@ describe('the log as text', () => {
     )
   })
 
+  it('J3: an audit line has the form that others read, and no fields after it', () => {
+    const fields = { route: '/a', status: 403, subject: 'agt_1', clientId: 'key_1', scopes: 'a:b c:d' }
+    const line = { logger: 'portcullis.authorization.audit', ...fields, bypass: true, remote: '::1', requestId: 'r' }
+    log.info(line, 'portcullis authorization audit')
+    expect(logged()).toMatch(
+      /Z info {2}portcullis authorization audit route=\/a status=403 subject=agt_1 clientId=key_1 scopes=a:b c:d bypass=True remote=::1 requestId=r\n$/,
+    )
+  })
+
   it('S5: secrets by name are taken out', () => {
     log.warn(
       {

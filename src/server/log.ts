@@ -15,7 +15,14 @@ export function makeLog({ level, format }: Config['log']): Logger {
   }
   const toForm = format === 'json' ? (line: string): string => line : toText
   // Masked by form as the ledger is (SPEC L3); a masked line of JSON is one still.
-  return pino(options, { write: (line: string) => void process.stderr.write(toForm(maskText(line))) })
+  return pino(options, { write: (line: string) => void process.stderr.write(toForm(maskLine(line))) })
+}
+
+/** A line of JSON with its values masked. Escapes would hide where a value begins: a line with some is read first. */
+export function maskLine(line: string): string {
+  if (!line.includes('\\')) return maskText(line)
+  const masked: unknown = JSON.parse(line, (_, value: unknown) => (typeof value === 'string' ? maskText(value) : value))
+  return `${JSON.stringify(masked)}\n`
 }
 
 const names = new Map([

@@ -4,9 +4,11 @@ import { pino } from 'pino'
 import { loadConfig } from '#config'
 import type { HttpListener } from './http/server.ts'
 import { listenManagement } from './management.ts'
+import { Metrics } from './telemetry/metrics.ts'
 
 let listener: HttpListener
 let reason: string | undefined
+const metrics = new Metrics()
 
 beforeAll(async () => {
   const loaded = loadConfig({ env: { PORTCULLIS__LISTEN__MANAGEMENT: '127.0.0.1:0' }, mode: 'up' })
@@ -16,6 +18,7 @@ beforeAll(async () => {
     log: pino({ level: 'silent' }),
     proxies: new TrustedProxies([]),
     notReady: () => Promise.resolve(reason),
+    metrics: () => metrics.prometheus(),
   })
 })
 afterAll(() => listener.stop(1000))
@@ -31,6 +34,13 @@ describe('the management listener', () => {
       expect([ready.status, ((await ready.json()) as { reason?: string }).reason]).toEqual([status, why])
       expect((await fetch(`http://${listener.address}/healthz`)).status).toBe(200)
     }
+  })
+
+  it('O4: a scrape answers while the server is not ready yet', async () => {
+    reason = 'the credentials in memory are older than their lease'
+    const reply = await fetch(`http://${listener.address}/metrics`)
+    expect([reply.status, reply.headers.get('content-type')]).toEqual([200, 'text/plain; version=0.0.4; charset=utf-8'])
+    expect(await reply.text()).toContain('portcullis_ledger_entries_total 0')
   })
 
   it('C3: anything else is a problem document with a request id', async () => {

@@ -68,10 +68,12 @@ function pipelineWith(
     refresh?: () => Promise<void>
     fresh?: () => boolean
     find?: GatePorts['keys']['find']
+    full?: PipelineParts['full']
   } = {},
 ) {
   const records: LedgerRecord[] = []
   const faults: unknown[] = []
+  const told: string[] = []
   const writer: WriterPort = parts.writer ?? {
     submit: async (member) => {
       if (parts.submit !== undefined && member.effect !== undefined) return parts.submit(member)
@@ -97,8 +99,11 @@ function pipelineWith(
     bestEffort: new BestEffort(writer, clock, () => undefined),
     clock,
     fault: (error) => faults.push(error),
+    told: ({ route, outcome, code, status, caller }) =>
+      told.push([route.split('/').at(-1), outcome, code ?? 'ok', status, caller?.id ?? 'nobody'].join(' ')),
+    full: parts.full ?? (() => undefined),
   }
-  return { pipeline: new Pipeline(all), records, faults }
+  return { pipeline: new Pipeline(all), records, faults, told }
 }
 
 function callOf(method: Call['method'], credential: string | undefined = text.reveal()): Call {
@@ -257,5 +262,59 @@ describe('bodies', () => {
     )) as Refusal
     expect([result.code, result.detail]).toEqual(['input.malformed', undefined])
     expect(records).toHaveLength(1)
+  })
+})
+
+describe('what is told of a decision', () => {
+  const owner = key.owner.id
+
+  it('J3: every decision is told once, with its outcome, its code and who called', async () => {
+    const { pipeline, told } = pipelineWith({
+      reader: { entries: () => Promise.resolve([]), ping: () => Promise.resolve(true) },
+    })
+    const ask = create(QueryRequestSchema)
+    await pipeline.perform(await admitted(pipeline, query), ask, undefined)
+    await pipeline.admit(callOf(query, 'pc_wrong'))
+    await pipeline.admit({ ...callOf(query), credentials: [] })
+    await pipeline.performBytes(await admitted(pipeline, query), Buffer.from('not protobuf'), undefined)
+    await pipeline.reject(await admitted(pipeline, query), refuse('bounds.content_type', 'text/plain'))
+    await pipeline.noteUnread(callOf(query), refuse('bounds.headers_too_large', 'many'))
+    await pipeline.refuseUnknown('192.0.2.1', '/no/such', 'req_unknown1')
+    const health = methodOf(HubService.method.getHealth)
+    await pipeline.perform(await admitted(pipeline, health), create(GetHealthRequestSchema), undefined)
+    await pipeline.reject(await admitted(pipeline, health), refuse('input.malformed', 'json'))
+    expect(told).toEqual([
+      `Query allow ok 200 ${owner}`,
+      'Query deny auth.credential_invalid 401 nobody',
+      'Query deny auth.credential_missing 401 nobody',
+      `Query deny input.malformed 400 ${owner}`,
+      `Query deny bounds.content_type 415 ${owner}`,
+      'Query deny bounds.headers_too_large 431 nobody',
+      '(unknown) deny method.unknown 404 nobody',
+      'GetHealth allow ok 200 nobody',
+      'GetHealth deny input.malformed 400 nobody',
+    ])
+  })
+
+  it('J3: a fault and a store that is away are told as errors, once', async () => {
+    const { pipeline, told } = pipelineWith()
+    await pipeline.perform(await admitted(pipeline, startRun), create(GetHealthRequestSchema), undefined)
+    await pipeline.perform(await admitted(pipeline, query), create(QueryRequestSchema), undefined)
+    expect(told).toEqual([`StartRun error server.internal 500 ${owner}`, `Query error store.unavailable 503 ${owner}`])
+  })
+
+  it('O14: a call without room for its entry is refused before anything is done, and counted with its like', async () => {
+    const { pipeline, told, records } = pipelineWith({
+      full: () => refuse('store.full', '1 bytes free'),
+      submit: () => expect.fail('the writer was asked'),
+    })
+    const message = create(StartRunRequestSchema, { workflow: 'w' })
+    for (let at = 0; at < 50; at += 1) {
+      expect(await pipeline.perform(await admitted(pipeline, startRun), message, undefined)).toMatchObject({
+        code: 'store.full',
+      })
+    }
+    expect(told).toHaveLength(50)
+    expect(records.length).toBeLessThan(10)
   })
 })

@@ -331,12 +331,10 @@ export class Pipeline {
     refusal: Refusal,
     outcome: 'deny' | 'error' = 'deny',
   ): Promise<Refusal> {
-    const entry = () => record({ outcome, code: refusal.code, reason: refusal.reason })
-    const { code } = refusal
+    const { code, reason } = refusal
     const own = outcome === 'error' || this.#parts.floods.ownDenial(caller, code, call.method.path, call.remote)
     if (!own) return refusal
-    // A deny stays a deny, whether or not it could be written down.
-    await this.#parts.writer.submit({ tenantId: bare(caller.tenant.id), record: entry })
+    await this.#submitOwn(record({ outcome, code, reason }))
     return refusal
   }
 
@@ -345,18 +343,24 @@ export class Pipeline {
     refusal: Refusal,
     outcome: 'deny' | 'error' = 'deny',
   ): Promise<void> {
-    const { clock, floods, writer } = this.#parts
+    const { clock, floods } = this.#parts
     this.#tell({ call, arrivedAt, caller }, refusal.code, outcome)
     const told = { outcome, code: refusal.code, reason: refusal.reason }
     const record = () => recordOf({ call, caller, args: () => ({}), arrivedAt, clock }, told)
     try {
       if (caller === undefined) await floods.anonymous(call.remote, refusal.code, record)
       else if (outcome === 'error' || floods.ownDenial(caller, refusal.code, call.method.path, call.remote))
-        await writer.submit({ tenantId: bare(caller.tenant.id), record })
+        await this.#submitOwn(record())
     } catch (error) {
       // A deny stays a deny, whether or not it could be written down.
       this.#parts.fault(error, call)
     }
+  }
+
+  /** A deny stays a deny, whether or not it can be written down now: then it is tried again later, or counted as lost. */
+  async #submitOwn(entry: LedgerRecord): Promise<void> {
+    const written = await this.#parts.writer.submit({ tenantId: entry.tenantId, record: () => entry })
+    if (written.refused) this.#parts.bestEffort.offer(entry)
   }
 
   #tell({ call, arrivedAt, caller }: Told, code: RefusalCode | undefined, outcome?: Decided['outcome']): void {

@@ -1,5 +1,5 @@
 import type { LedgerRecord } from '#ledger'
-import { partsOf, type Idempotency, type OperationName, type WriterMember } from '#hub'
+import type { Idempotency, OperationName, WriterMember } from '#hub'
 import type { Statement } from './connection.ts'
 import { operations } from './operations/index.ts'
 import { byteaText } from './operations/statement.ts'
@@ -59,7 +59,7 @@ export function effectStatements(group: TenantGroup): readonly Statement[] {
     if (effect === undefined) continue
     const claim = idempotency === undefined ? '' : `${claimOf(idempotency)},`
     if (idempotency !== undefined) claims.push(`{${claim.slice(0, -1)}}`)
-    for (const [part, { args, key, operation, runId }] of partsOf(effect).entries()) {
+    for (const [part, { args, key, operation, runId }] of ('parts' in effect ? effect.parts : [effect]).entries()) {
       if (runId !== undefined) runIds.add(runId)
       // Pasted rather than copied into one object first: this runs once a call.
       const row = `{"n":${group.indexes[at] ?? -1},"p":${part},${claim}${JSON.stringify(args).slice(1)}`

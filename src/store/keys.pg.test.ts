@@ -89,6 +89,35 @@ function decisionOf(cache: KeyCache, key: MadeKey, clock: Clock = systemClock): 
   return decision.refused ? `${decision.refusal.code}: ${decision.refusal.reason}` : 'allowed'
 }
 
+describe('what is known besides', () => {
+  it('G22: keys are found by whose they are, as they are now', async () => {
+    const cache = await cacheOf()
+    const key = await makeAgentKey()
+    await cache.refresh()
+    const owned = (): readonly (readonly [string, boolean])[] =>
+      [...cache.ofOwner(`agt_${key.agentId}`)].map(({ id, revokedAtMs }) => [id, revokedAtMs !== undefined])
+    expect(owned()).toEqual([[`key_${key.id}`, false]])
+    const before = cache.epoch()
+    await submit('key.revoke', key.id)
+    await cache.refresh()
+    expect(owned()).toEqual([[`key_${key.id}`, true]])
+    expect(BigInt(cache.epoch())).toBeGreaterThan(BigInt(before))
+    expect([...cache.ofOwner(`agt_${uuidv7()}`)]).toEqual([])
+  })
+
+  it('G8: a tenant is known by id and name until it is disabled', async () => {
+    const cache = await cacheOf()
+    await makeAgentKey()
+    await cache.refresh()
+    const known = { id: `ten_${tenant.id}`, name: tenant.name }
+    expect([cache.tenant(known.id), cache.tenant(known.name)]).toEqual([known, known])
+    expect(cache.tenant('nobody')).toBeUndefined()
+    await admin.query('select portcullis.disable_tenant($1)', [tenant.id])
+    await cache.refresh()
+    expect([cache.tenant(known.id), cache.tenant(known.name)]).toEqual([undefined, undefined])
+  })
+})
+
 describe('revocation', () => {
   it('G4: reaches another replica by notification', async () => {
     const key = await makeAgentKey()
@@ -265,5 +294,17 @@ describe('stale state', () => {
       [key.id],
     )
     expect(rows).toEqual([{ used: true }])
+  })
+})
+
+describe('the clock of the database', () => {
+  it('O15: is compared with that of this process at every look', async () => {
+    for (const aheadMs of [0, 45_000, -45_000]) {
+      const clock: Clock = { now: () => systemClock.now() + aheadMs, monotonic: () => systemClock.monotonic() }
+      const seen: (readonly [number, number])[] = []
+      await cacheOf({ pollMs: never, clockSeen: (skewMs, withinMs) => seen.push([skewMs, withinMs]) }, clock)
+      const [skewMs = Number.NaN, withinMs = 0] = seen[0] ?? []
+      expect(Math.abs(skewMs - aheadMs)).toBeLessThanOrEqual(withinMs + 1000)
+    }
   })
 })

@@ -77,7 +77,7 @@ export class KeyCache implements KeyPort {
     return key === undefined || key.tenantDisabled ? undefined : key.tenant
   }
 
-  /** Changes whenever a look found that any key may have changed: what was decided under one epoch holds while it lasts. */
+  /** The horizon of the last look: what was decided under it saw every change of credentials that had committed before. */
   epoch(): string {
     return this.#horizon
   }

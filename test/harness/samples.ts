@@ -1,8 +1,8 @@
-import { create, ScalarType, type DescField, type Message } from '@bufbuild/protobuf'
+import { create, ScalarType, type DescField, type DescMessage, type Message } from '@bufbuild/protobuf'
 import type { Method } from '@portcullis/contract'
 
 /** The kinds of object that a field ending in `_id` can name. A field of a new kind fails until it is named here. */
-export type ObjectKind = 'run' | 'agent' | 'key' | 'tenant'
+export type ObjectKind = 'run' | 'agent' | 'key' | 'tenant' | 'task'
 
 const kinds: Readonly<Record<string, ObjectKind>> = {
   run_id: 'run',
@@ -11,18 +11,34 @@ const kinds: Readonly<Record<string, ObjectKind>> = {
   tenant_id: 'tenant',
 }
 
+/** What the objects are that a method with `own_objects` shows: runs, or tasks. */
+export function shownKind(method: Method): ObjectKind {
+  return /Task/.test(method.path) ? 'task' : 'run'
+}
+
 // Fields whose name ends in `_id` and that name no object of ours.
 const freeText = new Set(['task_id', 'request_id'])
 
 // Left unset: what every write and every list takes, and what has a meaning of its own.
-const unset = new Set(['idempotency_key', 'page_size', 'page_token', 'log', 'expires_at', 'allowed_cidrs'])
+// A check names a credential or a caller, and its tenant is that of the service.
+const unset = new Set([
+  'idempotency_key',
+  'page_size',
+  'page_token',
+  'log',
+  'expires_at',
+  'allowed_cidrs',
+  'caller',
+  'tenant',
+])
 
 let count = 0
 
 /** The objects that a call of this method names, by field. */
 export function objectFields(method: Method): readonly { readonly field: DescField; readonly kind: ObjectKind }[] {
   return method.input.fields.flatMap((field) => {
-    const kind = kinds[field.name]
+    // A run says in free text which task it serves; the methods of tasks name one of ours.
+    const kind = field.name === 'task_id' && /Task$/.test(method.path) ? 'task' : kinds[field.name]
     if (kind !== undefined) return [{ field, kind }]
     if (field.name.endsWith('_id') && !freeText.has(field.name))
       throw new Error(`${method.path}: say in samples.ts what kind of object ${field.name} names`)
@@ -50,9 +66,18 @@ export function sample(method: Method, ids: Readonly<Partial<Record<ObjectKind, 
 }
 
 function valueOf(field: DescField): unknown {
+  if (field.fieldKind === 'list' && field.listKind === 'message') return [plain(field.message)]
   if (field.fieldKind === 'list') return [field.name === 'scopes' ? 'telemetry:write' : 'sample']
   if (field.fieldKind === 'enum')
     return (field.enum.values.find(({ name }) => /COMPLETED$|SUCCESS$/.test(name)) ?? field.enum.values[1])?.number
   if (field.fieldKind !== 'scalar' || field.scalar !== ScalarType.STRING) return undefined
   return field.name === 'data_json' ? '{}' : `sample-${count}`
+}
+
+function plain(message: DescMessage): Message {
+  const values = message.fields.flatMap((field): [string, unknown][] => {
+    const value = unset.has(field.name) ? undefined : valueOf(field)
+    return value === undefined ? [] : [[field.localName, value]]
+  })
+  return create(message, Object.fromEntries(values))
 }

@@ -74,7 +74,7 @@ async function demo(options: DemoOptions, io: Io): Promise<void> {
       tenantName,
       work,
       clock: systemClock,
-      progress: (progress) => bar.show(progress, `${count(progress.done)} calls, ${count(progress.refused)} refused`),
+      progress: (progress) => bar.show(progress, noteOf(progress)),
     })
     bar.clear()
     const shown = {
@@ -87,7 +87,11 @@ async function demo(options: DemoOptions, io: Io): Promise<void> {
     if (options.json) io.out.write(`${JSON.stringify(demoDocument(shown))}\n`)
     else io.out.write(demoText(shown, io.out.colours))
     const wrong = result.checks.filter(({ sent, recorded }) => sent !== recorded)
-    if (wrong.length > 0 && !options.json) throw mismatch(wrong.map(({ name }) => name))
+    if (wrong.length > 0)
+      throw mismatch(
+        wrong.map(({ name }) => name),
+        options.json,
+      )
   } catch (error) {
     bar.clear()
     throw explained(room, error, grpc, tenantName)
@@ -164,15 +168,16 @@ function advice(code: string, tenantName: string): string | undefined {
   }
 }
 
-function mismatch(names: readonly string[]): CliError {
-  return new CliError(
-    'refused',
-    'demo.mismatch',
-    `The server recorded something else than was sent: ${names.join(', ')}.`,
-    {
-      todo: 'Compare `portcullis call GetSummary` with what is above, and look into the log of the server.',
-    },
-  )
+function mismatch(names: readonly string[], silent = false): CliError {
+  const message = `The server recorded something else than was sent: ${names.join(', ')}.`
+  const todo = 'Compare `portcullis call GetSummary` with what is above, and look into the log of the server.'
+  // With --json the document has told it.
+  return new CliError('refused', 'demo.mismatch', message, { todo, silent })
+}
+
+/** `08:24  425 calls, 13 refused` */
+function noteOf({ done, refused, atMs }: Demo.Progress): string {
+  return `${new Date(atMs).toISOString().slice(11, 16)}  ${count(done)} calls, ${count(refused)} refused`
 }
 
 function count(value: number): string {

@@ -5,6 +5,7 @@ import { CliError } from '../errors.ts'
 import type { Io } from '../io.ts'
 import { withClient, withExamples, type ClientOptions } from '../options.ts'
 import { printable } from '../print.ts'
+import { withServer } from '../start-errors.ts'
 
 // Each entry is hashed and read again; the server gives up after ten minutes.
 const deadlineMs = 11 * 60_000
@@ -101,9 +102,8 @@ async function online(options: VerifyOptions, io: Io): Promise<Verdict> {
   }
 }
 
-async function offline(file: string, io: Io): Promise<Verdict> {
-  const { verifyExport } = await io.server()
-  return verifyExport(file)
+function offline(file: string, io: Io): Promise<Verdict> {
+  return withServer(io, undefined, (server) => server.verifyExport(file))
 }
 
 function brokenChain({ log, first_bad_seq: seq, problem = '', detail }: Verdict): CliError {

@@ -16,7 +16,9 @@ export const email: Detector = {
     let masked = ''
     let from = 0
     for (let at = text.indexOf('@'); at >= 0; at = text.indexOf('@', at + 1)) {
-      const local = localEnd.exec(text.slice(Math.max(from, at - localMax), at))?.[0] ?? ''
+      const found = localEnd.exec(text.slice(Math.max(from, at - localMax), at))?.[0] ?? ''
+      // In JSON text a line end is `\\n`, whose letter is not part of the address.
+      const local = text[at - found.length - 1] === '\\' ? found.slice(1) : found
       const domain = domainOf(text.slice(at + 1, at + 1 + domainMax))
       const start = at - local.length
       // `git@host:path` and `postgres://app@host` name services, not persons.

@@ -1,2 +1,2 @@
-export { RedisBuckets, type RedisSettings } from './redis-buckets.ts'
-export { SharedRates, type SharedBuckets, type SharedRatesParts } from './shared-rates.ts'
+export { RedisBuckets } from './redis-buckets.ts'
+export { SharedRates } from './shared-rates.ts'

@@ -4,7 +4,7 @@ import type { Secret } from '#core'
 import { tokensLeft, type Charge, type Charged } from '#gate'
 import { script } from './script.ts'
 
-export interface RedisSettings {
+interface RedisSettings {
   readonly url: Secret
   /** An answer that takes longer counts as none. */
   readonly timeoutMs: number

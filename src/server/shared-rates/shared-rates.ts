@@ -9,7 +9,7 @@ export interface SharedBuckets {
   close(): void
 }
 
-export interface SharedRatesParts {
+interface SharedRatesParts {
   readonly buckets: SharedBuckets
   readonly whenAway: 'memory' | 'refuse'
   /** The buckets of this process, for the time in which the shared ones are away. */

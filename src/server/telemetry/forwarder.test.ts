@@ -1,4 +1,5 @@
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { spawn } from 'node:child_process'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -169,6 +170,24 @@ describe('a forwarder', () => {
     expect(seen).toEqual(['one-0001', 'two-0001', 'three-01'])
     expect(third.counts).toEqual({ replayed: 2, sent: 1 })
     expect(await readdir(dir)).toEqual([])
+  })
+
+  it('O4: a batch of a process that ended is taken over, and one of a process that lives is left to it', async () => {
+    const dir = await folder()
+    const ended = await new Promise<number>((resolve) => {
+      const child = spawn(process.execPath, ['-e', ''])
+      child.on('exit', () => resolve(child.pid ?? 0))
+    })
+    const name = (pid: number): string => `http-0-000000000000001-000000001-${pid}.json`
+    await writeFile(join(dir, name(ended)), JSON.stringify([event('of-ended')]))
+    await writeFile(join(dir, name(process.ppid)), JSON.stringify([event('of-lives')]))
+    const seen: string[] = []
+    const { url } = await target(async (request, response) => {
+      seen.push(...requestIds(await bodyOf(request)))
+      response.writeHead(200).end()
+    })
+    await forwarder(url, spillIn(dir)).forwarder.close()
+    expect([seen, await readdir(dir)]).toEqual([['of-ended'], [name(process.ppid)]])
   })
 
   it('O4: what is not a success is DEBUG with the status, and nothing above that', async () => {

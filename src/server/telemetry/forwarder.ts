@@ -27,7 +27,7 @@ export interface ForwarderParts {
 export const forwarderDefaults = { gatherMs: 1000, retryMs: 10_000 } as const
 export const queueMax = 4096
 const batchMax = 256
-const closeMs = 5_000
+const closeMs = 3_000
 
 /**
  * Sends events in batches to one system that watches this one. Giving it an event costs a push onto a bounded queue and cannot
@@ -103,8 +103,12 @@ export class Forwarder {
 
   async #send(events: readonly ForwardedEvent[]): Promise<boolean> {
     const { target, encode, log, name } = this.#parts
-    const over = this.#closeBy !== undefined && performance.now() > this.#closeBy
-    const sent: Sent = over ? { ok: false, why: 'the server stops' } : await sendBounded(target, encode(events))
+    const leftMs = (this.#closeBy ?? Number.POSITIVE_INFINITY) - performance.now()
+    const deadlineMs = Math.min(target.deadlineMs, leftMs)
+    const sent: Sent =
+      deadlineMs > 0
+        ? await sendBounded({ ...target, deadlineMs }, encode(events))
+        : { ok: false, why: 'the server stops' }
     if (sent.ok) return true
     this.#away = true
     log.debug({ event: 'forwarder.not_sent', forwarder: name, status: sent.status, why: sent.why }, 'events not sent')

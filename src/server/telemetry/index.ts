@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { Config } from '#config'
 import { writeAuditLine } from './audit-line.ts'
@@ -12,6 +13,8 @@ export interface Telemetry {
   readonly told: (decided: Decided) => void
   close(): Promise<void>
 }
+
+const exportMs = 3_000
 
 /** Everything that watches this process from outside, by its settings. */
 export function makeTelemetry(config: Config, log: Logger): Telemetry {
@@ -32,7 +35,12 @@ export function makeTelemetry(config: Config, log: Logger): Telemetry {
     metrics,
     told,
     close: async () => {
-      await Promise.allSettled([otlp?.close(), forwarders?.close(), metrics.close()])
+      // An exporter of the SDK goes on trying for as long as it has batches: that must not hold up the stop.
+      const late = new AbortController()
+      const exported = Promise.allSettled([otlp?.close(), metrics.close()])
+      const given = delay(exportMs, undefined, { signal: late.signal }).catch(() => undefined)
+      await Promise.all([Promise.race([exported, given]), forwarders?.close()])
+      late.abort()
     },
   }
 }

@@ -1,4 +1,4 @@
-import type { Attributes, Histogram, Meter } from '@opentelemetry/api'
+import type { Histogram, Meter } from '@opentelemetry/api'
 import { PrometheusExporter, PrometheusSerializer } from '@opentelemetry/exporter-prometheus'
 import { resourceFromAttributes } from '@opentelemetry/resources'
 import { AggregationType, MeterProvider, type MetricReader } from '@opentelemetry/sdk-metrics'
@@ -35,6 +35,8 @@ export const metricRows = [
     'forwarder result',
   ],
   ['portcullis_store_free_bytes', 'gauge', 'free space under the embedded PostgreSQL', ''],
+  ['portcullis_rates_away', 'gauge', '1 while the shared rate limits are away; absent where none are shared', ''],
+  ['portcullis_rates_alone_total', 'counter', 'calls decided while the shared rate limits were away', ''],
   ['portcullis_clock_skew_seconds', 'gauge', 'clock of this process minus clock of the database', ''],
 ] as const
 
@@ -113,6 +115,18 @@ export class Metrics implements WriterWatch {
     })
   }
 
+  /** Where the rate limits are shared: whether they are away, and the calls that were decided without them. */
+  watchRates(rates: { readonly away: boolean; readonly alone: number } | undefined): void {
+    if (rates === undefined) return
+    const meter = this.#provider.getMeter('portcullis', version)
+    meter
+      .createObservableGauge('portcullis_rates_away', described('portcullis_rates_away'))
+      .addCallback((result) => result.observe(rates.away ? 1 : 0))
+    meter
+      .createObservableCounter('portcullis_rates_alone_total', described('portcullis_rates_alone_total'))
+      .addCallback((result) => result.observe(rates.alone))
+  }
+
   decided({ route, status, outcome, code, caller, bypass, elapsedMs }: Decided): void {
     this.#decisions.add(route, outcome, code ?? none)
     const scopes = caller === undefined || caller.scopes.size === 0 ? none : 'present'
@@ -158,7 +172,7 @@ function tally(meter: Meter, name: MetricName): Tally {
   const labels = (metricRows.find(([one]) => one === name)?.[3] ?? '').split(' ')
   const kept = new Tally(labels)
   meter.createObservableCounter(name, described(name)).addCallback((result) => {
-    for (const { count, labels: of } of kept.series()) result.observe(count, of as Attributes)
+    for (const { count, labels: of } of kept.series()) result.observe(count, of)
   })
   return kept
 }

@@ -67,7 +67,7 @@ export function makeOtlp({ telemetry, env }: Config): Otlp | undefined {
       })
     },
     close: async () => {
-      // A collector that is away must not hold up the stop for longer than one export; its error is not ours.
+      // The error of a collector that is away is not ours.
       await Promise.allSettled([traces.shutdown(), logs.shutdown()])
     },
   }

@@ -46,7 +46,7 @@ export class Spill {
       throw new Error('the spill folder is full')
     this.#serial += 1
     const order = `${String(Date.now()).padStart(15, '0')}-${String(this.#serial).padStart(9, '0')}`
-    const name = `${prefix}-${order}.json`
+    const name = `${prefix}-${order}-${process.pid}.json`
     // Written under another name first, so that a crash leaves no half of a batch under its own.
     const draft = join(dir, `${name}.part`)
     try {
@@ -101,12 +101,36 @@ export class Spill {
     const { dir, prefix } = this.#settings
     await mkdir(dir, { recursive: true, mode: 0o700 })
     const names = (await readdir(dir)).filter((name) => name.startsWith(`${prefix}-`))
-    for (const name of names.filter((one) => one.endsWith('.json')).toSorted()) {
+    for (const found of names.toSorted()) {
+      const [, order, pid = '', draft] = form.exec(found.slice(prefix.length + 1)) ?? []
+      // What another worker keeps is its own until that has ended.
+      if (order === undefined || (Number(pid) !== process.pid && isAlive(Number(pid)))) continue
+      if (draft === undefined) await this.#take(found, `${prefix}-${order}-${process.pid}.json`)
+      else await rm(join(dir, found), { force: true }).catch(() => undefined)
+    }
+  }
+
+  /** Makes a batch ours by its name: of several who try, one succeeds. */
+  async #take(found: string, name: string): Promise<void> {
+    const { dir } = this.#settings
+    try {
+      await rename(join(dir, found), join(dir, name))
       const { size } = await stat(join(dir, name))
       this.#waiting.push({ name, bytes: size })
       this.#bytes += size
+    } catch {
+      // Another worker was faster, or the folder is read-only: then nothing in it can be removed once it is sent.
     }
-    const drafts = names.filter((name) => name.endsWith('.part'))
-    await Promise.all(drafts.map((name) => rm(join(dir, name), { force: true }).catch(() => undefined)))
+  }
+}
+
+const form = /^(\d{15}-\d{9})-(\d{1,10})\.json(\.part)?$/
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM'
   }
 }

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { pino } from 'pino'
 import { describe, expect, it } from 'vitest'
 import { methods } from '@portcullis/contract'
@@ -72,6 +73,7 @@ describe('metrics', () => {
     const metrics = new Metrics()
     expect(await metrics.prometheus()).toContain('portcullis_ledger_entries_total 0')
     metrics.watch({ queued: () => 3, freeBytes: () => 1024, skewMs: () => -1500 })
+    metrics.watchRates({ away: true, alone: 2 })
     metrics.decided(toldOf(call, caller, 2, undefined))
     metrics.gated(0.01)
     metrics.committed({ calls: 7, entries: 9, transactionMs: 4, appendMs: 3 })
@@ -156,4 +158,12 @@ describe('traceparent', () => {
       expect(parseTraceparent(bad), bad).toBeUndefined()
     }
   })
+})
+
+it('O4: the page lists every metric with its kind, its labels and its meaning', () => {
+  const page = readFileSync('docs/telemetry.md', 'utf8')
+  for (const [name, kind, meaning, labels] of metricRows) {
+    const shown = labels === '' ? '' : `\`${labels.replaceAll(' ', '`, `')}\``
+    expect(page).toContain(`| \`${name}\` | ${kind} | ${shown} | ${meaning} |`)
+  }
 })

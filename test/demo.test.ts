@@ -1,0 +1,119 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { startInstance, type TestInstance } from './harness/instance.ts'
+import { Portcullis, type Exit } from './harness/portcullis.ts'
+
+describe('portcullis demo', () => {
+  let instance: TestInstance
+  let folder: string
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'portcullis-demo-'))
+    instance = await startInstance()
+  })
+  afterAll(async () => {
+    await instance.stop()
+    await rm(folder, { recursive: true })
+  })
+
+  const demo = (...args: readonly string[]): Promise<Exit> => {
+    const { url, grpc, adminKey } = instance
+    const env = { PORTCULLIS_URL: url, PORTCULLIS_GRPC: grpc, PORTCULLIS_KEY: adminKey, NO_COLOR: '1' }
+    return new Portcullis(['demo', '--speed', 'max', ...args], env).exited
+  }
+
+  it('M3: the ledger and GetSummary hold what the demo says that it did', async () => {
+    const { code, stdout, stderr } = await demo('--runs', '60', '--seed', '1', '--json')
+    expect(code, stderr).toBe(0)
+    const said = JSON.parse(stdout)
+    expect(said).toMatchObject({ tenant: { name: 'demo-1' }, seed: 1, agrees: true, sentAgain: 0 })
+
+    const summary = await instance.call('HubService/GetSummary', {}, { key: said.key })
+    expect(summary.body).toMatchObject({
+      agents: '5',
+      runs: String(said.runs.completed + said.runs.failed + said.runs.canceled),
+      activeRuns: '0',
+      attempts: String(said.attempts),
+      failedAttempts: String(said.failedAttempts),
+      openTasks: String(said.openTasks),
+      tokens: {
+        input: String(said.tokens.input),
+        cachedRead: String(said.tokens.cachedRead),
+        output: String(said.tokens.output),
+      },
+    })
+    expect(said.runs.completed + said.runs.failed + said.runs.canceled).toBe(60)
+
+    // Of one tenant all but two kinds of call: its making is in the log of `main`, what nobody's key tried in `system`.
+    const database = await instance.connect('postgres')
+    const { rows } = await database.query<{ code: string | null; count: number }>(
+      `select code, count(*)::int as count from audits.entries where log = 'demo-1' group by code`,
+    )
+    const counted = Object.fromEntries(rows.map((row) => [row.code ?? 'allow', row.count]))
+    const { 'auth.credential_invalid': unknown, ...refused } = said.refused
+    // One for the look at GetSummary above.
+    expect(counted).toEqual({ allow: said.allowed - 1 + 1, ...refused })
+    expect(unknown).toBe(4)
+    expect(Object.keys(refused).toSorted()).toEqual(
+      expect.arrayContaining(['auth.scope_missing', 'idempotency.payload_mismatch', 'rate.limited']),
+    )
+    const strangers = await database.query(
+      `select 1 from audits.entries where log = 'system' and code = 'auth.credential_invalid'`,
+    )
+    expect(strangers.rowCount).toBe(unknown)
+
+    // Later calls of other tests go to other tenants.
+    const again = await demo('--seed', '1')
+    expect([again.code, again.stdout]).toEqual([1, ''])
+    expect(again.stderr).toContain('[object.exists]')
+    expect(again.stderr).toContain('choose another --seed')
+  })
+
+  it('M3: a trace is recorded row by row, and its tokens are those of the file', async () => {
+    const file = join(folder, 'calls.csv')
+    const count = 500
+    const lines = Array.from({ length: count }, (_, index) => {
+      const time = new Date(Date.UTC(2024, 4, 2, 9, 50) + index * 2500).toISOString().slice(0, 23).replace('T', ' ')
+      return `${time},${(index * 37) % 4000},${1 + ((index * 11) % 700)}`
+    })
+    await writeFile(file, ['TIMESTAMP,ContextTokens,GeneratedTokens', ...lines].join('\r\n'))
+    const sum = (column: number): number => lines.reduce((total, line) => total + Number(line.split(',')[column]), 0)
+    const { code, stdout, stderr } = await demo('--trace', file, '--seed', '2', '--json')
+    expect(code, stderr).toBe(0)
+    const said = JSON.parse(stdout)
+    expect(said).toMatchObject({
+      agrees: true,
+      attempts: count,
+      tokens: { input: sum(1), output: sum(2) },
+      refused: {},
+    })
+    const listed = await instance.call('HubService/ListRuns', { pageSize: 100 }, { key: said.key })
+    const runs: readonly { readonly taskId: string; readonly tokens: { readonly input?: string } }[] = listed.body.runs
+    expect(runs).toHaveLength(10)
+    expect(new Set(runs.map(({ taskId }) => taskId))).toEqual(new Set(['2024-05-02 09', '2024-05-02 10']))
+    expect(runs.reduce((total, { tokens }) => total + Number(tokens.input ?? 0), 0)).toBe(sum(1))
+  })
+
+  it('M3: a person reads what was done, what agrees and where to look', async () => {
+    const { code, stdout, stderr } = await demo('--runs', '5', '--seed', '3')
+    expect(code, stderr).toBe(0)
+    expect(stdout).toContain('A day of five agents in the tenant demo-3, seed 3')
+    expect(stdout).toContain('ok  GetSummary has the same')
+    expect(stdout).toMatch(/export PORTCULLIS_KEY=pc_\w+\n/)
+    expect(stdout).toContain('npx portcullis ledger tail')
+    expect(stdout).toContain(`${instance.url}/`)
+    expect(stderr).toMatch(/^100 %, /m)
+    expect(stdout + stderr).not.toContain('\u001B')
+  })
+
+  it('M3: the key of another tenant makes no demo', async () => {
+    const { body } = await instance.call('TenantService/Create', { name: 'guest' })
+    const { url, grpc } = instance
+    const env = { PORTCULLIS_URL: url, PORTCULLIS_GRPC: grpc, PORTCULLIS_KEY: body.key }
+    const { code, stderr } = await new Portcullis(['demo'], env).exited
+    expect(code).toBe(1)
+    expect(stderr).toContain('[auth.scope_missing]')
+    expect(stderr).toContain('Use the key of an admin of the tenant main')
+  })
+})
