@@ -13,7 +13,11 @@ let ids: Readonly<Record<ObjectKind, string>>
 const logged = vi.spyOn(process.stderr, 'write')
 
 beforeAll(async () => {
-  instance = await startInstance({ PORTCULLIS__LOG__LEVEL: 'error' })
+  instance = await startInstance({
+    PORTCULLIS__LOG__LEVEL: 'error',
+    PORTCULLIS__LIMITS__RATE__KEY__BURST: '1000000',
+    PORTCULLIS__LIMITS__RATE__KEY__PER_SECOND: '1000000',
+  })
   grpc = grpcClient(instance.grpc)
   const agent = await instance.agent('fields', ['telemetry:write'])
   const run = await instance.call('HubService/StartRun', { workflow: 'fields' })
@@ -50,6 +54,7 @@ const texts = [
 /** Values that a field can carry on the wire and that nobody means. */
 function oddValues(field: DescField): readonly unknown[] {
   if (field.fieldKind === 'enum') return [-1, 9999, int32.max]
+  if (field.fieldKind === 'list' && field.listKind === 'message') return nestedItems(field)
   if (field.fieldKind === 'list') return [texts, Array.from({ length: 5000 }, () => 'many'), ['', '']]
   if (field.fieldKind === 'map') {
     return [
@@ -65,6 +70,7 @@ function oddValues(field: DescField): readonly unknown[] {
   if (field.scalar === ScalarType.STRING) return texts
   if (field.scalar === ScalarType.INT32) return [-1, int32.max, int32.min]
   if (field.scalar === ScalarType.INT64) return [-1n, int64.max, int64.min]
+  if (field.scalar === ScalarType.BOOL) return [true, false]
   throw new Error(`say here what is odd for ${field.name}`)
 }
 
@@ -91,6 +97,16 @@ function nested(field: DescField & { readonly fieldKind: 'message' }): readonly 
   return field.message.fields.flatMap((inner) =>
     oddValues(inner).map((value) => create(field.message, { [inner.localName]: value })),
   )
+}
+
+/** A list of one item with one odd value, for each field of the items; and far too many items. */
+function nestedItems(
+  field: DescField & { readonly fieldKind: 'list'; readonly listKind: 'message' },
+): readonly Message[][] {
+  const odd = field.message.fields.flatMap((inner) =>
+    oddValues(inner).map((value) => [create(field.message, { [inner.localName]: value })]),
+  )
+  return [...odd, Array.from({ length: 5000 }, () => create(field.message))]
 }
 
 function oddRequests(method: Method): readonly { readonly field: string; readonly message: Message }[] {

@@ -130,7 +130,8 @@ interface Serving {
 /** In this process, or in several workers behind the same addresses. */
 export async function startServing({ config, load, connection, log, workers }: Served): Promise<Serving> {
   const alone = workers === 1 ? await startInstance(config, connection, log) : undefined
-  const several = alone === undefined ? await startWorkers({ count: workers, config, load, connection, log }) : undefined
+  const several =
+    alone === undefined ? await startWorkers({ count: workers, config, load, connection, log }) : undefined
   const { grpc, http, management } = alone ?? several ?? { grpc: '', http: '', management: '' }
   log.info({ event: 'server.ready', grpc, http, management, workers }, 'ready')
   return {
@@ -195,7 +196,11 @@ async function openEmbedded(dir: string, config: Config, log: Logger): Promise<O
       await migrate(owner)
       return ensureFirstAdmin(owner)
     })
-    return { postgres, app: { ...settingsForRole(access('portcullis_app'), config.database.pool), dataDir: home }, admin }
+    return {
+      postgres,
+      app: { ...settingsForRole(access('portcullis_app'), config.database.pool), dataDir: home },
+      admin,
+    }
   } catch (error) {
     await leave(postgres)
     throw error

@@ -38,7 +38,7 @@ let count = 0
 export function objectFields(method: Method): readonly { readonly field: DescField; readonly kind: ObjectKind }[] {
   return method.input.fields.flatMap((field) => {
     // A run says in free text which task it serves; the methods of tasks name one of ours.
-    const kind = field.name === 'task_id' && /Task$/.test(method.path) ? 'task' : kinds[field.name]
+    const kind = field.name === 'task_id' && method.path.endsWith('Task') ? 'task' : kinds[field.name]
     if (kind !== undefined) return [{ field, kind }]
     if (field.name.endsWith('_id') && !freeText.has(field.name))
       throw new Error(`${method.path}: say in samples.ts what kind of object ${field.name} names`)

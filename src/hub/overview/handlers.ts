@@ -131,11 +131,11 @@ export async function telemetrySummary(reader: ReaderPort): Promise<GetTelemetry
   return create(GetTelemetrySummaryResponseSchema, { workflows })
 }
 
-function kind<Row extends { readonly id: string }, Out extends Message>(
+function kind<Row extends { readonly id: string }>(
   name: string,
   schema: DescMessage,
   rows: (reader: ReaderPort, scope: ReadScope, page: Page) => Promise<readonly Row[]>,
-  message: (row: Row) => Out,
+  message: (row: Row) => Message,
 ): Kind {
   return {
     kind: name,
