@@ -271,7 +271,18 @@ describe('methods', () => {
 
   it('G1: a passed deadline is answered as such', async () => {
     const session = await connectRaw(instance.grpc)
-    const answer = await callRaw(session, startRun, { authorization, 'grpc-timeout': '1n' }, frame(Buffer.alloc(0)))
+    const message = toBinary(StartRunRequestSchema, create(StartRunRequestSchema, { workflow: 'late' }))
+    // The table is held, so that the call cannot be done in time, however fast the machine is.
+    const admin = await instance.connect('postgres')
+    await admin.query('begin')
+    await admin.query('lock table portcullis.runs in access exclusive mode')
+    const answer = await callRaw(
+      session,
+      startRun,
+      { authorization, 'grpc-timeout': '50m' },
+      frame(Buffer.from(message)),
+    )
+    await admin.query('rollback')
     expect([answer.code, answer.info?.reason]).toEqual([4, 'bounds.deadline'])
     session.close()
   })

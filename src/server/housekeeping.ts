@@ -13,6 +13,7 @@ export class Housekeeping {
   readonly #connection: Connection
   readonly #log: Logger
   readonly #timers: readonly NodeJS.Timeout[]
+  readonly #working = new Set<Promise<void>>()
 
   constructor(settings: ConnectionSettings, log: Logger) {
     this.#connection = new Connection(settings, 'housekeeping')
@@ -20,23 +21,27 @@ export class Housekeeping {
     this.#timers = [this.#every(purgeEveryMs, () => this.#purge()), this.#every(foldEveryMs, () => this.#fold())]
   }
 
-  close(): void {
+  /** Lets what is under way end. */
+  async close(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer)
-    this.#connection.discard()
+    await Promise.all(this.#working)
+    await this.#connection.close()
   }
 
   #every(ms: number, work: () => Promise<void>): NodeJS.Timeout {
-    let busy = false
+    let current: Promise<void> | undefined
     const timer = setInterval(() => {
-      if (busy) return
-      busy = true
-      work()
+      if (current !== undefined) return
+      const done = work()
         .catch((error: unknown) =>
           this.#log.warn({ event: 'housekeeping.failed', err: error }, 'housekeeping waits for its next turn'),
         )
         .finally(() => {
-          busy = false
+          current = undefined
+          this.#working.delete(done)
         })
+      current = done
+      this.#working.add(done)
     }, ms)
     timer.unref()
     return timer

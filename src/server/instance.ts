@@ -108,7 +108,7 @@ export async function startInstance(config: Config, connection: ConnectionSettin
   const stop = async (): Promise<void> => {
     draining = true
     await Promise.all(stops.map((one) => one()))
-    housekeeping.close()
+    await housekeeping.close()
     sharedRates?.close()
     space.close()
     await bestEffort.close()

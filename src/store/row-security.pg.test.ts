@@ -12,6 +12,21 @@ let mine: TestTenant
 let theirs: TestTenant
 let tables: readonly string[]
 
+// One row of each table that the writer was not asked to fill. The totals come from the deltas of the attempt above.
+const rowsOfTheHub: readonly string[] = [
+  `insert into portcullis.tasks (tenant_id, id, title, details, status, tags, created_at, updated_at)
+     values ($1, gen_random_uuid(), 't', '', 1, '{}', now(), now())`,
+  `insert into portcullis.notes (tenant_id, id, title, body, tags, created_at)
+     values ($1, gen_random_uuid(), 't', '', '{}', now())`,
+  `insert into portcullis.changelog (tenant_id, id, category, summary, details, actor, created_at)
+     values ($1, gen_random_uuid(), 'c', '', '', '', now())`,
+  `insert into portcullis.benchmarks (tenant_id, id, workflow, provider_type, provider, model, input_tokens, cached_read_tokens,
+       cache_write_tokens, output_tokens, reasoning_tokens, cost_nano_usd, latency_ms, quality_score_milli, notes, created_at)
+     values ($1, gen_random_uuid(), 'w', '', '', 'm', 0, 0, 0, 0, 0, 0, 0, 0, '', now())`,
+  `insert into portcullis.published_workflows (tenant_id, workflow) values ($1, 'w')`,
+  `insert into portcullis.workflow_totals (tenant_id, workflow) values ($1, '')`,
+]
+
 beforeAll(async () => {
   database = await TestDatabase.start()
   admin = await database.connect('postgres')
@@ -45,6 +60,7 @@ beforeAll(async () => {
       `insert into portcullis.sessions (digest, tenant_id, operator_id, expires_at) values (sha256($3), $1, $2, now())`,
       [tenant.id, tenant.operatorId, tenant.name],
     )
+    for (const text of rowsOfTheHub) await admin.query(text, [tenant.id])
   }
   await writer.close()
 })
