@@ -11,7 +11,7 @@ export interface Operations {
   'agent.create': { args: AgentCreate; row: Done }
   'agent.disable': { args: { readonly id: string; readonly atMs: number }; row: AgentRow }
   'key.create': { args: KeyCreate; row: { readonly verdict: 'done' | 'object.state' } }
-  'key.revoke': { args: { readonly id: string; readonly atMs: number }; row: KeyRow }
+  'key.revoke': { args: KeyRevoke; row: KeyRow }
   'tenant.create': { args: TenantCreate; row: { readonly createdAtMs: number } }
   'tenant.disable': { args: { readonly id: string }; row: TenantRow }
   'task.create': { args: TaskRow; row: Done }
@@ -119,6 +119,13 @@ export interface KeyCreate {
   readonly rateBurst: number | null
   readonly createdAtMs: number
   readonly expiresAtMs: number | null
+}
+
+export interface KeyRevoke {
+  readonly id: string
+  /** The keys of operators are not there for this caller. */
+  readonly agentKeysOnly: boolean
+  readonly atMs: number
 }
 
 export interface TenantCreate {

@@ -21,7 +21,8 @@ export function makeDecider(ports: Ports): Decider {
     byCredential: (credential, address = noAddress) => {
       if (!keys.fresh()) return stale()
       const progress: { caller: Caller | undefined; key: KeyRecord | undefined } = { caller: undefined, key: undefined }
-      const refusal = identifyCredential({ text: credential }, address, progress, ports)
+      // The legacy token is no answer here: asking about guesses of it costs the asker nothing.
+      const refusal = identifyCredential({ text: credential }, address, progress, { ...ports, legacy: undefined })
       if (refusal !== undefined) return refusal
       if (progress.caller === undefined) return refuse('auth.credential_invalid', 'nobody behind the credential')
       return { refused: false, caller: progress.caller, expiresAtMs: progress.key?.expiresAtMs }
@@ -48,6 +49,6 @@ function together(keys: Iterable<KeyRecord>, nowMs: number): Found | Refusal {
 }
 
 function isUsable({ revokedAtMs, expiresAtMs, ownerDisabled, tenantDisabled }: KeyRecord, nowMs: number): boolean {
-  const ended = (at: number | undefined): boolean => at !== undefined && at <= nowMs
-  return !ended(revokedAtMs) && !ended(expiresAtMs) && !ownerDisabled && !tenantDisabled
+  const expired = expiresAtMs !== undefined && expiresAtMs <= nowMs
+  return revokedAtMs === undefined && !expired && !ownerDisabled && !tenantDisabled
 }

@@ -20,7 +20,7 @@ export function idempotencyOf(
   const key = keyOf(message, header)
   if (key === undefined || isRefusal(key)) return key
   return {
-    keyDigest: sha256Hex(`${caller.id}\n${call.method.path}\n${key}`),
+    keyDigest: sha256Hex([caller.tenant.id, caller.kind, caller.id, call.method.path, key].join('\n')),
     payloadDigest: sha256Hex(withoutKey(call.method.input, message)),
   }
 }

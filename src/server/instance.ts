@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import type { Config } from '#config'
 import { sha256Hex, systemClock, type ServiceActions } from '#core'
-import type { GatePorts } from '#gate'
+import { addressGroup, type GatePorts } from '#gate'
 import { unhandledMethods } from '#hub'
 import {
   Connection,
@@ -18,6 +18,7 @@ import { BestEffort } from './best-effort.ts'
 import { ClockWatch } from './clock-watch.ts'
 import { composeRates, workersOf } from './compose-rates.ts'
 import { openSession } from './console-sessions.ts'
+import { peerAddress } from './credentials.ts'
 import { makeDecider } from './decider.ts'
 import { debugToken, listenDebug } from './debug.ts'
 import { Floods } from './floods.ts'
@@ -143,8 +144,11 @@ export async function startInstance(config: Config, connection: ConnectionSettin
     await keys.start()
     const console = {
       open: (code: string, session: string, remote: string, requestId: string) =>
-        openSession(writer, clock, { code, session, remote, requestId }),
-      find: (session: string) => sessions.find(session),
+        openSession({ writer, clock, floods, failures: gate.failures, sessions }, { code, session, remote, requestId }),
+      find: async (session: string, remote: string) =>
+        gate.addresses.take(addressGroup(peerAddress(remote)), clock.monotonic()) > 0
+          ? undefined
+          : sessions.find(session),
     }
     const grpc = await listening(
       'grpc',

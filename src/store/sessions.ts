@@ -8,6 +8,17 @@ export class Sessions {
     this.#connection = new Connection(settings, 'sessions')
   }
 
+  /** Whether a one-time code could be spent now. */
+  async codeUsable(digestHex: string): Promise<boolean> {
+    const client = await this.#connection.client()
+    const { rows } = await client.query<{ usable: boolean }>({
+      name: 'session.code_usable',
+      text: `select portcullis.code_usable(decode($1, 'hex')) as usable`,
+      values: [digestHex],
+    })
+    return rows[0]?.usable === true
+  }
+
   async find(digestHex: string): Promise<{ readonly operatorName: string; readonly tenantName: string } | undefined> {
     const client = await this.#connection.client()
     const { rows } = await client.query<{ operator_name: string; tenant_name: string }>({

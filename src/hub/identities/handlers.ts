@@ -112,6 +112,9 @@ const createKey = write(
       createdAtMs: nowMs,
       expiresAtMs,
     }
+    // A key that is bound to a network, a rate or a time could otherwise make itself a free one.
+    if (caller.kind !== 'operator')
+      return refuse('identity.scope_exceeds', 'a key is made by an operator', { detail: 'only operators make keys' })
     const refusal = fields.refusal ?? grantRefusal(args.scopes, caller, services)
     if (refusal !== undefined) return refusal
     return effect({
@@ -157,14 +160,14 @@ const listKeys = read(
 
 const revokeKey = write(
   IdentityService.method.revokeKey,
-  (message, { clock }) => {
+  (message, { caller, clock }) => {
     const fields = new Fields()
     const id = fields.id('keyId', message.keyId, 'key')
     if (fields.refusal !== undefined) return fields.refusal
     return effect({
       operation: 'key.revoke',
       key: id,
-      args: { id, atMs: clock.now() },
+      args: { id, agentKeysOnly: caller.kind !== 'operator', atMs: clock.now() },
       changesCredentials: true,
       answer: (row) =>
         row === undefined

@@ -23,7 +23,7 @@ import { Fields } from '../fields.ts'
 import { read, readScope, write } from '../handler.ts'
 import { agentMessage } from '../identities/rules.ts'
 import { listPage } from '../paging.ts'
-import { effect, type Page, type ReaderPort, type ReadScope } from '../ports.ts'
+import { effect, type Page, type ReaderPort, type ReadScope, type TokenColumns } from '../ports.ts'
 import { attemptMessage } from '../runs/attempts.ts'
 import { benchmarkMessage } from '../runs/benchmarks.ts'
 import { eventMessage } from '../runs/events.ts'
@@ -43,8 +43,8 @@ const getSummary = read(
       activeRuns: BigInt(totals.runs) - BigInt(totals.finishedRuns),
       attempts: BigInt(totals.attempts),
       failedAttempts: BigInt(totals.failedAttempts),
-      tokens: tokenCounts(totals),
-      costNanoUsd: BigInt(totals.costNanoUsd),
+      tokens: tokenCounts(cappedTokens(totals)),
+      costNanoUsd: int64(totals.costNanoUsd),
       openTasks: BigInt(totals.openTasks),
     })
   },
@@ -141,6 +141,24 @@ function kind<Row extends { readonly id: string }>(
     kind: name,
     read: async (reader, scope, page) =>
       (await rows(reader, scope, page)).map((row) => ({ id: row.id, value: maskJson(toJson(schema, message(row))) })),
+  }
+}
+
+const int64Max = 2n ** 63n - 1n
+
+/** What the contract can carry of a sum that has no bound. */
+function int64(sum: string): bigint {
+  const value = BigInt(sum)
+  return value > int64Max ? int64Max : value
+}
+
+function cappedTokens(totals: TokenColumns): TokenColumns {
+  return {
+    inputTokens: int64(totals.inputTokens).toString(),
+    cachedReadTokens: int64(totals.cachedReadTokens).toString(),
+    cacheWriteTokens: int64(totals.cacheWriteTokens).toString(),
+    outputTokens: int64(totals.outputTokens).toString(),
+    reasoningTokens: int64(totals.reasoningTokens).toString(),
   }
 }
 

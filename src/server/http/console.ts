@@ -11,10 +11,11 @@ export interface ConsoleSession {
 export interface ConsoleParts {
   /** Spends a one-time code and opens a session, both as SHA-256 in hex; false where the code is not good any more. */
   open(codeDigest: string, sessionDigest: string, remote: string, requestId: string): Promise<boolean>
-  find(sessionDigest: string): Promise<ConsoleSession | undefined>
+  find(sessionDigest: string, remote: string): Promise<ConsoleSession | undefined>
 }
 
 const cookieName = 'portcullis_session'
+const codePattern = /^[A-Za-z0-9_-]{32}$/
 const sessionSeconds = 12 * 3600
 
 /** The signed-in page, and the one-time link that leads to it (SPEC M1, A8). */
@@ -24,7 +25,7 @@ export function addConsole(app: FastifyInstance, parts: ConsoleParts): void {
     const session = randomBytes(32).toString('base64url')
     const good =
       typeof code === 'string' &&
-      code.length < 200 &&
+      codePattern.test(code) &&
       (await parts.open(digest(code), digest(session), request.ip, request.id))
     void reply.header('cache-control', 'no-store')
     if (!good) {
@@ -40,7 +41,7 @@ export function addConsole(app: FastifyInstance, parts: ConsoleParts): void {
 
   app.get('/', async (request, reply) => {
     const token = cookie(request)
-    const session = token === undefined ? undefined : await parts.find(digest(token))
+    const session = token === undefined ? undefined : await parts.find(digest(token), request.ip)
     void reply.header('cache-control', 'no-store').type('text/html')
     if (session === undefined) {
       return page(

@@ -40,6 +40,14 @@ begin
 end
 $$;
 
+-- Asked before a code is spent, so that guesses cost no transaction.
+create function portcullis.code_usable(code_digest bytea) returns boolean
+language sql stable security definer set search_path = pg_catalog, pg_temp
+begin atomic
+  select exists (select from portcullis.sign_in_codes c
+    where c.digest = code_digest and c.used_at is null and c.expires_at > now());
+end;
+
 create function portcullis.find_session(session_digest bytea)
 returns table (operator_id uuid, operator_name text, tenant_id uuid, tenant_name text)
 language sql stable security definer set search_path = pg_catalog, pg_temp
@@ -51,5 +59,6 @@ begin atomic
    where s.digest = session_digest and s.expires_at > now();
 end;
 
-revoke all on function portcullis.open_session(bytea, bytea), portcullis.find_session(bytea) from public;
-grant execute on function portcullis.open_session(bytea, bytea), portcullis.find_session(bytea) to portcullis_app;
+revoke all on function portcullis.open_session(bytea, bytea), portcullis.code_usable(bytea), portcullis.find_session(bytea) from public;
+grant execute on function portcullis.open_session(bytea, bytea), portcullis.code_usable(bytea), portcullis.find_session(bytea)
+  to portcullis_app;

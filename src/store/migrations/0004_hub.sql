@@ -78,20 +78,21 @@ create table portcullis.published_workflows (
 );
 
 -- What a batch adds to a workflow: appended, never updated, so that batches do not wait for each other's totals.
+-- Numeric: a sum that overflowed would stop the totals of everybody.
 create table portcullis.workflow_deltas (
   tenant_id uuid not null,
   workflow text not null,
-  runs bigint not null default 0,
-  finished_runs bigint not null default 0,
-  attempts bigint not null default 0,
-  failed_attempts bigint not null default 0,
-  input_tokens bigint not null default 0,
-  cached_read_tokens bigint not null default 0,
-  cache_write_tokens bigint not null default 0,
-  output_tokens bigint not null default 0,
-  reasoning_tokens bigint not null default 0,
-  cost_nano_usd bigint not null default 0,
-  latency_ms bigint not null default 0
+  runs numeric not null default 0,
+  finished_runs numeric not null default 0,
+  attempts numeric not null default 0,
+  failed_attempts numeric not null default 0,
+  input_tokens numeric not null default 0,
+  cached_read_tokens numeric not null default 0,
+  cache_write_tokens numeric not null default 0,
+  output_tokens numeric not null default 0,
+  reasoning_tokens numeric not null default 0,
+  cost_nano_usd numeric not null default 0,
+  latency_ms numeric not null default 0
 );
 create index on portcullis.workflow_deltas (tenant_id);
 -- The row with the empty workflow is the whole tenant.
@@ -146,12 +147,14 @@ create function portcullis.public_summary(minimum_samples int)
 returns table (workflow text, attempts bigint, failed_attempts bigint, input_tokens bigint, output_tokens bigint, latency_ms bigint)
 language sql stable security definer set search_path = pg_catalog, pg_temp
 begin atomic
-  select p.workflow, sum(t.attempts)::bigint, sum(t.failed_attempts)::bigint, sum(t.input_tokens)::bigint,
-         sum(t.output_tokens)::bigint, sum(t.latency_ms)::bigint
+  select p.workflow, least(w.attempts, 9e18)::bigint, least(w.failed_attempts, 9e18)::bigint, least(w.input_tokens, 9e18)::bigint,
+         least(w.output_tokens, 9e18)::bigint, least(w.latency_ms, 9e18)::bigint
     from portcullis.published_workflows p
-    join portcullis.workflow_totals t on t.tenant_id = p.tenant_id and t.workflow = p.workflow
-   group by p.workflow having sum(t.attempts) >= minimum_samples
-   order by sum(t.attempts) desc limit 100;
+    join portcullis.tenants t on t.id = p.tenant_id and t.disabled_at is null
+    join portcullis.workflow_totals w on w.tenant_id = p.tenant_id and w.workflow = p.workflow
+   -- The floor is each tenant's own: another one that publishes the same name must not lift it over it.
+   where w.attempts >= minimum_samples
+   order by w.attempts desc limit 100;
 end;
 
 revoke all on function portcullis.fold_workflow_deltas(), portcullis.public_summary(int) from public;

@@ -3,6 +3,11 @@ import { members, ms, type OperationStatement } from './statement.ts'
 export const taskColumns = `t.id, t.agent_id as "agentId", t.title, t.details, t.status, t.tags,
   ${ms('t.created_at', 'createdAtMs')}, ${ms('t.updated_at', 'updatedAtMs')}`
 
+// The members that may touch their task: each is checked for itself, whoever else is in the batch.
+const ownTask = `select m.* from m cross join lateral (
+    select agent_id from portcullis.tasks t where t.tenant_id = (select portcullis.tenant()) and t.id = m.id limit 1) t
+   where m."ownerAgentId" is null or m."ownerAgentId" = t.agent_id`
+
 export const createTask: OperationStatement = {
   name: 'task.create',
   text: `with ${members(`id uuid, "agentId" uuid, title text, details text, status smallint, tags text[], "createdAtMs" float8,
@@ -18,27 +23,27 @@ export const createTask: OperationStatement = {
 export const updateTask: OperationStatement = {
   name: 'task.update',
   text: `with ${members(`id uuid, "ownerAgentId" uuid, title text, details text, status smallint, tags text[], "updatedAtMs" float8`)},
-  last as (select distinct on (id) * from m order by id, n desc),
+  mine as materialized (${ownTask}),
+  last as (select distinct on (id) * from mine order by id, n desc),
   t as (
     update portcullis.tasks t set (title, details, status, tags, updated_at) = (
       select coalesce(last.title, t.title), coalesce(last.details, t.details), coalesce(last.status, t.status),
              coalesce(last.tags, t.tags), to_timestamp(last."updatedAtMs" / 1000)
         from last where last.id = t.id)
      where t.tenant_id = (select portcullis.tenant()) and t.id = any (array(select id from last))
-       and exists (select from last where last.id = t.id and (last."ownerAgentId" is null or last."ownerAgentId" = t.agent_id))
     returning ${taskColumns})
-  select m.n, t.* from m join t using (id)`,
+  select mine.n, t.* from mine join t using (id)`,
 }
 
 export const deleteTask: OperationStatement = {
   name: 'task.delete',
   text: `with ${members('id uuid, "ownerAgentId" uuid')},
+  mine as materialized (${ownTask}),
   gone as (
     delete from portcullis.tasks t
-     where t.tenant_id = (select portcullis.tenant()) and t.id = any (array(select id from m))
-       and exists (select from m where m.id = t.id and (m."ownerAgentId" is null or m."ownerAgentId" = t.agent_id))
+     where t.tenant_id = (select portcullis.tenant()) and t.id = any (array(select id from mine))
     returning t.id)
-  select m.n from m join gone using (id)`,
+  select mine.n from mine join gone using (id)`,
 }
 
 export const createNote: OperationStatement = {

@@ -54,14 +54,18 @@ export const createKey: OperationStatement = {
 
 export const revokeKey: OperationStatement = {
   name: 'key.revoke',
-  text: `with ${members('id uuid, "atMs" float8')}, ${notify},
+  text: `with ${members('id uuid, "agentKeysOnly" boolean, "atMs" float8')}, ${notify},
+  mine as materialized (
+    select m.* from m cross join lateral (
+        select operator_id from portcullis.keys k where k.tenant_id = (select portcullis.tenant()) and k.id = m.id limit 1) k
+     where k.operator_id is null or not m."agentKeysOnly"),
   k as (
     update portcullis.keys k
        set revoked_at = least(k.revoked_at, to_timestamp(m."atMs" / 1000)), changed_xid = pg_current_xact_id()
-      from (select distinct on (id) id, "atMs" from m) m
+      from (select distinct on (id) id, "atMs" from mine) m
      where k.tenant_id = (select portcullis.tenant()) and k.id = m.id
     returning k.*)
-  select m.n, ${keyColumns} from m join k on k.id = m.id left join notified on true`,
+  select mine.n, ${keyColumns} from mine join k on k.id = mine.id left join notified on true`,
 }
 
 // Tenants are made and disabled by definer functions: the rows are outside of the caller's tenant.

@@ -33,13 +33,14 @@ export const startRun: OperationStatement = {
 export const finishRun: OperationStatement = {
   name: 'run.finish',
   text: `with ${members('id uuid, "ownerAgentId" uuid, status smallint, "lastError" text, "finishedAtMs" float8')},
-  first as (select distinct on (id) * from m order by id, n),
+  mine as materialized (
+    select m.* from m cross join lateral ${lookUp('m.id')} r where m."ownerAgentId" is null or r.agent_id = m."ownerAgentId"),
+  first as (select distinct on (id) * from mine order by id, n),
   r as (
     update portcullis.runs r set (status, last_error, finished_at) = (
       select status, "lastError", to_timestamp("finishedAtMs" / 1000) from first where first.id = r.id)
      where r.tenant_id = (select portcullis.tenant()) and r.finished_at is null
        and r.id = any (array(select id from first))
-       and exists (select from first where first.id = r.id and (first."ownerAgentId" is null or first."ownerAgentId" = r.agent_id))
     returning ${runColumns}),
   counted as (
     insert into portcullis.workflow_deltas (tenant_id, workflow, finished_runs)
@@ -47,8 +48,13 @@ export const finishRun: OperationStatement = {
   select 'done' as verdict, first.n, r.* from first join r using (id)
   union all
   select 'object.state', m.n, ${runColumns}
-    from m cross join lateral ${lookUp('m.id')} r
-   where (m."ownerAgentId" is null or r.agent_id = m."ownerAgentId") and not exists (select from first join r done using (id) where first.n = m.n)`,
+    from mine m cross join lateral ${lookUp('m.id')} r
+   where not exists (select from first join r done using (id) where first.n = m.n)`,
+}
+
+// A total stops at the largest number it can hold: an overflow would be an error of the whole batch, and so of everybody in it.
+function added(column: string, sum: string): string {
+  return `least(r.${column} + sum("${sum}"), 9223372036854775807)::bigint`
 }
 
 // The attempts of a batch are added to their runs together: one update a run, whatever the number of attempts (SPEC H6).
@@ -76,9 +82,10 @@ export const recordAttempt: OperationStatement = {
     update portcullis.runs r set (total_attempts, success_attempts, failed_attempts, input_tokens, cached_read_tokens,
         cache_write_tokens, output_tokens, reasoning_tokens, cost_nano_usd) = (
       select r.total_attempts + count(*), r.success_attempts + count(*) filter (where outcome = 1),
-             r.failed_attempts + count(*) filter (where outcome = 2), r.input_tokens + sum("inputTokens"),
-             r.cached_read_tokens + sum("cachedReadTokens"), r.cache_write_tokens + sum("cacheWriteTokens"),
-             r.output_tokens + sum("outputTokens"), r.reasoning_tokens + sum("reasoningTokens"), r.cost_nano_usd + sum("costNanoUsd")
+             r.failed_attempts + count(*) filter (where outcome = 2), ${added('input_tokens', 'inputTokens')},
+             ${added('cached_read_tokens', 'cachedReadTokens')}, ${added('cache_write_tokens', 'cacheWriteTokens')},
+             ${added('output_tokens', 'outputTokens')}, ${added('reasoning_tokens', 'reasoningTokens')},
+             ${added('cost_nano_usd', 'costNanoUsd')}
         from found where "runId" = r.id)
      where r.tenant_id = (select portcullis.tenant()) and r.id = any (array(select "runId" from found)))
   , counted as (
