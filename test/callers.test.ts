@@ -151,9 +151,10 @@ describe('AuthorizationService', () => {
       allow: false,
       code: 'auth.credential_invalid',
     })
+    // A service could guess at the legacy token by the hundred; so it is no answer here, also where it is right.
     expect(await check({ credential: token, action: 'telemetry:write' })).toMatchObject({
-      allow: true,
-      caller: 'legacy',
+      allow: false,
+      code: 'auth.credential_invalid',
     })
     await instance.call('IdentityService/RevokeKey', { keyId: reader.keyId })
     expect(await check({ credential: reader.key, action: 'tickets:read' })).toMatchObject({
@@ -194,8 +195,8 @@ describe('AuthorizationService', () => {
     const keyWith = (key: string, scopes: readonly string[]): Promise<Answer> =>
       instance.call('IdentityService/CreateKey', { agentId: agent.id, scopes }, { key })
     expect((await keyWith(instance.adminKey, ['nobody:read'])).body.code).toBe('input.invalid')
+    expect((await keyWith(instance.adminKey, ['tickets:write'])).status).toBe(200)
     const maker = await instance.agent('maker', ['identity:write', 'tickets:read'])
-    expect((await keyWith(maker.key, ['tickets:read'])).status).toBe(200)
-    expect((await keyWith(maker.key, ['tickets:write'])).body.code).toBe('identity.scope_exceeds')
+    expect((await keyWith(maker.key, ['tickets:read'])).body.code).toBe('identity.scope_exceeds')
   })
 })

@@ -129,6 +129,8 @@ describe('docs/unrecorded-calls.md', () => {
   it('G23, L14: what it says is recorded or counted is so: a sign-in, and the first five of what nobody is known for', async () => {
     const before = await entries()
     expect(await get('/sign-in?code=wrong')).toBe(403)
+    expect(await entries()).toBe(before)
+    expect(await get(`/sign-in?code=${'x'.repeat(32)}`)).toBe(403)
     expect(await entries()).toBe(before + 1)
     for (let call = 0; call < 20; call += 1) expect(await get('/no-such-page')).toBe(404)
     expect(await entries()).toBe(before + 6)

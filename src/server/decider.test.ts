@@ -96,9 +96,9 @@ describe('who a checked party is', () => {
     expect(found.expiresAtMs).toBe(nowMs + 2000)
   })
 
-  it('G8: may be who has the legacy token', () => {
+  it('G8: is never who has the legacy token: it could be guessed at without a cost', () => {
     const found = deciderOver([]).decider.byCredential(new Secret('a-shared-token'), undefined)
-    expect(found).toMatchObject({ caller: { kind: 'service', id: 'legacy' } })
+    expect(codeOf(found)).toBe('auth.credential_invalid')
   })
 
   it('G20: is nobody while the keys in memory are older than their lease', () => {
