@@ -65,7 +65,7 @@ function createCommand(io: Io): Command {
   return withExamples(
     command,
     'portcullis agent create researcher',
-    'portcullis agent create reviewer --owner quality --label tier=gold --model claude-sonnet',
+    'portcullis agent create reviewer --owner quality --label tier=gold --model model-a',
   )
 }
 
