@@ -31,6 +31,8 @@ export interface Workers extends Addresses {
  * do; one that dies is replaced, and what it had acknowledged is in the database.
  */
 export async function startWorkers({ count, config, load: given, connection, log }: Several): Promise<Workers> {
+  // Workers accept for themselves: a connection that was on its way to one that dies would otherwise hang with nobody behind it.
+  cluster.schedulingPolicy = cluster.SCHED_NONE
   cluster.setupPrimary({ exec: workerFile, args: [], serialization: 'advanced' })
   const load = { ...given, overrides: { ...given.overrides, listen: await fixedPorts(config.listen) } }
   let current = connection

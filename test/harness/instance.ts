@@ -96,6 +96,8 @@ export async function call(url: string, method: string, body: object, { key, hea
       ...headers,
     },
     body: JSON.stringify(body),
+    // Far beyond any answer: a call that hangs is one that got none.
+    signal: AbortSignal.timeout(30_000),
   })
   return { status: response.status, headers: response.headers, body: await response.json() }
 }
