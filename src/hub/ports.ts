@@ -4,8 +4,10 @@ import type { Json, Refusal } from '#core'
 
 import type {
   AgentRow,
+  AttemptRecord,
   BenchmarkRow,
   ChangelogRow,
+  EventRecord,
   KeyRow,
   NoteRow,
   OperationName,
@@ -109,37 +111,13 @@ export interface RunFilter {
 }
 
 /** An attempt as stored; outcome is the number of AttemptOutcome. */
-export interface StoredAttempt extends TokenColumns {
-  readonly id: string
-  readonly runId: string
-  readonly attemptNumber: number
-  readonly workflow: string
+export interface StoredAttempt extends Omit<AttemptRecord, 'ownerAgentId'> {
   readonly agentId: string | null
-  readonly providerType: string
-  readonly provider: string
-  readonly model: string
-  readonly promptVersion: string
-  readonly promptHash: string
-  readonly outcome: number
-  readonly errorType: string
-  readonly errorMessage: string
-  readonly costNanoUsd: string
-  readonly reportedCostNanoUsd: string
-  readonly latencyMs: string
-  readonly qualityScoreMilli: number
-  readonly createdAtMs: number
 }
 
 /** An event as stored; level is the number of EventLevel. */
-export interface StoredEvent {
-  readonly id: string
-  readonly runId: string
+export interface StoredEvent extends Omit<EventRecord, 'ownerAgentId'> {
   readonly agentId: string | null
-  readonly eventType: string
-  readonly level: number
-  readonly message: string
-  readonly dataJson: string
-  readonly createdAtMs: number
 }
 
 export interface AttemptFilter {
