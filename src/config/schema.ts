@@ -1,5 +1,6 @@
 import type * as z from 'zod'
 import type { Secret } from '#core'
+import { audit } from './audit-sections.ts'
 import { legacyToken, replicas, services } from './callers-sections.ts'
 import { database } from './database-sections.ts'
 import { choice, section } from './fields.ts'
@@ -18,6 +19,7 @@ export const configSchema = section('', {
   legacyToken,
   services,
   replicas,
+  audit,
   telemetry,
   debug,
   log: section('The log of the process.', {
