@@ -2,6 +2,7 @@ import type { LedgerRecord } from '#ledger'
 import type { Idempotency, OperationName, WriterMember } from '#hub'
 import type { Statement } from './connection.ts'
 import { operations } from './operations/index.ts'
+import { addToRuns, lockRuns } from './run-totals.ts'
 import { byteaText } from './operations/statement.ts'
 
 export const begin: Statement = { name: 'begin', text: 'begin', values: [] }
@@ -54,6 +55,7 @@ const storedText = `select encode(i.key_digest, 'hex') as key, encode(i.payload_
 export function effectStatements(group: TenantGroup): readonly Statement[] {
   const claims: string[] = []
   const runIds = new Set<string>()
+  let finishes = false
   const byOperation = new Map<OperationName, { key: string; row: string }[]>()
   for (const [at, { effect, idempotency }] of group.members.entries()) {
     if (effect === undefined) continue
@@ -61,6 +63,7 @@ export function effectStatements(group: TenantGroup): readonly Statement[] {
     if (idempotency !== undefined) claims.push(`{${claim.slice(0, -1)}}`)
     for (const [part, { args, key, operation, runId }] of ('parts' in effect ? effect.parts : [effect]).entries()) {
       if (runId !== undefined) runIds.add(runId)
+      finishes ||= operation === 'run.finish'
       // Pasted rather than copied into one object first: this runs once a call.
       const row = `{"n":${group.indexes[at] ?? -1},"p":${part},${claim}${JSON.stringify(args).slice(1)}`
       const known = byOperation.get(operation)
@@ -73,15 +76,8 @@ export function effectStatements(group: TenantGroup): readonly Statement[] {
     const values = [`[${claims.join(',')}]`]
     statements.push({ name: claimName, text: claimText, values }, { name: storedName, text: storedText, values })
   }
-  // One run alone cannot be taken in the wrong order.
-  if (runIds.size > 1) {
-    statements.push({
-      name: 'runs.lock',
-      text: `select from portcullis.runs where tenant_id = (select portcullis.tenant()) and id = any ($1::uuid[])
-        order by id for no key update`,
-      values: [`{${[...runIds].join(',')}}`],
-    })
-  }
+  // Rows that this flush updates are locked with all that the next one will: in one order, whatever the batch holds.
+  if (finishes) statements.push(...lockRuns([...runIds]))
   for (const [name, statement] of operations) {
     const rows = byOperation.get(name)
     if (rows === undefined) continue
@@ -91,15 +87,22 @@ export function effectStatements(group: TenantGroup): readonly Statement[] {
   return statements
 }
 
-/**
- * The first part of flush 2: replies are stored with the effects that earned them. A refused call stores nothing and may be
- * tried again under its key. The primary key stands behind the locks: a second effect under one key cannot commit.
- */
-export function storeReplies(
+/** The first part of flush 2, of one tenant. `alone`: its identity is still set from flush 1. */
+export function closeStatements(
   group: TenantGroup,
   alone: boolean,
   replyOf: (index: number) => Uint8Array | undefined,
+  isDone: (index: number, part: number) => boolean,
 ): readonly Statement[] {
+  const statements = [...storeReplies(group, replyOf), ...addToRuns(group, isDone)]
+  return alone || statements.length === 0 ? statements : [setTenant(group.tenantId), ...statements]
+}
+
+/**
+ * Replies are stored with the effects that earned them. A refused call stores nothing and may be
+ * tried again under its key. The primary key stands behind the locks: a second effect under one key cannot commit.
+ */
+function storeReplies(group: TenantGroup, replyOf: (index: number) => Uint8Array | undefined): readonly Statement[] {
   const rows: { key: string; payload: string; reply: string }[] = []
   for (const [at, { idempotency }] of group.members.entries()) {
     if (idempotency === undefined) continue
@@ -118,8 +121,7 @@ export function storeReplies(
       select (select portcullis.tenant()), m.* from json_to_recordset($1::json) as m(key bytea, payload bytea, reply bytea) order by key`,
     values: [JSON.stringify(rows)],
   }
-  // With one tenant in the batch its identity is still set from flush 1.
-  return alone ? [store] : [setTenant(group.tenantId), store]
+  return [store]
 }
 
 /** The entries of the batch through the append function, which alone may write them. */

@@ -156,17 +156,25 @@ export class Batch {
     const begunAt = performance.now()
     const work = sql.groupByTenant(held.map((one) => one.member)).filter((group) => group.effects > 0)
     let verdicts: readonly Verdict[] = held.map(() => ({ kind: 'done', answer: undefined }))
+    let rows: Rows = new Map()
     if (work.length > 0) {
       // Parts of a batch that failed have waited for locks once already.
       const opening = held.length < this.#held.length ? [sql.begin, sql.waitShort] : [sql.begin]
       const flush = [...opening, ...work.flatMap((group) => sql.effectStatements(group))]
-      verdicts = judge(held, flush, await this.#flush(client, flush))
+      const told = readRows(flush, await this.#flush(client, flush))
+      rows = told.rows
+      verdicts = judge(held, told)
     }
     const entries = held.flatMap((one, index) => entry(one.member, verdicts[index]))
     const closing = [
       ...(work.length > 0 ? [] : [sql.begin]),
       ...work.flatMap((group) =>
-        sql.storeReplies(group, work.length === 1, (index) => storedReply(held[index], verdicts[index])),
+        sql.closeStatements(
+          group,
+          work.length === 1,
+          (index) => storedReply(held[index], verdicts[index]),
+          (index, part) => rows.get(index)?.[part] !== undefined,
+        ),
       ),
       ...sql.appendStatement(entries),
     ]
@@ -226,12 +234,18 @@ function unwrap(settled: readonly PromiseSettledResult<Result>[]): readonly Resu
   throw failure(cause)
 }
 
-/** What became of each member, from the rows that flush 1 answered. */
-function judge(
-  held: readonly Held[],
-  statements: readonly Statement[],
-  results: readonly Result[],
-): readonly Verdict[] {
+/** By member, the row of each of its parts. */
+type Rows = ReadonlyMap<number, readonly OperationRow[]>
+
+interface Told {
+  readonly rows: Rows
+  /** Idempotency keys that this transaction holds. */
+  readonly claimed: ReadonlySet<string>
+  /** What was answered under a key before. */
+  readonly stored: ReadonlyMap<string, Record<string, unknown>>
+}
+
+function readRows(statements: readonly Statement[], results: readonly Result[]): Told {
   const rows = new Map<number, OperationRow[]>()
   const claimed = new Set<string>()
   const stored = new Map<string, Record<string, unknown>>()
@@ -242,6 +256,11 @@ function judge(
       else if (typeof row['n'] === 'number') addRow(rows, row['n'], Number(row['p'] ?? 0), row)
     }
   }
+  return { rows, claimed, stored }
+}
+
+/** What became of each member, from what flush 1 answered. */
+function judge(held: readonly Held[], { rows, claimed, stored }: Told): readonly Verdict[] {
   return held.map(({ member }, index) => {
     const { effect, idempotency } = member
     if (effect === undefined) return { kind: 'done', answer: undefined }
@@ -292,7 +311,7 @@ function entry(member: WriterMember, verdict: Verdict | undefined): ReturnType<W
     case 'replayed':
       return [member.record({ outcome: 'allow', replayed: true })]
     case 'done':
-      return [member.record({ outcome: 'allow' })]
+      return [member.record({ outcome: 'allow' }), ...(member.more ?? [])]
     case 'elsewhere':
     case undefined:
       break

@@ -27,9 +27,11 @@ export const writerDefaults = {
 } as const
 
 // Every statement of a batch finds its rows by key. A plan made while a table was small must not scan it once it has grown.
-export const byKeyOnly = ['seqscan', 'bitmapscan', 'hashjoin', 'mergejoin', 'material', 'memoize'].map(
-  (plan) => `set enable_${plan} = off`,
-)
+// Where a plan is forbidden and taken all the same, PostgreSQL before 18 believes it to be dear enough to be compiled each time.
+export const byKeyOnly = [
+  ...['seqscan', 'bitmapscan', 'hashjoin', 'mergejoin', 'material', 'memoize'].map((plan) => `set enable_${plan} = off`),
+  'set jit = off',
+]
 
 // Rows of one batch; beyond it a batch takes no further call, so that one of many parts does not come with others like it.
 const partsMax = 1000
@@ -172,7 +174,7 @@ export class Writer implements WriterPort {
     const { batchMax } = this.#settings
     for (const [index, { member }] of this.#queue.entries()) {
       if (index >= batchMax || weight > partsMax) return index
-      weight += member.effect === undefined || !('parts' in member.effect) ? 1 : member.effect.parts.length
+      weight += weightOf(member)
     }
     return batchMax
   }
@@ -185,4 +187,8 @@ export class Writer implements WriterPort {
       this.#pump()
     })
   }
+}
+
+function weightOf({ effect, more }: WriterMember): number {
+  return (effect === undefined || !('parts' in effect) ? 1 : effect.parts.length) + (more?.length ?? 0)
 }

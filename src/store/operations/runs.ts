@@ -52,12 +52,7 @@ export const finishRun: OperationStatement = {
    where not exists (select from first join r done using (id) where first.n = m.n)`,
 }
 
-// A total stops at the largest number it can hold: an overflow would be an error of the whole batch, and so of everybody in it.
-function added(column: string, sum: string): string {
-  return `least(r.${column} + sum("${sum}"), 9223372036854775807)::bigint`
-}
-
-// The attempts of a batch are added to their runs together: one update a run, whatever the number of attempts (SPEC H6).
+// What the attempts add to their runs follows in flush 2: see run-totals.ts.
 export const recordAttempt: OperationStatement = {
   name: 'attempt.record',
   text: `with ${members(`id uuid, "runId" uuid, "ownerAgentId" uuid, "attemptNumber" int, workflow text, "providerType" text,
@@ -78,17 +73,7 @@ export const recordAttempt: OperationStatement = {
       "outputTokens", "reasoningTokens", "costNanoUsd", "reportedCostNanoUsd", "latencyMs", "qualityScoreMilli",
       to_timestamp("createdAtMs" / 1000)
       from found),
-  added as (
-    update portcullis.runs r set (total_attempts, success_attempts, failed_attempts, input_tokens, cached_read_tokens,
-        cache_write_tokens, output_tokens, reasoning_tokens, cost_nano_usd) = (
-      select r.total_attempts + count(*), r.success_attempts + count(*) filter (where outcome = 1),
-             r.failed_attempts + count(*) filter (where outcome = 2), ${added('input_tokens', 'inputTokens')},
-             ${added('cached_read_tokens', 'cachedReadTokens')}, ${added('cache_write_tokens', 'cacheWriteTokens')},
-             ${added('output_tokens', 'outputTokens')}, ${added('reasoning_tokens', 'reasoningTokens')},
-             ${added('cost_nano_usd', 'costNanoUsd')}
-        from found where "runId" = r.id)
-     where r.tenant_id = (select portcullis.tenant()) and r.id = any (array(select "runId" from found)))
-  , counted as (
+  counted as (
     insert into portcullis.workflow_deltas (tenant_id, workflow, attempts, failed_attempts, input_tokens, cached_read_tokens,
       cache_write_tokens, output_tokens, reasoning_tokens, cost_nano_usd, latency_ms)
     select (select portcullis.tenant()), the_workflow, count(*), count(*) filter (where outcome = 2), sum("inputTokens"),
