@@ -3,24 +3,17 @@ export { isPlatform, type Caller, type Tenant } from './caller.ts'
 export { canonicalJson, type Json } from './canonical-json.ts'
 export { systemClock, type Clock } from './clock.ts'
 export { parseId, publicId, uuidv7, type IdPrefix } from './ids.ts'
-export { cidrContains, isLoopback, parseAddress, parseCidr, parseIp, type Address, type Cidr } from './net.ts'
+export { cidrContains, formatAddress, isLoopback, parseAddress, parseCidr, parseIp } from './net.ts'
+export type { Address, Cidr } from './net.ts'
+export { boundedAgent } from './outbound/bounded-agent.ts'
+export { headerLines } from './outbound/header-lines.ts'
+export { Outbound, replyBytesMax, type OutboundReply } from './outbound/outbound.ts'
+export { parseTarget, type OutboundPolicy } from './outbound/target.ts'
 export type { Rate, RateState } from './rate.ts'
-export {
-  grpcCodes,
-  isRefusal,
-  refusals,
-  refuse,
-  type GrpcCodeName,
-  type Refusal,
-  type RefusalCode,
-} from './refusals.ts'
-export {
-  closeScopes,
-  noServices,
-  platformAdminScopes,
-  scopes,
-  serviceScopePattern,
-  tenantAdminScopes,
-  type ServiceActions,
-} from './scopes.ts'
+export { grpcCodes, isRefusal, refusals, refuse } from './refusals.ts'
+export type { GrpcCodeName, Refusal, RefusalCode } from './refusals.ts'
+export { closeScopes, noServices, platformAdminScopes, scopes } from './scopes.ts'
+export { serviceScopePattern, tenantAdminScopes } from './scopes.ts'
+export type { ServiceActions } from './scopes.ts'
 export { digestsEqual, Secret, secretsEqual, sha256, sha256Hex } from './secret.ts'
+export { SecretFile } from './secret-file.ts'
