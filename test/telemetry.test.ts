@@ -155,14 +155,15 @@ describe('an OpenTelemetry collector', () => {
       await instance.stop()
       const spans = spansOf(bodies.get('/v1/traces') ?? [])
       const of = (traceId: string) => spans.filter((span) => span.traceId === traceId)
-      expect(of(overHttp)).toEqual([
-        expect.objectContaining({
-          name: 'portcullis.v1.HubService/StartRun',
-          parentSpanId: 'b7ad6b7169203331',
-          kind: 2,
-        }),
-      ])
-      expect(of(overGrpc)).toHaveLength(1)
+      const whole = of(overHttp).find(({ name }) => name === 'portcullis.v1.HubService/StartRun')
+      expect(whole).toMatchObject({ parentSpanId: 'b7ad6b7169203331', kind: 2 })
+      // What the call did inside of it.
+      const inner = of(overHttp).filter((span) => span !== whole)
+      expect(inner.map(({ name }) => name).toSorted()).toEqual(['portcullis.gate', 'portcullis.store'])
+      expect(inner.map(({ parentSpanId }) => parentSpanId)).toEqual([whole?.spanId, whole?.spanId])
+      // The gate refused this one: it never got to the store.
+      const names = of(overGrpc).map(({ name }) => name)
+      expect(names.toSorted()).toEqual(['portcullis.gate', 'portcullis.v1.HubService/StartRun'])
       const logs = (bodies.get('/v1/logs') ?? []).join()
       expect(logs).toContain('request-traced-1')
       expect(logs).toContain(overHttp)
@@ -177,6 +178,7 @@ describe('an OpenTelemetry collector', () => {
 
 interface SpanJson {
   readonly traceId: string
+  readonly spanId: string
   readonly parentSpanId?: string
   readonly name: string
   readonly kind: number

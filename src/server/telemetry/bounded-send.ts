@@ -1,59 +1,34 @@
-import { request as httpRequest, type IncomingMessage } from 'node:http'
-import { request as httpsRequest } from 'node:https'
+import type { Outbound } from '#core'
 
+/** Where events go. Such systems may be in a network of one's own: they are named by who runs this server. */
 export interface Target {
   readonly url: string
-  readonly headers: Readonly<Record<string, string>>
+  /** Asked before each send, so that a token changes without a restart. */
+  readonly headers: () => Promise<Readonly<Record<string, string>>>
+  readonly outbound: Outbound
   /** For the whole exchange, connecting included. */
   readonly deadlineMs: number
 }
 
 export type Sent = { readonly ok: true } | { readonly ok: false; readonly why: string; readonly status?: number }
 
-/** How much of a response is read before its connection is dropped (SPEC O4). */
-export const responseBytesMax = 1024 * 1024
+export const telemetryTargets = { allowPrivate: true, allowHttp: true } as const
 
 /**
- * Posts JSON and reads at most 1 MiB of the response, within the deadline. Never rejects. Redirects are not followed: they are a
- * status like any other that is not success.
+ * Posts JSON over the one way out, which bounds the reply and follows no redirect. Never rejects. The status says whether the
+ * events were taken, whatever becomes of the rest of the reply.
  */
-export function sendBounded({ url, headers, deadlineMs }: Target, body: string): Promise<Sent> {
-  return new Promise((resolve) => {
-    const bytes = Buffer.from(body)
-    const send = url.startsWith('https:') ? httpsRequest : httpRequest
-    // No kept-alive connections: a target that misbehaves on one cannot touch the next send.
-    const outgoing = send(url, {
-      method: 'POST',
-      agent: false,
-      headers: { ...headers, 'content-type': 'application/json', 'content-length': bytes.length },
-    })
-    let status: number | undefined
-    const end = (sent: Sent): void => {
-      clearTimeout(late)
-      resolve(sent)
-      outgoing.destroy()
-    }
-    const no = (why: string): void => end({ ok: false, why, ...(status === undefined ? {} : { status }) })
-    const late = setTimeout(() => no('the deadline passed'), deadlineMs)
-    late.unref()
-    outgoing.on('error', (error) => no(error.message))
-    outgoing.on('response', (response) => {
-      status = response.statusCode ?? 0
-      const good = status >= 200 && status < 300
-      // The status says whether the events were taken; what follows is drained, so that the target is not cut off mid-reply.
-      const done = (): void => (good ? end({ ok: true }) : no('not a success'))
-      drain(response, done, (error) => (good ? end({ ok: true }) : no(error.message)))
-    })
-    outgoing.end(bytes)
-  })
-}
-
-function drain(response: IncomingMessage, done: () => void, broken: (error: Error) => void): void {
-  let read = 0
-  response.on('data', (chunk: Buffer) => {
-    read += chunk.length
-    if (read >= responseBytesMax) done()
-  })
-  response.on('end', done)
-  response.on('error', broken)
+export async function sendBounded(
+  { url, headers, outbound, deadlineMs }: Target,
+  encode: () => string | Promise<string>,
+): Promise<Sent> {
+  try {
+    const until = AbortSignal.timeout(Math.max(1, Math.ceil(deadlineMs)))
+    const own = await headers()
+    const request = { url, headers: { ...own, 'content-type': 'application/json' }, body: await encode() }
+    const { status } = await outbound.send(request, until)
+    return status >= 200 && status < 300 ? { ok: true } : { ok: false, why: 'not a success', status }
+  } catch (error) {
+    return { ok: false, why: error instanceof Error ? error.message : String(error) }
+  }
 }

@@ -17,6 +17,10 @@ export interface Decided {
   readonly traceparent: string | undefined
   /** From the arrival of the headers to the outcome. */
   readonly elapsedMs: number
+  /** How much of it the gate took; undefined where nobody measured. */
+  readonly gateMs?: number | undefined
+  /** When its work in the store began, since the arrival; until the outcome. */
+  readonly storeFromMs?: number | undefined
 }
 
 export const unknownRoute = '(unknown)'
@@ -32,6 +36,7 @@ export function toldOf(
   elapsedMs: number,
   code: RefusalCode | undefined,
   outcome: Decided['outcome'] = code === undefined ? 'allow' : ours.test(code) ? 'error' : 'deny',
+  times?: Pick<Decided, 'gateMs' | 'storeFromMs'>,
 ): Decided {
   return {
     route: call.method?.path ?? unknownRoute,
@@ -44,7 +49,23 @@ export function toldOf(
     requestId: call.requestId,
     traceparent: call.traceparent,
     elapsedMs,
+    gateMs: times?.gateMs,
+    storeFromMs: times?.storeFromMs,
   }
+}
+
+/** When what became of a call happened, in monotonic milliseconds. */
+export interface CallTimes {
+  readonly arrivedAt: number
+  /** The gate was done. */
+  readonly decidedAt?: number | undefined
+  /** Its work began. */
+  readonly startedAt?: number | undefined
+}
+
+export function timesOf({ arrivedAt, decidedAt, startedAt }: CallTimes): Pick<Decided, 'gateMs' | 'storeFromMs'> {
+  const since = (at: number | undefined) => (at === undefined ? undefined : at - arrivedAt)
+  return { gateMs: since(decidedAt), storeFromMs: since(startedAt) }
 }
 
 const joined = new WeakMap<ReadonlySet<string>, string>()

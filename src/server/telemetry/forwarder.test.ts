@@ -6,9 +6,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import { afterEach, describe, expect, it } from 'vitest'
-import { responseBytesMax, sendBounded } from './bounded-send.ts'
+import { loadConfig } from '#config'
+import { Outbound, replyBytesMax } from '#core'
+import { sendBounded, telemetryTargets } from './bounded-send.ts'
 import { Forwarder, queueMax, type ForwardedEvent } from './forwarder.ts'
+import { makeForwarders } from './forwarders.ts'
+import { Metrics } from './metrics.ts'
 import { Spill } from './spill.ts'
+import { toldOf } from './decided.ts'
 
 const cleanups: (() => unknown)[] = []
 afterEach(async () => {
@@ -38,6 +43,12 @@ async function target(listener: RequestListener, port = 0): Promise<{ url: strin
   return { url: `http://127.0.0.1:${bound}/intake`, port: bound, server }
 }
 
+function outbound(): Outbound {
+  const made = new Outbound({ ...telemetryTargets, deadlineMs: 5_000 })
+  cleanups.push(() => made.close())
+  return made
+}
+
 async function folder(): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), 'portcullis-spill-'))
   cleanups.push(() => rm(dir, { recursive: true, force: true }))
@@ -56,7 +67,12 @@ function forwarder(url: string, spill?: Spill) {
   const log = pino({ level: 'debug' }, { write: (line: string) => void lines.push(JSON.parse(line)) })
   const made = new Forwarder({
     name: 'http-0',
-    target: { url, headers: { authorization: 'Bearer secret-of-the-target' }, deadlineMs: 300 },
+    target: {
+      url,
+      headers: () => Promise.resolve({ authorization: 'Bearer secret-of-the-target' }),
+      outbound: outbound(),
+      deadlineMs: 300,
+    },
     encode: (events) => JSON.stringify({ events }),
     spill,
     log,
@@ -80,7 +96,8 @@ const requestIds = (body: string): readonly string[] =>
   (JSON.parse(body) as { events: ForwardedEvent[] }).events.map(({ requestId }) => requestId)
 
 describe('one bounded send', () => {
-  const ask = (url: string) => sendBounded({ url, headers: {}, deadlineMs: 2_000 }, '{}')
+  const ask = (url: string, deadlineMs = 2_000) =>
+    sendBounded({ url, headers: () => Promise.resolve({}), outbound: outbound(), deadlineMs }, () => '{}')
 
   it('O4: an endless reply is read to 1 MiB and then dropped, and counts by its status', async () => {
     for (const [status, ok] of [
@@ -105,14 +122,14 @@ describe('one bounded send', () => {
       expect((await ask(url)).ok).toBe(ok)
       await gone.promise
       // What was on its way in the buffers of two sockets comes on top.
-      expect(written).toBeGreaterThanOrEqual(responseBytesMax / 2)
-      expect(written).toBeLessThan(responseBytesMax * 20)
+      expect(written).toBeGreaterThanOrEqual(replyBytesMax / 2)
+      expect(written).toBeLessThan(replyBytesMax * 20)
     }
   })
 
   it('O4: a target that hangs is given up at the deadline', async () => {
     const { url } = await target(() => undefined)
-    expect(await sendBounded({ url, headers: {}, deadlineMs: 50 }, '{}')).toMatchObject({
+    expect(await ask(url, 50)).toMatchObject({
       ok: false,
       why: /deadline/ as never,
     })
@@ -243,6 +260,27 @@ describe('a forwarder', () => {
     expect(broken.counts).toEqual({ dropped: 1 })
     expect(broken.lines.every(({ level }) => level === 20)).toBe(true)
     expect(JSON.stringify(broken.lines)).not.toContain(notAFolder)
+  })
+
+  it('O4: the token is the one that its file holds when events are sent', async () => {
+    const dir = await folder()
+    await writeFile(join(dir, 'token'), 'token-at-the-start\n', { mode: 0o600 })
+    const tokens: unknown[] = []
+    const { url } = await target((request, response) => {
+      tokens.push(request.headers.authorization)
+      response.writeHead(202).end()
+    })
+    const text = `telemetry: { forwarders: [{ kind: http, url: '${url}', tokenFile: token }] }`
+    const loaded = loadConfig({ mode: 'up', env: {}, file: join(dir, 'portcullis.yaml'), text })
+    if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems))
+    const metrics = new Metrics()
+    const made = makeForwarders(loaded.config, pino({ level: 'silent' }), metrics)
+    await writeFile(join(dir, 'token'), 'token-that-was-rotated-in\n')
+    const call = { method: undefined, remote: '192.0.2.1', requestId: 'request-1', traceparent: undefined }
+    made?.give(toldOf(call, undefined, 1, 'method.unknown'))
+    await made?.close()
+    await metrics.close()
+    expect(tokens).toEqual(['Bearer token-that-was-rotated-in'])
   })
 
   it('O4: its queue is bounded, and giving it more than that is counted and never fails', async () => {

@@ -13,7 +13,7 @@ export interface ForwarderParts {
   readonly name: string
   readonly target: Target
   /** A batch in the form that the target takes. */
-  readonly encode: (events: readonly ForwardedEvent[]) => string
+  readonly encode: (events: readonly ForwardedEvent[]) => string | Promise<string>
   /** Undefined where there is no folder for it. */
   readonly spill: Spill | undefined
   readonly log: Logger
@@ -107,7 +107,7 @@ export class Forwarder {
     const deadlineMs = Math.min(target.deadlineMs, leftMs)
     const sent: Sent =
       deadlineMs > 0
-        ? await sendBounded({ ...target, deadlineMs }, encode(events))
+        ? await sendBounded({ ...target, deadlineMs }, () => encode(events))
         : { ok: false, why: 'the server stops' }
     if (sent.ok) return true
     this.#away = true

@@ -1,6 +1,8 @@
 import type { Logger } from 'pino'
-import { readSecretFile, type Config } from '#config'
+import type { Config } from '#config'
+import { Outbound, SecretFile } from '#core'
 import { auditFields } from './audit-line.ts'
+import { telemetryTargets } from './bounded-send.ts'
 import type { Decided } from './decided.ts'
 import { Forwarder, forwarderDefaults, type ForwardedEvent } from './forwarder.ts'
 import type { Metrics } from './metrics.ts'
@@ -16,16 +18,22 @@ export interface Forwarders {
 }
 
 /** The forwarders of the settings; undefined where there are none, so that a decision costs nothing. */
-export function makeForwarders({ telemetry, env }: Config, log: Logger, metrics: Metrics): Forwarders | undefined {
+export function makeForwarders({ telemetry }: Config, log: Logger, metrics: Metrics): Forwarders | undefined {
   if (telemetry.forwarders.length === 0) return undefined
+  const outbound = new Outbound({ ...telemetryTargets, deadlineMs: sendDeadlineMs })
   const all = telemetry.forwarders.map(({ kind, url, tokenFile }, index) => {
     const name = `${kind}-${index}`
-    const path = `telemetry.forwarders.${index}.tokenFile`
-    const token = tokenFile === undefined ? undefined : readSecretFile(path, tokenFile, env === 'production').secret
+    const file = tokenFile === undefined ? undefined : new SecretFile(tokenFile)
+    const token = async (): Promise<string | undefined> => (await file?.read())?.reveal()
     return new Forwarder({
       name,
-      target: { url, headers: headersOf(kind, token?.reveal()), deadlineMs: sendDeadlineMs },
-      encode: (events) => encode(kind, events, token?.reveal()),
+      target: {
+        url,
+        headers: async () => headersOf(kind, await token()),
+        outbound,
+        deadlineMs: sendDeadlineMs,
+      },
+      encode: async (events) => encode(kind, events, await token()),
       spill:
         telemetry.spillDir === undefined
           ? undefined
@@ -42,6 +50,7 @@ export function makeForwarders({ telemetry, env }: Config, log: Logger, metrics:
     },
     close: async () => {
       await Promise.all(all.map((one) => one.close()))
+      await outbound.close()
     },
   }
 }

@@ -1,10 +1,13 @@
 import type { Histogram, Meter } from '@opentelemetry/api'
 import { PrometheusExporter, PrometheusSerializer } from '@opentelemetry/exporter-prometheus'
-import { resourceFromAttributes } from '@opentelemetry/resources'
+import type { Resource } from '@opentelemetry/resources'
 import { AggregationType, MeterProvider, type MetricReader } from '@opentelemetry/sdk-metrics'
 import type { WriterWatch } from '#store'
+import type { SinkLag, SinkWatch } from '../sinks/sinks.ts'
+import type { OnFault } from '../transport-faults.ts'
 import { version } from '../version.ts'
 import { none, type Decided } from './decided.ts'
+import { resourceOf } from './resource.ts'
 import { Tally } from './tally.ts'
 
 /** Every metric of the product with its kind and meaning; a name is never changed once it is released. */
@@ -34,6 +37,33 @@ export const metricRows = [
     'events given to a forwarder: sent, spilled, replayed, dropped',
     'forwarder result',
   ],
+  [
+    'portcullis_ledger_sink_lag_entries',
+    'gauge',
+    'entries that a sink has not acknowledged; the same on all replicas',
+    'sink',
+  ],
+  ['portcullis_ledger_sink_lag_seconds', 'gauge', 'how long the oldest of them has been waiting', 'sink'],
+  [
+    'portcullis_ledger_chain_valid',
+    'gauge',
+    '1 while every log agrees with what was published of it; 0 for (all) and for up to 20 logs where one does not',
+    'log',
+  ],
+  [
+    'portcullis_ledger_checkpoint_age_seconds',
+    'gauge',
+    'how long entries have been there that no checkpoint covers; 0 where all are covered',
+    '',
+  ],
+  ['portcullis_ledger_sink_entries_total', 'counter', 'entries that a sink has acknowledged to this process', 'sink'],
+  ['portcullis_ledger_sink_batches_total', 'counter', 'batches by what became of them: sent, failed', 'sink result'],
+  [
+    'portcullis_transport_faults_total',
+    'counter',
+    'connections and requests that ended below every call, for what was sent',
+    'listener kind',
+  ],
   ['portcullis_store_free_bytes', 'gauge', 'free space under the embedded PostgreSQL', ''],
   ['portcullis_rates_away', 'gauge', '1 while the shared rate limits are away; absent where none are shared', ''],
   ['portcullis_rates_alone_total', 'counter', 'calls decided while the shared rate limits were away', ''],
@@ -48,6 +78,9 @@ const callsBounds = [1, 2, 4, 8, 16, 32, 64, 128, 256]
 // The labels come from the contract and the table of refusals, so this bound is out of reach; the SDK's own (2000) is not.
 const seriesMax = 50_000
 
+// Names of logs are those of tenants: only so many become labels.
+const stoppedShownMax = 20
+
 export interface MetricSources {
   readonly queued: () => number
   readonly freeBytes: () => number | undefined
@@ -58,13 +91,17 @@ export interface MetricSources {
  * The instruments. Labelled counters are tallies in memory that are read at a scrape: an increment costs a look-up in a map
  * where the SDK would hash the labels of every call.
  */
-export class Metrics implements WriterWatch {
+export class Metrics implements WriterWatch, SinkWatch {
   readonly #reader = new PrometheusExporter({ preventServerStart: true })
-  readonly #serializer = new PrometheusSerializer(undefined, false, undefined, true, true)
+  // Of what tells this process from others only `worker` is a label of every metric: a scraper knows the rest.
+  readonly #serializer = new PrometheusSerializer(undefined, false, /^worker$/, true, true)
   readonly #provider: MeterProvider
   readonly #decisions: Tally
   readonly #audits: Tally
   readonly #forwarded: Tally
+  readonly #faults: Tally
+  readonly #sinkEntries: Tally
+  readonly #sinkBatches: Tally
   readonly #gate: Histogram
   readonly #call: Histogram
   readonly #append: Histogram
@@ -73,9 +110,9 @@ export class Metrics implements WriterWatch {
   #entries = 0
 
   /** `push` readers send the same metrics elsewhere. */
-  constructor(push: readonly MetricReader[] = []) {
+  constructor(push: readonly MetricReader[] = [], resource: Resource = resourceOf(undefined)) {
     this.#provider = new MeterProvider({
-      resource: resourceFromAttributes({ 'service.name': 'portcullis', 'service.version': version }),
+      resource,
       readers: [this.#reader, ...push],
       views: [
         {
@@ -89,6 +126,9 @@ export class Metrics implements WriterWatch {
     this.#decisions = tally(meter, 'portcullis_gate_decisions_total')
     this.#audits = tally(meter, 'portcullis_authorization_audit_total')
     this.#forwarded = tally(meter, 'portcullis_forwarder_events_total')
+    this.#faults = tally(meter, 'portcullis_transport_faults_total')
+    this.#sinkEntries = tally(meter, 'portcullis_ledger_sink_entries_total')
+    this.#sinkBatches = tally(meter, 'portcullis_ledger_sink_batches_total')
     meter
       .createObservableCounter('portcullis_ledger_entries_total', described('portcullis_ledger_entries_total'))
       .addCallback((result) => result.observe(this.#entries))
@@ -145,8 +185,42 @@ export class Metrics implements WriterWatch {
     this.#append.record(appendMs / 1000)
   }
 
+  /** Counts what ends below the calls of a listener. */
+  faultsOf(listener: 'grpc' | 'http'): OnFault {
+    return (fault) => this.#faults.add(listener, fault)
+  }
+
   forwarded(forwarder: string, result: 'sent' | 'spilled' | 'replayed' | 'dropped', events: number): void {
     this.#forwarded.addMany(events, forwarder, result)
+  }
+
+  sinkSent(sink: string, result: 'sent' | 'failed', entries: number): void {
+    this.#sinkBatches.add(sink, result)
+    if (entries > 0) this.#sinkEntries.addMany(entries, sink)
+  }
+
+  /** Where the state of the checkpoints is read at a scrape. Logs are named only while something is wrong with them. */
+  watchCheckpoints(of: { readonly stopped: ReadonlyMap<string, string>; unsignedMs(nowMs: number): number }): void {
+    const meter = this.#provider.getMeter('portcullis', version)
+    const [valid, age] = ['portcullis_ledger_chain_valid', 'portcullis_ledger_checkpoint_age_seconds'] as const
+    meter.createObservableGauge(valid, described(valid)).addCallback((result) => {
+      result.observe(of.stopped.size === 0 ? 1 : 0, { log: '(all)' })
+      for (const log of [...of.stopped.keys()].slice(0, stoppedShownMax)) result.observe(0, { log })
+    })
+    meter
+      .createObservableGauge(age, described(age))
+      .addCallback((result) => result.observe(of.unsignedMs(performance.now()) / 1000))
+  }
+
+  /** Where the lag of the sinks of the ledger is read at a scrape. */
+  watchSinks(lags: () => readonly SinkLag[]): void {
+    const meter = this.#provider.getMeter('portcullis', version)
+    const gauge = (name: MetricName, value: (lag: SinkLag) => number): void =>
+      meter.createObservableGauge(name, described(name)).addCallback((result) => {
+        for (const lag of lags()) result.observe(value(lag), { sink: lag.sink })
+      })
+    gauge('portcullis_ledger_sink_lag_entries', ({ entries }) => entries)
+    gauge('portcullis_ledger_sink_lag_seconds', ({ seconds }) => seconds)
   }
 
   /** The state now in the text format of Prometheus. */
