@@ -1,0 +1,7 @@
+export { generateEncryptionKey } from './encryption-key.ts'
+export { Envelopes } from './envelope.ts'
+export { KeysUnavailable, UnreadableSecret } from './errors.ts'
+export { addKey, createKeyFile, KeyFileError, promoteKeys, readKeyFile } from './key-file.ts'
+export { openProvider, type OpenProvider, type ProviderChoice } from './open-provider.ts'
+export type { SecretPlace } from './place.ts'
+export { WrapBudget } from './wrap-budget.ts'
