@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import * as z from 'zod'
+import { readKeyFile } from '#secrets'
 import { signingKeyFile, masterKeyFile } from '../key-files.ts'
 import { StartError } from '../start-error.ts'
 
@@ -47,15 +49,17 @@ export async function readManifest(folder: string): Promise<Manifest> {
   }
 }
 
-/** The keys of an instance by file and fingerprint, never by what they are. */
+/**
+ * The keys of an instance by file and fingerprint, never by what they are. Each master key of the file has its own, the id that
+ * `secrets list` shows; an instance whose master keys are with Vault or KMS has none here.
+ */
 export async function keysOf(home: string): Promise<Manifest['keys']> {
-  const files = [masterKeyFile(home), join(home, signingKeyFile)]
-  const found = await Promise.all(files.map((file) => readFile(file).catch(() => undefined)))
-  return found.flatMap((bytes, index) => {
-    const file = files[index]
-    if (bytes === undefined || file === undefined) return []
-    return [{ file: file.slice(home.length + 1), fingerprint: fingerprint(bytes) }]
-  })
+  const master = masterKeyFile(home)
+  const masters = existsSync(master)
+    ? readKeyFile(master).map(({ id }) => ({ file: basename(master), fingerprint: id }))
+    : []
+  const signing = await readFile(join(home, signingKeyFile)).catch(() => undefined)
+  return signing === undefined ? masters : [...masters, { file: signingKeyFile, fingerprint: fingerprint(signing) }]
 }
 
 /** Tells two keys apart and tells nothing of a key: half of a hash under a name of its own. */
