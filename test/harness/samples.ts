@@ -2,10 +2,11 @@ import { create, ScalarType, type DescField, type DescMessage, type Message } fr
 import type { Method } from '@portcullis/contract'
 
 /** The kinds of object that a field ending in `_id` can name. A field of a new kind fails until it is named here. */
-export type ObjectKind = 'run' | 'agent' | 'key' | 'tenant' | 'task'
+export type ObjectKind = 'run' | 'script_run' | 'agent' | 'key' | 'tenant' | 'task'
 
 const kinds: Readonly<Record<string, ObjectKind>> = {
   run_id: 'run',
+  script_run_id: 'script_run',
   agent_id: 'agent',
   key_id: 'key',
   tenant_id: 'tenant',
@@ -68,8 +69,14 @@ export function sample(method: Method, ids: Readonly<Partial<Record<ObjectKind, 
 function valueOf(field: DescField): unknown {
   if (field.fieldKind === 'list' && field.listKind === 'message') return [plain(field.message)]
   if (field.fieldKind === 'list') return [field.name === 'scopes' ? 'telemetry:write' : 'sample']
+  if (field.fieldKind === 'message' && field.message.name === 'Script') return plain(field.message)
   if (field.fieldKind === 'enum')
     return (field.enum.values.find(({ name }) => /COMPLETED$|SUCCESS$/.test(name)) ?? field.enum.values[1])?.number
+  // A consistency proof begins at a size, and the empty log proves nothing; a full tile is not there yet.
+  if (field.name === 'from') return 1n
+  if (field.name === 'width') return 1
+  // Of a key: they begin at 1.
+  if (field.name === 'version') return 1
   if (field.fieldKind !== 'scalar' || field.scalar !== ScalarType.STRING) return undefined
   return field.name === 'data_json' ? '{}' : `sample-${count}`
 }
