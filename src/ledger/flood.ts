@@ -25,25 +25,26 @@ interface Bucket<About> {
   windowMs: number
 }
 
-const windowFirstMs = 10_000
+const windowFirstMs = 20_000
+const windowGrowth = 3
 const windowMaxMs = 300_000
 const others = 'others'
 
 /**
  * Keeps a flood from filling the ledger (SPEC L14). The first few of a subject get entries of their own; the rest is counted,
- * and written as one entry per window. Windows double while the flood lasts; a quiet one ends it. Bounded in the number of
- * subjects. Pure: time is passed in.
+ * and written as one entry per window. Windows last three times as long while the flood lasts; a quiet one ends it. Bounded in the
+ * number of subjects. Pure: time is passed in.
  */
-export class Flood<About = undefined> {
+export class Flood<About> {
   readonly #bounds: FloodBounds
   readonly #buckets = new Map<string, Bucket<About>>()
 
-  constructor(bounds: FloodBounds = { ownEntries: 5, subjectsMax: 1024 }) {
+  constructor(bounds: FloodBounds = { ownEntries: 2, subjectsMax: 1024 }) {
     this.#bounds = bounds
   }
 
-  /** True where it gets an entry of its own; else it has been counted. */
-  own(subject: string, nowMs: number, about?: About): boolean {
+  /** True where it gets an entry of its own; else it has been counted. `about` is asked for the first one of each count. */
+  own(subject: string, nowMs: number, about: () => About | undefined = nothing): boolean {
     const known = this.#buckets.get(subject)
     const name = known !== undefined || this.#buckets.size < this.#bounds.subjectsMax ? subject : others
     const bucket = known ?? this.#buckets.get(name) ?? this.#fresh(nowMs)
@@ -54,7 +55,7 @@ export class Flood<About = undefined> {
     }
     if (bucket.count === 0) {
       bucket.firstAtMs = nowMs
-      bucket.about = name === others ? undefined : about
+      bucket.about = name === others ? undefined : about()
     }
     bucket.count += 1
     bucket.lastAtMs = nowMs
@@ -73,7 +74,7 @@ export class Flood<About = undefined> {
       const { about, count, firstAtMs, lastAtMs } = bucket
       counted.push({ subject, about, count, firstAtMs, lastAtMs })
       bucket.count = 0
-      bucket.windowMs = Math.min(bucket.windowMs * 2, windowMaxMs)
+      bucket.windowMs = Math.min(bucket.windowMs * windowGrowth, windowMaxMs)
       bucket.windowEndsMs = nowMs + bucket.windowMs
     }
     return counted
@@ -90,4 +91,8 @@ export class Flood<About = undefined> {
       windowMs: windowFirstMs,
     }
   }
+}
+
+function nothing(): undefined {
+  return undefined
 }

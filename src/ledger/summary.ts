@@ -1,5 +1,7 @@
 import type { Json } from '#core'
-import { isSecretName, isTokenCount, redacted } from './redaction/names.ts'
+import { isPersonalName, isSecretName, isTokenCount, redacted } from './redaction/names.ts'
+import { maskedNumber } from './redaction/mask-json.ts'
+import type { Pseudonym } from './redaction/pseudonym.ts'
 import { maskText } from './redaction/redact.ts'
 
 export interface SummaryLimits {
@@ -12,73 +14,71 @@ export interface SummaryLimits {
 export const summaryLimits: SummaryLimits = { stringChars: 256, listItems: 20, members: 64, depth: 6 }
 
 /**
- * Arguments as the ledger keeps them (SPEC L2, L3): secrets taken out by name and by form, long things cut and marked with
- * `…`. The result is fit for canonicalJson whatever the caller sent: fractions become strings, broken text becomes U+FFFD.
+ * Arguments as the ledger keeps them (SPEC L2, L3): secrets taken out by name and by form, personal values as pseudonyms where there
+ * is a key, long things cut and marked with `…`. The result is fit for canonicalJson whatever the caller sent: fractions become
+ * strings, broken text becomes U+FFFD.
  */
-export function summarizeArguments(value: Json, limits: SummaryLimits = summaryLimits): Json {
-  return summarize(value, limits, '', false, 0)
+export function summarizeArguments(value: Json, limits: SummaryLimits = summaryLimits, pseudonym?: Pseudonym): Json {
+  return summarize(value, { limits, pseudonym }, { name: '', secret: false, depth: 0 })
 }
 
-/** `secret`: below a member whose name says so; then only counts of tokens and emptiness stay. */
-function summarize(value: Json, limits: SummaryLimits, name: string, secret: boolean, depth: number): Json {
+interface Rules {
+  readonly limits: SummaryLimits
+  readonly pseudonym: Pseudonym | undefined
+}
+
+interface Place {
+  readonly name: string
+  /** Below a member whose name says so; then only counts of tokens and emptiness stay. */
+  readonly secret: boolean
+  readonly depth: number
+}
+
+function summarize(value: Json, rules: Rules, place: Place): Json {
   if (value === null || typeof value === 'boolean') return value
   if (typeof value === 'object') {
-    if (depth >= limits.depth) return '…'
-    return isList(value)
-      ? summarizeList(value, limits, name, secret, depth)
-      : summarizeObject(value, limits, name, secret, depth)
+    if (place.depth >= rules.limits.depth) return '…'
+    return isList(value) ? summarizeList(value, rules, place) : summarizeObject(value, rules, place)
   }
-  if (secret && value !== '' && !isTokenCount(name, value)) return redacted
-  if (typeof value === 'number') return Number.isSafeInteger(value) ? maskNumber(value) : String(value)
-  return cut(value, limits.stringChars)
+  if (place.secret && value !== '' && !isTokenCount(place.name, value)) return redacted
+  if (typeof value === 'number') return Number.isSafeInteger(value) ? maskedNumber(value) : String(value)
+  if (isPersonalName(place.name) && value.trim() !== '') return personal(value, rules.pseudonym)
+  return cut(value, rules)
 }
 
-function summarizeList(
-  list: readonly Json[],
-  limits: SummaryLimits,
-  name: string,
-  secret: boolean,
-  depth: number,
-): Json {
-  const items = list.slice(0, limits.listItems).map((item) => summarize(item, limits, name, secret, depth + 1))
+function summarizeList(list: readonly Json[], rules: Rules, place: Place): Json {
+  const below = { ...place, depth: place.depth + 1 }
+  const items = list.slice(0, rules.limits.listItems).map((item) => summarize(item, rules, below))
   return list.length > items.length ? [...items, `… ${list.length - items.length} more`] : items
 }
 
-function summarizeObject(
-  object: { readonly [key: string]: Json | undefined },
-  limits: SummaryLimits,
-  name: string,
-  secret: boolean,
-  depth: number,
-): Json {
+function summarizeObject(object: { readonly [key: string]: Json | undefined }, rules: Rules, place: Place): Json {
   const members = Object.entries(object).filter((member): member is [string, Json] => member[1] !== undefined)
-  const kept = members.slice(0, limits.members).map(([key, value]): [string, Json] => {
+  const kept = members.slice(0, rules.limits.members).map(([key, value]): [string, Json] => {
+    const { secret, depth } = place
     // The members of `tokens {input, output}` are counts of tokens too.
-    const named = secret ? name : key
-    return [cut(key, limits.stringChars), summarize(value, limits, named, secret || isSecretName(key), depth + 1)]
+    const below = { name: secret ? place.name : key, secret: secret || isSecretName(key), depth: depth + 1 }
+    return [cut(key, rules), summarize(value, rules, below)]
   })
   if (members.length > kept.length) kept.push(['…', `${members.length - kept.length} more`])
   // fromEntries defines members, so that a key named __proto__ is data.
   return Object.fromEntries(kept)
 }
 
-// The shortest card number has 13 digits.
-const cardLeast = 1e12
-
-function maskNumber(value: number): Json {
-  if (value < cardLeast) return value
-  const text = String(value)
-  const masked = maskText(text)
-  return masked === text ? value : masked
+/** A value whose field is marked as personal by its name: whatever its form, nothing of it stays. */
+function personal(value: string, pseudonym: Pseudonym | undefined): string {
+  return pseudonym?.(value) ?? redacted
 }
 
 // A secret that begins before the cut is seen whole, so that no part of it stays.
 const lookBehindCutChars = 512
 
-function cut(text: string, chars: number): string {
-  const masked = maskText(text.length > chars + lookBehindCutChars ? text.slice(0, chars + lookBehindCutChars) : text)
-  const whole = masked.length <= chars && text.length <= chars + lookBehindCutChars
-  const clean = (whole ? masked : masked.slice(0, chars)).toWellFormed().replaceAll('\0', '\ufffd')
+function cut(text: string, { limits, pseudonym }: Rules): string {
+  const { stringChars } = limits
+  const near = stringChars + lookBehindCutChars
+  const masked = maskText(text.length > near ? text.slice(0, near) : text, pseudonym)
+  const whole = masked.length <= stringChars && text.length <= near
+  const clean = (whole ? masked : masked.slice(0, stringChars)).toWellFormed().replaceAll('\0', '\ufffd')
   return whole ? clean : `${clean}… (${text.length} chars)`
 }
 

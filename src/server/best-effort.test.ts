@@ -20,9 +20,9 @@ function fakeWriter() {
   const port: WriterPort = {
     submit: (member) => {
       if (state.away) return Promise.resolve(refuse('store.busy', 'full'))
-      const one = member.record({ outcome: 'allow' })
-      if (state.fault(one)) return Promise.reject(new Error('not this one'))
-      written.push(one)
+      const all = [member.record({ outcome: 'allow' }), ...(member.more ?? [])]
+      if (all.some(state.fault)) return Promise.reject(new Error('not this one'))
+      written.push(...all)
       if (waiting !== undefined && written.length >= waiting.count) waiting.resolve()
       return Promise.resolve({ refused: false, reply: undefined, bytes: undefined, replayed: false })
     },
@@ -47,12 +47,12 @@ describe('entries of best effort', () => {
     await best.close()
   })
 
-  it('L7: wait while the store is away; what finds the queue full is told by one gap entry for each log', async () => {
+  it('L7: wait while the store is away; a refusal that finds no place is counted, and told by one entry for each log', async () => {
     const writer = fakeWriter()
     const gaps: number[] = []
-    const best = new BestEffort(writer.port, clock, (lost) => gaps.push(lost), 10)
+    const best = new BestEffort(writer.port, clock, (lost) => gaps.push(lost), { takes: (inHand) => inHand < 10 })
     writer.state.away = true
-    for (let at = 0; at < 25; at += 1) best.offer(record(String(at), at % 2 === 0 ? 'even' : 'odd'))
+    for (let at = 0; at < 25; at += 1) best.offerOrCount(record(String(at), at % 2 === 0 ? 'even' : 'odd'))
     expect([best.queued, best.lost, gaps]).toEqual([10, 15, [1]])
     writer.state.away = false
     await writer.has(12)
@@ -65,6 +65,27 @@ describe('entries of best effort', () => {
       expect(body).toMatchObject({ kind: 'entries.lost', outcome: 'error', args: { first: at, last: at } })
     }
     await best.close()
+  })
+
+  it('L7: beyond what may be in hand nothing is taken, so that its caller waits for its entry', async () => {
+    const writer = fakeWriter()
+    writer.state.away = true
+    const best = new BestEffort(writer.port, clock, () => undefined, { takes: (inHand) => inHand < 3 })
+    expect(Array.from({ length: 5 }, (_, at) => best.offer(record(String(at))))).toEqual([
+      true,
+      true,
+      true,
+      false,
+      false,
+    ])
+    // What is being written is in hand still.
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(best.offer(record('x'))).toBe(false)
+    writer.state.away = false
+    await writer.has(3)
+    expect([best.lost, writer.written.map(({ body }) => body)]).toEqual([0, ['0', '1', '2']])
+    await best.close()
+    expect(best.offer(record('late'))).toBe(false)
   })
 
   it('L7: an entry that the store will never have is counted, and the others go on', async () => {
@@ -90,8 +111,8 @@ describe('entries of best effort', () => {
     expect(writer.written.map(({ body }) => body)).toEqual(['a'])
     const late = new BestEffort(writer.port, clock, (lost) => gaps.push(lost))
     writer.state.away = true
-    late.offer(record('b'))
-    late.offer(record('c'))
+    late.offerOrCount(record('b'))
+    late.offerOrCount(record('c'))
     await late.close()
     expect(gaps.at(-1)).toBe(2)
   })

@@ -3,10 +3,13 @@ import type { Clock } from '#core'
 import type { WriterPort } from '#hub'
 import type { LedgerRecord } from '#ledger'
 import { countedRecord } from './counted-record.ts'
+import type { Hand } from './hand.ts'
 
-const batchMax = 128
+const batchMax = 256
 const retryAfterMs = 200
 const logsMax = 256
+// For a process that keeps no account of what it has in hand.
+const bounded: Pick<Hand, 'takes'> = { takes: (inHand) => inHand < 4096 }
 
 interface Lost {
   readonly tenantId: string | undefined
@@ -18,30 +21,34 @@ interface Lost {
 interface Waiting {
   readonly record: LedgerRecord
   readonly atMs: number
+  /** The batch that may have written it: the answer to its commit was lost. */
+  unknownIn?: string | undefined
 }
 
 /**
  * Entries of calls that are answered first (SPEC L7, `best_effort`). They go to the writer at once and are committed with the next
- * batches. While the store cannot take them they wait in a bounded queue; what finds it full is counted per log, and told by an
- * entry `entries.lost` as soon as the store takes one. Offering never throws and never waits.
+ * batches; while the store cannot take them they wait. What is in hand is bounded by what the database knows of (`Hand`), so that a
+ * crash can be told of. What cannot be written is counted per log, and told by an entry `entries.lost` as soon as the store takes
+ * one. Offering never throws and never waits.
  */
 export class BestEffort {
   readonly #writer: WriterPort
   readonly #clock: Clock
-  readonly #queueMax: number
+  readonly #hand: Pick<Hand, 'takes'>
   readonly #gap: (lost: number) => void
   readonly #lost = new Map<string, Lost>()
   #waiting: Waiting[] = []
+  #writing = 0
   #lostTotal = 0
   #pumping: Promise<void> | undefined
   #closed = false
 
   /** `gap` is told when entries begin to be lost, for the log. */
-  constructor(writer: WriterPort, clock: Clock, gap: (lost: number) => void, queueMax = 4096) {
+  constructor(writer: WriterPort, clock: Clock, gap: (lost: number) => void, hand: Pick<Hand, 'takes'> = bounded) {
     this.#writer = writer
     this.#clock = clock
     this.#gap = gap
-    this.#queueMax = queueMax
+    this.#hand = hand
   }
 
   /** Entries that wait. */
@@ -49,15 +56,23 @@ export class BestEffort {
     return this.#waiting.length
   }
 
-  /** Entries that found the queue full, since the start. */
+  /** Entries that could not be kept, since the start. */
   get lost(): number {
     return this.#lostTotal
   }
 
-  offer(record: LedgerRecord): void {
-    const atMs = this.#clock.now()
-    if (this.#closed || this.#waiting.length >= this.#queueMax) this.#lose({ record, atMs })
-    else this.#waiting.push({ record, atMs })
+  /** False where no more may be in hand: then the caller is answered after its entry, as others are. */
+  offer(record: LedgerRecord): boolean {
+    if (this.#closed || !this.#hand.takes(this.#waiting.length + this.#writing)) return false
+    this.#waiting.push({ record, atMs: this.#clock.now() })
+    this.#pumping ??= this.#pump()
+    return true
+  }
+
+  /** For what the writer did not take and nobody waits for: a refusal. It is counted where no more may be in hand. */
+  offerOrCount(record: LedgerRecord): void {
+    if (this.offer(record)) return
+    this.#lose({ record, atMs: this.#clock.now() })
     this.#pumping ??= this.#pump()
   }
 
@@ -83,10 +98,12 @@ export class BestEffort {
 
   /** Whether the store took all of the batch; what it did not take waits on, in its order. */
   async #writeBatch(): Promise<boolean> {
+    if (!(await this.#settleUnknown())) return false
     const batch = this.#waiting.splice(0, batchMax)
-    const taken = await Promise.all(batch.map(({ record }) => this.#write(record)))
-    const left = batch.filter((_, index) => taken[index] === 'later')
-    for (const [index, one] of batch.entries()) if (taken[index] === 'never') this.#lose(one)
+    this.#writing = batch.length
+    const groups = Map.groupBy(batch, ({ record }) => record.log)
+    const left = (await Promise.all([...groups.values()].map((group) => this.#writeGroup(group)))).flat()
+    this.#writing = 0
     this.#waiting = [...left, ...this.#waiting]
     return left.length === 0
   }
@@ -95,10 +112,16 @@ export class BestEffort {
     for (const [log, lost] of this.#lost) {
       const { count, firstAtMs, lastAtMs, tenantId } = lost
       this.#lost.delete(log)
-      const reason = `${count} entries of best effort found the queue full`
+      const reason = `${count} entries could not be kept until the store took them`
       const told = { kind: 'entries.lost', outcome: 'error', count, firstAtMs, lastAtMs, reason } as const
       const record = countedRecord({ ...told, log: { name: log, tenantId } }, this.#clock.now())
-      if ((await this.#write(record)) !== 'later') continue
+      const one: Waiting = { record, atMs: lastAtMs }
+      if ((await this.#writeGroup([one])).length === 0) continue
+      if (one.unknownIn !== undefined) {
+        // It may be there: it is asked for before it is sent again.
+        this.#waiting.unshift(one)
+        return false
+      }
       const more = this.#lost.get(log)
       this.#lost.set(log, {
         tenantId,
@@ -111,13 +134,40 @@ export class BestEffort {
     return true
   }
 
-  async #write(record: LedgerRecord): Promise<'done' | 'later' | 'never'> {
+  /** No entry is written twice: what may have been committed is asked for before it is tried again. False where it cannot be. */
+  async #settleUnknown(): Promise<boolean> {
+    const batches = new Set(this.#waiting.flatMap(({ unknownIn }) => unknownIn ?? []))
+    for (const batch of batches) {
+      let there: boolean
+      try {
+        there = (await this.#writer.committed?.(batch)) === true
+      } catch {
+        // The store is away still: nothing is sent again before it has answered.
+        return false
+      }
+      this.#waiting = this.#waiting.filter(({ unknownIn }) => !there || unknownIn !== batch)
+      for (const one of this.#waiting) if (one.unknownIn === batch) one.unknownIn = undefined
+    }
+    return true
+  }
+
+  /** Entries of one log, together; answers those that the store could not take now. */
+  async #writeGroup(group: readonly Waiting[]): Promise<readonly Waiting[]> {
+    const [first, ...rest] = group
+    if (first === undefined) return []
+    const { record } = first
+    const more = rest.map((one) => one.record)
+    const unknown = (batch: string): void => {
+      for (const one of group) one.unknownIn = batch
+    }
     try {
-      const written = await this.#writer.submit({ tenantId: record.tenantId, record: () => record })
-      return written.refused ? 'later' : 'done'
+      const written = await this.#writer.submit({ tenantId: record.tenantId, record: () => record, more, unknown })
+      return written.refused ? group : []
     } catch {
-      // The store will not have this entry: it is counted as lost, and the others go on.
-      return 'never'
+      // One that the store will not have makes all of them fail: it is found alone, counted as lost, and the others go on.
+      if (rest.length > 0) return (await Promise.all(group.map((one) => this.#writeGroup([one])))).flat()
+      this.#lose(first)
+      return []
     }
   }
 

@@ -7,7 +7,7 @@ import { countedRecord, type CountedEvents } from './counted-record.ts'
 const lookEveryMs = 1000
 const pathCharsMax = 200
 
-type About = Pick<CountedEvents, 'kind' | 'outcome' | 'code' | 'method' | 'remote' | 'caller'>
+type About = Pick<CountedEvents, 'kind' | 'outcome' | 'code' | 'method' | 'remote' | 'caller' | 'sample'>
 
 /**
  * What could fill the ledger, written as a few entries each and then as counts (SPEC L14): refusals of callers that nobody knows,
@@ -44,21 +44,25 @@ export class Floods {
   /** A refusal of a caller that nobody knows. */
   async anonymous(remote: string, code: string, record: () => LedgerRecord): Promise<void> {
     const group = addressGroup(remote)
-    const about: About = { kind: 'denials.counted', outcome: 'deny', code, remote: group }
+    const about = (): About => {
+      const { action, requestId } = record()
+      const sample = requestId === undefined ? undefined : { method: action, requestId }
+      return { kind: 'denials.counted', outcome: 'deny', code, remote: group, sample }
+    }
     if (!this.#strangers.own(`${code} ${group}`, this.#clock.now(), about)) return
     await this.#writer.submit({ tenantId: undefined, record })
   }
 
-  /** True where this refusal of a known caller gets an entry of its own; else it has been counted. */
-  ownDenial(caller: Caller, code: string, method: string, remote: string): boolean {
-    const about: About = { kind: 'denials.counted', outcome: 'deny', code, method, remote, caller }
+  /** True where this refusal, or failure, of a call by a known caller gets an entry of its own; else it has been counted. */
+  ownDenial(caller: Caller, code: string, method: string, remote: string, outcome: 'deny' | 'error' = 'deny'): boolean {
+    const about = (): About => ({ kind: 'denials.counted', outcome, code, method, remote, caller })
     return this.#callers.own(`${code} ${method} ${caller.tenant.id} ${caller.id}`, this.#clock.now(), about)
   }
 
   /** True where this public read gets an entry of its own; else it has been counted. */
   ownRead(remote: string, method: string): boolean {
     const group = addressGroup(remote)
-    const about: About = { kind: 'reads.counted', outcome: 'allow', method, remote: group }
+    const about = (): About => ({ kind: 'reads.counted', outcome: 'allow', method, remote: group })
     return this.#reads.own(`${method} ${group}`, this.#clock.now(), about)
   }
 

@@ -1,7 +1,8 @@
 import { publicId, uuidv7, type Caller, type Clock } from '#core'
 import type { Call } from '#gate'
 import { bare, type RecordedOutcome, type Summary } from '#hub'
-import { encodeBody, maskText, summarizeArguments, type LedgerRecord } from '#ledger'
+import { encodeBody, maskText, summarizeArguments, summaryLimits } from '#ledger'
+import type { EntryKind, LedgerRecord, Pseudonym } from '#ledger'
 
 interface Recorded {
   readonly call: Call
@@ -10,17 +11,24 @@ interface Recorded {
   /** Monotonic milliseconds. */
   readonly arrivedAt: number
   readonly clock: Clock
+  /** Of the caller's tenant; personal values are masked without. */
+  readonly pseudonym?: Pseudonym | undefined
 }
 
 /** The entry of one decision (SPEC L2). Calls without a tenant go to the log `system` (L4). */
-export function recordOf({ call, caller, args, arrivedAt, clock }: Recorded, outcome: RecordedOutcome): LedgerRecord {
+export function recordOf(
+  recorded: Recorded,
+  outcome: RecordedOutcome,
+  kind: Extract<EntryKind, 'decision' | 'intent' | 'aborted'> = 'decision',
+): LedgerRecord {
+  const { call, caller, args, arrivedAt, clock, pseudonym } = recorded
   const nowMs = clock.now()
   const refused = outcome.outcome !== 'allow'
   const replayed = !refused && outcome.replayed === true
   const code = refused ? outcome.code : undefined
   const body = encodeBody({
     access: call.method.access,
-    args: summarizeArguments({ ...args(), ...(replayed ? { replayed } : {}) }) as Summary,
+    args: summarizeArguments({ ...args(), ...(replayed ? { replayed } : {}) }, summaryLimits, pseudonym) as Summary,
     at: new Date(nowMs).toISOString(),
     bypass: false,
     caller: caller === undefined ? undefined : { id: caller.id, kind: caller.kind },
@@ -28,10 +36,10 @@ export function recordOf({ call, caller, args, arrivedAt, clock }: Recorded, out
     credential: caller?.credential,
     elapsedUs: Math.round((clock.monotonic() - arrivedAt) * 1000),
     id: publicId('ent', uuidv7(nowMs)),
-    kind: 'decision',
+    kind,
     method: call.method.path,
     outcome: outcome.outcome,
-    reason: refused ? maskText(outcome.reason) : undefined,
+    reason: refused ? maskText(outcome.reason, pseudonym) : undefined,
     remote: call.remote,
     requestId: call.requestId,
     scopes: caller === undefined ? undefined : sortedScopes(caller.scopes),

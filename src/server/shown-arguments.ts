@@ -10,10 +10,11 @@ interface ShownArguments {
 
 /** The arguments of one call as the ledger shows them. */
 export function shownArguments({ summary, told }: Handler, message: Message): ShownArguments {
-  if (told === undefined) return { args: () => summary(message), watch: (reading) => reading }
+  const chosen = (): Summary => summary?.(message) ?? {}
+  if (told === undefined) return { args: chosen, watch: (reading) => reading }
   let reply: Message | undefined
   return {
-    args: () => ({ ...summary(message), ...(reply === undefined ? {} : told(reply, message)) }),
+    args: () => ({ ...chosen(), ...(reply === undefined ? {} : told(reply, message)) }),
     watch: async (reading) => {
       const found = await reading
       if (!isRefusal(found)) reply = found

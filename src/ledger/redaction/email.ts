@@ -8,28 +8,30 @@ const domainStart = /^[\p{L}\p{N}.-]+/u
 const topLevel = /^(?:\p{L}{2,24}|xn--[a-z0-9-]{2,59})$/iu
 // `icon@2x.png` is a picture.
 const picture = /^[1-9]x\.(?:png|jpe?g|gif|webp|svg|avif)$/i
+const percentAt = '%40'
 
-/** E-mail addresses, with letters of any script. */
+/** E-mail addresses, with letters of any script; also with `%40` for the sign, as URLs have them. */
 export const email: Detector = {
   name: 'email',
-  mask: (text, hit) => {
-    let masked = ''
+  personal: true,
+  find: ({ view }, found) => {
     let from = 0
-    for (let at = text.indexOf('@'); at >= 0; at = text.indexOf('@', at + 1)) {
-      const found = localEnd.exec(text.slice(Math.max(from, at - localMax), at))?.[0] ?? ''
-      // In JSON text a line end is `\\n`, whose letter is not part of the address.
-      const local = text[at - found.length - 1] === '\\' ? found.slice(1) : found
-      const domain = domainOf(text.slice(at + 1, at + 1 + domainMax))
+    for (const { at, length } of signs(view)) {
+      const local = (localEnd.exec(view.slice(Math.max(from, at - localMax), at))?.[0] ?? '').replace(/^['.%-]+/, '')
+      const domain = domainOf(view.slice(at + length, at + length + domainMax))
       const start = at - local.length
       // `git@host:path` and `postgres://app@host` name services, not persons.
-      const service = local === 'git' || text.startsWith('://', start - 3)
+      const service = local === 'git' || view.startsWith('://', start - 3)
       if (local === '' || service || domain === '') continue
-      hit()
-      masked += `${text.slice(from, start)}[email]`
-      from = at + 1 + domain.length
+      from = at + length + domain.length
+      found(start, from, '[email]')
     }
-    return masked + text.slice(from)
   },
+}
+
+function* signs(view: string): Iterable<{ readonly at: number; readonly length: number }> {
+  for (const { index, 0: sign } of view.matchAll(/@|%40/g))
+    yield { at: index, length: sign === '@' ? 1 : percentAt.length }
 }
 
 /** The longest start of the text that is a domain name with a top level; empty where there is none. */

@@ -11,6 +11,12 @@ export function isTokenCount(name: string, value: unknown): boolean {
   return tokenCountName.test(name) && (typeof value === 'number' || (typeof value === 'string' && count.test(value)))
 }
 
+/** Whether the name of a member says that its value names a person, and is to stay joinable. */
+export function isPersonalName(name: string): boolean {
+  return personalName.test(name)
+}
+
+const personalName = /(?:^|[a-z_])(?:e-?mail(?:Address)?|phone(?:Number)?|msisdn|personal)$/i
 const secretName = /secret|token|password|authorization|key$/i
 const tokenCountName = /tokens/i
 const count = /^\d{1,20}$/

@@ -1,25 +1,30 @@
 import type { Detector } from './detector.ts'
 
-const begin = /-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----/g
-// What may stand between the marks: headers, base64, line ends, and line ends as JSON writes them.
-const inside = /(?:[A-Za-z0-9+/=\s:,.()_-]|\\[nrt])*/y
+const begin = /-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|PuTTY-User-Key-File-\d:|AGE-SECRET-KEY-1/g
+const signs = ['PRIVATE KEY', 'PuTTY-', 'AGE-SECRET']
+// What may stand between the marks: headers, base64 and line ends.
+const inside = /[A-Za-z0-9+/=\s:,.()_-]*/y
 
-/** PEM private keys, also where the end was cut off. */
+/** Private keys in PEM, also where the end was cut off, and those of PuTTY and age. */
 export const privateKey: Detector = {
   name: 'private_key',
-  mask: (text, hit) => {
-    let masked = ''
+  find: ({ view }, found) => {
+    if (!signs.some((sign) => view.includes(sign))) return
     let from = 0
-    for (const match of text.matchAll(begin)) {
+    for (const match of view.matchAll(begin)) {
       if (match.index < from) continue
-      hit()
       inside.lastIndex = match.index + match[0].length
-      inside.exec(text)
-      const until = inside.lastIndex
-      masked += `${text.slice(from, match.index)}[private key]`
+      inside.exec(view)
       // The marks are made of characters that the inside may hold, so that its run ends behind the last of them.
-      from = until
+      from = Math.max(inside.lastIndex, match.index + match[0].length)
+      found(match.index, trimmedEnd(view, from), '[private key]')
     }
-    return masked + text.slice(from)
   },
+}
+
+/** What stands behind the last mark of a key's end is text again, where there is one. */
+function trimmedEnd(view: string, end: number): number {
+  let at = end
+  while (at > 0 && /\s/.test(view[at - 1] ?? '')) at -= 1
+  return at
 }
