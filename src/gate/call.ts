@@ -1,5 +1,5 @@
 import type { Method } from '@portcullis/contract'
-import type { Caller, RateState, Refusal, Secret } from '#core'
+import type { Caller, Rate, RateState, Refusal, Secret } from '#core'
 import type { Charge } from './charge.ts'
 import type { KeyRecord } from './ports.ts'
 
@@ -29,6 +29,8 @@ export interface Allowed {
   readonly ownOnly: boolean
   /** The bucket that the call was charged to, for the caller to see. */
   readonly limit?: RateState | undefined
+  /** The rate of the key, where it has one of its own. */
+  readonly rate?: Rate | undefined
   /** Where the buckets are shared: the decision holds once these tokens are taken. See `settle`. */
   readonly charges?: readonly Charge[] | undefined
 }

@@ -46,8 +46,8 @@ export function decide(call: Call, ports: GatePorts): Decision {
     const refusal = step(call, progress, ports)
     if (refusal !== undefined) return denied(refusal, progress)
   }
-  const { caller, ownOnly, limit, charges } = progress
-  return { refused: false, caller, ownOnly, limit, charges }
+  const { caller, key, ownOnly, limit, charges } = progress
+  return { refused: false, caller, ownOnly, limit, rate: key?.rate, charges }
 }
 
 function denied(refusal: Refusal, { caller, limit, charges }: Progress): Decision {

@@ -4,7 +4,7 @@ import { methods, type Method } from '@portcullis/contract'
 import { keyPartOf, makeKey, Secret, sha256, uuidv7, type Clock, type Rate } from '#core'
 import type { Call, Decision } from './call.ts'
 import { decide } from './chain.ts'
-import { chargeHere, settle, shareOf } from './charge.ts'
+import { chargeHere, furtherCharge, settle, shareOf } from './charge.ts'
 import { Gcra } from './gcra.ts'
 import type { GatePorts, KeyRecord } from './ports.ts'
 
@@ -198,5 +198,42 @@ describe('workers', () => {
     })
     const first = ['allow', 'auth.credential_missing']
     expect(codes).toEqual([first, first, ['rate.limited', 'rate.limited'], first])
+  })
+})
+
+describe('what a call costs beyond its method', () => {
+  const own = keyOf(['telemetry:read'], { perSecond: 2, burst: 30 })
+  const plain = keyOf(['telemetry:read'], undefined)
+
+  /** What is left of the bucket after a call that costs so much in all; 'limited' where it was not there. */
+  const left = (ports: GatePorts, text: string, cost: number): number | 'limited' | undefined => {
+    const call = callOf(named('ListRuns'), text)
+    const decision = decide(call, ports)
+    if (decision.refused) return 'limited'
+    const charge = furtherCharge(call, decision, cost, ports)
+    const settled = charge === undefined ? decision : settle(decision, [charge], chargeHere([charge], ports))
+    return settled.refused ? 'limited' : settled.limit?.left
+  }
+
+  it('G7: is taken from the bucket of its caller, at the rate of its key', () => {
+    const { ports } = portsOf([own, plain], { perSecond: 1, burst: 10 })
+    expect([1, 20, 20, 0].map((cost) => left(ports, own.text, cost))).toEqual([29, 9, 'limited', 7])
+    expect(left(ports, plain.text, 9)).toBe(1)
+  })
+
+  it('G7: takes all of a bucket that cannot hold it, and no more, also of the share of a worker', () => {
+    for (const workers of [1, 2]) {
+      const { ports, advance } = portsOf([plain], { perSecond: 1, burst: 10 }, { workers })
+      expect(left(ports, plain.text, 1000)).toBe(0)
+      expect(left(ports, plain.text, 1)).toBe('limited')
+      advance(20_000)
+      expect(left(ports, plain.text, 1000)).toBe(0)
+    }
+  })
+
+  it('G7: is nothing for whom nobody knows', () => {
+    const { ports } = portsOf([], { perSecond: 1, burst: 10 })
+    const nobody = { refused: false, caller: undefined, ownOnly: false } as const
+    expect(furtherCharge(callOf(named('ListRuns'), undefined), nobody, 5, ports)).toBeUndefined()
   })
 })

@@ -1,6 +1,6 @@
 import { refuse, type Rate, type RateState, type Refusal } from '#core'
 import { addressGroup } from './address-group.ts'
-import type { Call, Decision, Progress } from './call.ts'
+import type { Allowed, Call, Decision, Progress } from './call.ts'
 import type { GatePorts } from './ports.ts'
 
 /** Tokens that a decision depends on. Where the buckets are shared, somebody else takes them, in the order of the list. */
@@ -92,6 +92,23 @@ export function limited(bucket: Charge['bucket'], rate: Rate, waitMs: number): R
 /** The charge of a call that is not the gate's own: a method that the contract does not have. */
 export function addressCharge(call: Pick<Call, 'remote'>, ports: GatePorts): Charge {
   return { bucket: 'addresses', subject: addressGroup(call.remote), cost: 1, rate: ports.addresses.rate, take: true }
+}
+
+/**
+ * What a call costs beyond its method, once its message is known: a charge to the bucket of its caller. Both together take no
+ * more than the bucket can hold.
+ */
+export function furtherCharge(
+  { method }: Pick<Call, 'method'>,
+  { caller, rate }: Allowed,
+  cost: number,
+  ports: GatePorts,
+): Charge | undefined {
+  if (caller === undefined || cost <= method.cost) return undefined
+  const own = rate ?? ports.calls.rate
+  const share = ports.shared === true ? own : shareOf(own, ports.workers ?? 1)
+  const more = payable(cost, share) - payable(method.cost, share)
+  return more <= 0 ? undefined : { bucket: 'calls', subject: caller.credential.id, cost: more, rate: own, take: true }
 }
 
 const shares = new WeakMap<Rate, { readonly workers: number; readonly share: Rate }>()

@@ -1,7 +1,16 @@
 export { addressGroup } from './address-group.ts'
 export type { Allowed, Call, Decision, Denied, PresentedCredential } from './call.ts'
 export { decide } from './chain.ts'
-export { addressCharge, chargeHere, limited, settle, shareOf, type Charge, type Charged } from './charge.ts'
+export {
+  addressCharge,
+  chargeHere,
+  furtherCharge,
+  limited,
+  settle,
+  shareOf,
+  type Charge,
+  type Charged,
+} from './charge.ts'
 export { Gcra, tokensLeft } from './gcra.ts'
 export type { GatePorts, KeyPort, KeyRecord, LegacyPort } from './ports.ts'
 export { callerOf, identifyCredential } from './steps/authenticate.ts'

@@ -1,8 +1,12 @@
+import { TimestampSchema } from '@bufbuild/protobuf/wkt'
 import { isRefusal, refuse, sha256, type Refusal } from '#core'
-import type { Page } from './ports.ts'
+import type { Listed, Listing, Page } from './ports.ts'
 
 const sizeDefault = 50
 export const pageSizeMax = 1000
+// Far below what a listener sends and a client reads. What the store read is bounded too, but grows: in JSON up to six times.
+const replyBytesMax = 1536 * 1024
+const rowsPerToken = 100
 
 // What a list is sorted by. Anybody can make a token, and the store must not be asked for what is no key.
 const sequence = /^\d{1,18}$/
@@ -30,35 +34,68 @@ export function readPage(list: string, filter: object, size: number, token: stri
   return { ...page, before }
 }
 
-/** The rows to answer with and the token of the next page; `rows` was read with one row more than the page holds. */
-export function cutPage<Row>(
-  list: string,
-  filter: object,
-  page: Page,
-  rows: readonly Row[],
-  keyOf: (row: Row) => string,
-): { readonly rows: readonly Row[]; readonly nextPageToken: string } {
-  const last = rows[page.size - 1]
-  if (rows.length <= page.size || last === undefined) return { rows, nextPageToken: '' }
-  return { rows: rows.slice(0, page.size), nextPageToken: tokenAt(list, filter, keyOf(last)) }
+/** The token of a page that begins below `key`; empty where there is none. */
+export function tokenAt(list: string, filter: object, key: string | undefined): string {
+  return key === undefined ? '' : Buffer.from(`${listDigest(list, filter)} ${key}`).toString('base64url')
 }
 
-/** The token of a page that begins below `key`. */
-export function tokenAt(list: string, filter: object, key: string): string {
-  return Buffer.from(`${listDigest(list, filter)} ${key}`).toString('base64url')
-}
+/** Items of a reply and the token of the next page, or why not. */
+type Paged<Item> = { readonly items: readonly Item[]; readonly nextPageToken: string } | Refusal
 
-/** One list call: its page is read with one row more than it holds, to know whether there is another. */
-export async function listPage<Row>(
+/** One list call. Its page ends early where the reply would become too large. */
+export async function listPage<Row extends { readonly id: string }, Item>(
   list: string,
   filter: object,
   request: { readonly pageSize: number; readonly pageToken: string },
-  read: (page: Page) => Promise<readonly Row[]>,
-  keyOf: (row: Row) => string,
-): Promise<{ readonly rows: readonly Row[]; readonly nextPageToken: string } | Refusal> {
+  read: (page: Page) => Listed<Row>,
+  itemOf: (row: Row) => Item,
+): Promise<Paged<Item>> {
   const page = readPage(list, filter, request.pageSize, request.pageToken)
   if (isRefusal(page)) return page
-  return cutPage(list, filter, page, await read({ ...page, size: page.size + 1 }), keyOf)
+  const found = await read(page)
+  if (isRefusal(found)) return found
+  const { items, next } = fit(found, ({ id }) => id, itemOf)
+  return { items, nextPageToken: tokenAt(list, filter, next) }
+}
+
+/** As much of what was found as a reply holds; one item at the least, whose fields have bounds of their own. */
+export function fit<Row, Item>(
+  found: Listing<Row>,
+  keyOf: (row: Row) => string,
+  itemOf: (row: Row) => Item,
+): { readonly items: readonly Item[]; readonly next: string | undefined } {
+  const items: Item[] = []
+  let bytes = 0
+  let last: Row | undefined
+  for (const row of found.rows) {
+    const item = itemOf(row)
+    bytes += jsonBytes(item)
+    if (last !== undefined && bytes > replyBytesMax) return { items, next: keyOf(last) }
+    items.push(item)
+    last = row
+  }
+  return { items, next: found.next }
+}
+
+/** The tokens of its bucket that a list call costs. */
+export function listCost({ pageSize }: { readonly pageSize: number }): number {
+  return Math.ceil(Math.min(pageSize, pageSizeMax) / rowsPerToken)
+}
+
+// A time in RFC 3339, an int64 in its quotes, the longest name of an enum value.
+const scalarBytes = 32
+
+/** About what a message takes in JSON, and not less; in binary it is smaller. */
+function jsonBytes(value: unknown): number {
+  if (typeof value === 'string') return Buffer.byteLength(JSON.stringify(value))
+  if (typeof value === 'bigint') return String(value).length + 2
+  if (typeof value !== 'object' || value === null) return scalarBytes
+  if ('$typeName' in value && value.$typeName === TimestampSchema.typeName) return scalarBytes
+  let bytes = 2
+  for (const [name, member] of Object.entries(value)) {
+    if (name !== '$typeName') bytes += name.length + 4 + jsonBytes(member)
+  }
+  return bytes
 }
 
 function listDigest(list: string, filter: object): string {

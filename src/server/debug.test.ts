@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { pino } from 'pino'
 import { afterEach, describe, expect, it } from 'vitest'
 import { loadConfig } from '#config'
+import { sendRaw } from '../../test/harness/raw-http.ts'
 import { debugToken, listenDebug } from './debug.ts'
 import { TrustedProxies } from './trusted-proxies.ts'
 
@@ -85,6 +86,25 @@ describe('the debug listener', () => {
       activeResources: {},
       memory: { heapUsed: expect.any(Number) },
     })
+  })
+
+  it('O3: elsewhere too a request that names another host is answered as a page that is not there', async () => {
+    const { listener } = await listen('development')
+    const port = listener.address.split(':')[1] ?? ''
+    const status = async (host: string): Promise<number> =>
+      (await sendRaw(`http://${listener.address}`, { method: 'GET', path: '/debug/pprof/', headers: { host } })).status
+    for (const host of [
+      'rebound.example',
+      `rebound.example:${port}`,
+      '127.0.0.1.example',
+      'localhost.example',
+      '::1',
+      '@127.0.0.1',
+      ' ',
+    ])
+      expect(await status(host), host).toBe(404)
+    for (const host of ['localhost', `localhost:${port}`, `127.0.0.1:${port}`, '[::1]', `[::1]:${port}`, 'LOCALHOST'])
+      expect(await status(host), host).toBe(200)
   })
 
   it('O3: a CPU profile takes 1 to 60 seconds, one at a time, and a stop ends it early', async () => {

@@ -5,7 +5,7 @@ import { getHeapSnapshot, getHeapStatistics } from 'node:v8'
 import type { FastifyError } from 'fastify'
 import type { Logger } from 'pino'
 import { readSecretFile, type Config } from '#config'
-import { refuse, type Secret, secretsEqual } from '#core'
+import { isLoopback, refuse, type Secret, secretsEqual } from '#core'
 import { makeApp, refusalOf, stopApp } from './http/app.ts'
 import { sendRefusal } from './http/problem.ts'
 import { securityHeaders } from './http/security-headers.ts'
@@ -34,6 +34,8 @@ export async function listenDebug({ config, log, proxies, port, token }: DebugPa
   securityHeaders(app)
   const absent = refuse('method.unknown', 'no such page')
   app.addHook('onRequest', async (request, reply) => {
+    // A page of another site can point its own name at 127.0.0.1 and read what it is answered.
+    if (!isLocalName(request.headers.host)) return sendRefusal(request, reply, absent, '')
     if (!guarded) return undefined
     const sent = request.headers['x-debug-token']
     const right = token !== undefined && secretsEqual(typeof sent === 'string' ? sent : '', token.reveal())
@@ -78,6 +80,12 @@ export async function listenDebug({ config, log, proxies, port, token }: DebugPa
       await stopApp(app, deadlineMs)
     },
   }
+}
+
+/** Whether the `Host` of a request names this machine as no other site can. */
+function isLocalName(host: string | undefined): boolean {
+  const name = /^(\[[^\]]*\]|[^:]*)(?::\d{1,5})?$/.exec(host ?? '')?.[1]
+  return name !== undefined && isLoopback(name)
 }
 
 /** Undefined also where the file is empty or gone: then nobody is let in. */

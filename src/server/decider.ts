@@ -1,4 +1,4 @@
-import { refuse, type Caller, type Refusal } from '#core'
+import { cidrContains, refuse, type Caller, type Refusal, type Tenant } from '#core'
 import { callerOf, identifyCredential, type GatePorts, type KeyPort, type KeyRecord } from '#gate'
 import type { Decider, Found } from '#hub'
 
@@ -18,16 +18,42 @@ export function makeDecider(ports: Ports): Decider {
   const { clock, keys } = ports
   return {
     epoch: () => keys.epoch(),
-    byCredential: (credential, address = noAddress) => {
+    byCredential: (credential, { tenant, address = noAddress }) => {
       if (!keys.fresh()) return stale()
       const progress: { caller: Caller | undefined; key: KeyRecord | undefined } = { caller: undefined, key: undefined }
       // The legacy token is no answer here: asking about guesses of it costs the asker nothing.
-      const refusal = identifyCredential({ text: credential }, address, progress, { ...ports, legacy: undefined })
+      const own: Ports = { ...ports, legacy: undefined, keys: ofTenant(keys, tenant) }
+      const refusal = identifyCredential({ text: credential }, address, progress, own)
       if (refusal !== undefined) return refusal
       if (progress.caller === undefined) return refuse('auth.credential_invalid', 'nobody behind the credential')
       return { refused: false, caller: progress.caller, expiresAtMs: progress.key?.expiresAtMs }
     },
-    byCaller: (id) => (keys.fresh() ? together(keys.ofOwner(id), clock.now()) : stale()),
+    byCaller: (id, { tenant, address = noAddress }) => {
+      if (!keys.fresh()) return stale()
+      const usable = [...ofTenant(keys, tenant).ofOwner(id)].filter((key) => isUsable(key, clock.now()))
+      // A key that is bound to networks says nothing of a party that may not be in them.
+      const near = usable.filter((key) => admits(key, address))
+      const [first] = near
+      if (first !== undefined) return together(first, near)
+      return usable.length > 0
+        ? refuse('auth.address_denied', 'every key of the caller is bound to other networks')
+        : refuse('object.not_found', 'no such caller, or none with a usable key')
+    },
+  }
+}
+
+/** The keys of one tenant: those of others are not there, and not noted as used. */
+function ofTenant(keys: KeyDirectory, tenant: Tenant): KeyDirectory {
+  const own = (key: KeyRecord): boolean => key.tenant.id === tenant.id
+  return {
+    find: (part) => {
+      const key = keys.find(part)
+      return key !== undefined && own(key) ? key : undefined
+    },
+    fresh: () => keys.fresh(),
+    used: (key, atMs) => keys.used(key, atMs),
+    ofOwner: (id) => [...keys.ofOwner(id)].filter(own),
+    epoch: () => keys.epoch(),
   }
 }
 
@@ -36,16 +62,17 @@ function stale(): Refusal {
 }
 
 /** Whoever has several keys may do what any of them allows. */
-function together(keys: Iterable<KeyRecord>, nowMs: number): Found | Refusal {
-  const usable = [...keys].filter((key) => isUsable(key, nowMs))
-  const [first] = usable
-  if (first === undefined) return refuse('object.not_found', 'no such caller, or none with a usable key')
-  const expiries = usable.flatMap(({ expiresAtMs }) => (expiresAtMs === undefined ? [] : [expiresAtMs]))
+function together(first: KeyRecord, keys: readonly KeyRecord[]): Found {
+  const expiries = keys.flatMap(({ expiresAtMs }) => (expiresAtMs === undefined ? [] : [expiresAtMs]))
   return {
     refused: false,
-    caller: { ...callerOf(first), scopes: new Set(usable.flatMap((key) => [...callerOf(key).scopes])) },
+    caller: { ...callerOf(first), scopes: new Set(keys.flatMap((key) => [...callerOf(key).scopes])) },
     expiresAtMs: expiries.length === 0 ? undefined : Math.min(...expiries),
   }
+}
+
+function admits({ allowedCidrs }: KeyRecord, address: string): boolean {
+  return allowedCidrs.length === 0 || allowedCidrs.some((cidr) => cidrContains(cidr, address))
 }
 
 function isUsable({ revokedAtMs, expiresAtMs, ownerDisabled, tenantDisabled }: KeyRecord, nowMs: number): boolean {

@@ -1,6 +1,6 @@
 import { pino } from 'pino'
 import { describe, expect, it } from 'vitest'
-import { HubService, IdentityService, LedgerService, methodOf } from '@portcullis/contract'
+import { HubService, IdentityService, LedgerService, methodOf, methods } from '@portcullis/contract'
 import { Space } from './space.ts'
 
 const write = methodOf(HubService.method.startRun)
@@ -31,6 +31,16 @@ describe('free space', () => {
     expect(await refused(5000)).toEqual([undefined, undefined, undefined])
     expect(lines).toEqual(['space.short', 'space.enough'])
     made.close()
+  })
+
+  it('O14: what ends something, or takes power away, is shed last, and nothing else', () => {
+    const last = [...methods.values()].filter(({ shedLast }) => shedLast).map(({ path }) => path.split('.').at(-1))
+    expect(last).toEqual([
+      'HubService/FinishRun',
+      'IdentityService/DisableAgent',
+      'IdentityService/RevokeKey',
+      'TenantService/Disable',
+    ])
   })
 
   it('O14: where nobody knows how much is free, or no mark is set, nothing is refused', async () => {

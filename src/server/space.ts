@@ -13,15 +13,6 @@ export interface SpaceSettings {
 
 const everyMs = 2_000
 
-/** What takes power away or gives money back goes on until reads end, too. */
-const shedLast = new Set([
-  '/portcullis.v1.IdentityService/RevokeKey',
-  '/portcullis.v1.IdentityService/DisableAgent',
-  '/portcullis.v1.TenantService/Disable',
-  '/portcullis.v1.KillService/Engage',
-  '/portcullis.v1.BudgetService/Settle',
-])
-
 /**
  * Free space under the store (SPEC O14). Below the mark writes are refused; below a quarter of it everything that leaves an entry is,
  * reads too: PostgreSQL itself never runs full.
@@ -46,11 +37,11 @@ export class Space {
     return this.#free
   }
 
-  /** The refusal of a call that the space does not allow. */
-  refusal(method: Pick<Method, 'access' | 'path'>): Refusal | undefined {
+  /** The refusal of a call that the space does not allow. What takes power away goes on until reads end, too. */
+  refusal(method: Pick<Method, 'access' | 'shedLast'>): Refusal | undefined {
     const { freeBytesMin } = this.#settings
     if (this.#free === undefined || this.#free >= freeBytesMin) return undefined
-    const last = method.access !== 'write' || shedLast.has(method.path)
+    const last = method.access !== 'write' || method.shedLast
     if (last && this.#free >= freeBytesMin / 4) return undefined
     return refuse('store.full', `${this.#free} bytes free, the mark is ${freeBytesMin}`, { retryAfterSeconds: 30 })
   }

@@ -19,6 +19,11 @@ export const benchmarkColumns = `t.id, t.workflow, t.agent_id as "agentId", t.pr
   ${tokens}, t.cost_nano_usd as "costNanoUsd", t.latency_ms as "latencyMs", t.quality_score_milli as "qualityScoreMilli", t.notes,
   ${ms('t.created_at', 'createdAtMs')}`
 
+/** A sum has no bound; the contract carries 64 bits of it. */
+function capped(column: string, name: string): string {
+  return `least(coalesce(sum(${column}), 0), ${2n ** 63n - 1n})::text as "${name}"`
+}
+
 // The folded total of the tenant, one row, and the few deltas that have not been folded yet: nothing here grows with use.
 // Agents and open tasks are counted up to a bound.
 export const totalsText = `with tenant as (select portcullis.tenant() as id),
@@ -30,11 +35,18 @@ export const totalsText = `with tenant as (select portcullis.tenant() as id),
     select runs, finished_runs, attempts, failed_attempts, input_tokens, cached_read_tokens, cache_write_tokens, output_tokens,
            reasoning_tokens, cost_nano_usd
       from portcullis.workflow_deltas where tenant_id = (select id from tenant))
-  select coalesce(sum(runs), 0)::text as runs, coalesce(sum(finished_runs), 0)::text as "finishedRuns",
-         coalesce(sum(attempts), 0)::text as attempts, coalesce(sum(failed_attempts), 0)::text as "failedAttempts",
-         coalesce(sum(input_tokens), 0)::text as "inputTokens", coalesce(sum(cached_read_tokens), 0)::text as "cachedReadTokens",
-         coalesce(sum(cache_write_tokens), 0)::text as "cacheWriteTokens", coalesce(sum(output_tokens), 0)::text as "outputTokens",
-         coalesce(sum(reasoning_tokens), 0)::text as "reasoningTokens", coalesce(sum(cost_nano_usd), 0)::text as "costNanoUsd",
+  select ${[
+    capped('runs', 'runs'),
+    capped('finished_runs', 'finishedRuns'),
+    capped('attempts', 'attempts'),
+    capped('failed_attempts', 'failedAttempts'),
+    capped('input_tokens', 'inputTokens'),
+    capped('cached_read_tokens', 'cachedReadTokens'),
+    capped('cache_write_tokens', 'cacheWriteTokens'),
+    capped('output_tokens', 'outputTokens'),
+    capped('reasoning_tokens', 'reasoningTokens'),
+    capped('cost_nano_usd', 'costNanoUsd'),
+  ].join(', ')},
          (select count(*) from (select from portcullis.agents
            where tenant_id = (select id from tenant) and disabled_at is null limit 10000) a)::text as agents,
          (select count(*) from (select from portcullis.tasks

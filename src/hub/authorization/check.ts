@@ -50,13 +50,14 @@ export function decideCheck(check: CheckRequest, { service, decider, services, n
   const { tenant } = service
   if (check.tenant !== '' && check.tenant !== tenant.id && check.tenant !== tenant.name) return deny('tenant.mismatch')
   if (!services.has(check.action) && !ownScopes.has(check.action)) return deny('authz.action_unknown')
-  const found =
-    check.caller === ''
-      ? decider.byCredential(new Secret(check.credential), check.context['address'])
-      : decider.byCaller(check.caller)
+  const asking = { tenant, address: check.context['address'] }
+  const byCredential = check.caller === ''
+  const found = byCredential
+    ? decider.byCredential(new Secret(check.credential), asking)
+    : decider.byCaller(check.caller, asking)
   if (isRefusal(found)) return deny(found.code)
-  // A party of another tenant is not named. By id it does not exist, as any object of another tenant.
-  if (found.caller.tenant.id !== tenant.id) return deny(check.caller === '' ? 'tenant.mismatch' : 'object.not_found')
+  // A party of another tenant is answered for as nobody is: its existence is not for this tenant to know.
+  if (found.caller.tenant.id !== tenant.id) return deny(byCredential ? 'auth.credential_invalid' : 'object.not_found')
   if (!found.caller.scopes.has(check.action)) return deny('auth.scope_missing', found.caller.id)
   const ttlSeconds = ttlOf(found, nowMs)
   return create(CheckResponseSchema, { allow: true, code: '', ttlSeconds, epoch, caller: found.caller.id })

@@ -1,4 +1,4 @@
-import { refuse, type Caller, type Refusal, type Secret } from '#core'
+import { refuse, type Caller, type Refusal, type Secret, type Tenant } from '#core'
 
 /** Who a checked credential belongs to, by the same rules as at the gate. */
 export interface Found {
@@ -8,12 +8,20 @@ export interface Found {
   readonly expiresAtMs: number | undefined
 }
 
-/** What the gate knows of credentials, for callers of other services (SPEC G22). Charges no bucket and reads memory only. */
+/** On whose behalf is asked, and from where the party came; a key that is bound to networks needs its address. */
+interface Asking {
+  readonly tenant: Tenant
+  readonly address: string | undefined
+}
+
+/**
+ * What the gate knows of credentials, for callers of other services (SPEC G22). Charges no bucket and reads memory only. Whoever is
+ * of another tenant than the one that asks is answered for as nobody is.
+ */
 export interface Decider {
-  /** `address` is that of the party that is checked; a key that is bound to networks needs it. */
-  byCredential(credential: Secret, address: string | undefined): Found | Refusal
+  byCredential(credential: Secret, asking: Asking): Found | Refusal
   /** An agent or operator that the asking service has authenticated itself: it has the scopes of its usable keys together. */
-  byCaller(id: string): Found | Refusal
+  byCaller(id: string, asking: Asking): Found | Refusal
   /** The state of the credentials that a decision was made under. */
   epoch(): string
 }

@@ -43,6 +43,8 @@ const checkBatch = readTold(
     })
     return { allowed: decisions.length - denied.length, denied: denied.length, denials: denied.slice(0, namedMax) }
   },
+  // As much as its checks would one by one.
+  ({ checks }) => checks.length,
 )
 
 function answer(message: CheckRequest, { caller, decider, services, clock }: HandlerContext): CheckResponse {

@@ -20,6 +20,7 @@ import {
   type Task,
 } from '@portcullis/contract'
 import { isRefusal, publicId, refuse, uuidv7 } from '#core'
+import { maskText } from '#ledger'
 import { Fields } from '../fields.ts'
 import { bare, ownerOf, read, readScope, write } from '../handler.ts'
 import { listPage } from '../paging.ts'
@@ -116,9 +117,9 @@ const listTasks = read(
     if (fields.refusal !== undefined) return fields.refusal
     const scope = readScope(caller, false)
     const key = { ...filter, tenant: scope.tenantId }
-    const list = await listPage('tasks', key, message, (page) => reader.tasks(scope, filter, page), idOf)
+    const list = await listPage('tasks', key, message, (page) => reader.tasks(scope, filter, page), taskMessage)
     if (isRefusal(list)) return list
-    return create(ListTasksResponseSchema, { tasks: list.rows.map(taskMessage), nextPageToken: list.nextPageToken })
+    return create(ListTasksResponseSchema, { tasks: [...list.items], nextPageToken: list.nextPageToken })
   },
   ({ pageSize, status, tag }) => ({ pageSize, status: enumName(TaskStateSchema, status), tag }),
 )
@@ -154,9 +155,9 @@ const listNotes = read(
     if (fields.refusal !== undefined) return fields.refusal
     const scope = readScope(caller, false)
     const key = { ...filter, tenant: scope.tenantId }
-    const list = await listPage('notes', key, message, (page) => reader.notes(scope, filter, page), idOf)
+    const list = await listPage('notes', key, message, (page) => reader.notes(scope, filter, page), noteMessage)
     if (isRefusal(list)) return list
-    return create(ListNotesResponseSchema, { notes: list.rows.map(noteMessage), nextPageToken: list.nextPageToken })
+    return create(ListNotesResponseSchema, { notes: [...list.items], nextPageToken: list.nextPageToken })
   },
   ({ pageSize, tag }) => ({ pageSize, tag }),
 )
@@ -193,10 +194,15 @@ const listChangelog = read(
     if (fields.refusal !== undefined) return fields.refusal
     const scope = readScope(caller, false)
     const key = { ...filter, tenant: scope.tenantId }
-    const list = await listPage('changelog', key, message, (page) => reader.changelog(scope, filter, page), idOf)
+    const list = await listPage(
+      'changelog',
+      key,
+      message,
+      (page) => reader.changelog(scope, filter, page),
+      changelogMessage,
+    )
     if (isRefusal(list)) return list
-    const entries = list.rows.map(changelogMessage)
-    return create(ListChangelogResponseSchema, { entries, nextPageToken: list.nextPageToken })
+    return create(ListChangelogResponseSchema, { entries: [...list.items], nextPageToken: list.nextPageToken })
   },
   ({ pageSize, category }) => ({ category, pageSize }),
 )
@@ -205,10 +211,10 @@ export function taskMessage(row: TaskRow): Task {
   const { title, details, status, tags } = row
   return create(TaskSchema, {
     id: publicId('tsk', row.id),
-    title,
-    details,
+    title: maskText(title),
+    details: maskText(details),
     status: status as TaskState,
-    tags: [...tags],
+    tags: tags.map((tag) => maskText(tag)),
     createdAt: timestampFromMs(row.createdAtMs),
     updatedAt: timestampFromMs(row.updatedAtMs),
   })
@@ -216,16 +222,25 @@ export function taskMessage(row: TaskRow): Task {
 
 export function noteMessage({ id, title, body, tags, createdAtMs }: NoteRow): Note {
   const createdAt = timestampFromMs(createdAtMs)
-  return create(NoteSchema, { id: publicId('not', id), title, body, tags: [...tags], createdAt })
+  return create(NoteSchema, {
+    id: publicId('not', id),
+    title: maskText(title),
+    body: maskText(body),
+    tags: tags.map((tag) => maskText(tag)),
+    createdAt,
+  })
 }
 
 export function changelogMessage({ id, category, summary, details, actor, createdAtMs }: ChangelogRow): ChangelogEntry {
   const createdAt = timestampFromMs(createdAtMs)
-  return create(ChangelogEntrySchema, { id: publicId('chg', id), category, summary, details, actor, createdAt })
-}
-
-function idOf({ id }: { readonly id: string }): string {
-  return id
+  return create(ChangelogEntrySchema, {
+    id: publicId('chg', id),
+    category: maskText(category),
+    summary: maskText(summary),
+    details: maskText(details),
+    actor: maskText(actor),
+    createdAt,
+  })
 }
 
 export const boardHandlers = [

@@ -23,7 +23,7 @@ import { Fields } from '../fields.ts'
 import { read, readScope, write } from '../handler.ts'
 import { agentMessage } from '../identities/rules.ts'
 import { listPage } from '../paging.ts'
-import { effect, type Page, type ReaderPort, type ReadScope, type TokenColumns } from '../ports.ts'
+import { effect, type Listed, type Page, type ReaderPort, type ReadScope } from '../ports.ts'
 import { attemptMessage } from '../runs/attempts.ts'
 import { benchmarkMessage } from '../runs/benchmarks.ts'
 import { eventMessage } from '../runs/events.ts'
@@ -43,8 +43,8 @@ const getSummary = read(
       activeRuns: BigInt(totals.runs) - BigInt(totals.finishedRuns),
       attempts: BigInt(totals.attempts),
       failedAttempts: BigInt(totals.failedAttempts),
-      tokens: tokenCounts(cappedTokens(totals)),
-      costNanoUsd: int64(totals.costNanoUsd),
+      tokens: tokenCounts(totals),
+      costNanoUsd: BigInt(totals.costNanoUsd),
       openTasks: BigInt(totals.openTasks),
     })
   },
@@ -62,7 +62,7 @@ const publishWorkflow = write(
       operation: 'workflow.publish',
       key: workflow,
       args: { workflow, published },
-      answer: () => ({ reply: create(PublishWorkflowResponseSchema, { workflow, published }) }),
+      answer: () => ({ reply: create(PublishWorkflowResponseSchema, { workflow: maskText(workflow), published }) }),
     })
   },
   ({ workflow, published }) => ({ published, workflow }),
@@ -70,12 +70,13 @@ const publishWorkflow = write(
 
 interface Kind {
   readonly kind: string
-  read(reader: ReaderPort, scope: ReadScope, page: Page): Promise<readonly Exported[]>
+  read(reader: ReaderPort, scope: ReadScope, page: Page): Listed<Exported>
 }
 
 interface Exported {
   readonly id: string
-  readonly value: unknown
+  /** The object as a line of JSON. */
+  readonly line: string
 }
 
 /** One kind of object after the other, each newest first. */
@@ -103,13 +104,12 @@ const exportState = read(
       { tenant: scope.tenantId },
       { pageSize: exportPageRows, pageToken: message.pageToken.slice(at + 1) },
       (page) => one.read(reader, scope, page),
-      ({ id }) => id,
+      ({ line }) => line,
     )
     if (isRefusal(list)) return list
-    const lines = list.rows.map(({ value }) => `${JSON.stringify({ kind: one.kind, value })}\n`)
     const next = list.nextPageToken === '' ? index + 1 : index
     const nextPageToken = next < kinds.length ? `${next}.${list.nextPageToken}` : ''
-    return create(ExportStateResponseSchema, { jsonLines: lines.join(''), nextPageToken })
+    return create(ExportStateResponseSchema, { jsonLines: list.items.join(''), nextPageToken })
   },
   ({ pageToken }) => ({ first: pageToken === '' }),
 )
@@ -120,7 +120,7 @@ export async function telemetrySummary(reader: ReaderPort): Promise<GetTelemetry
   const workflows = rows.map((row) => {
     const attempts = BigInt(row.attempts)
     return create(WorkflowSummarySchema, {
-      workflow: row.workflow,
+      workflow: maskText(row.workflow),
       attempts,
       successRateMilli: Number(((attempts - BigInt(row.failedAttempts)) * 1000n) / attempts),
       inputTokens: BigInt(row.inputTokens),
@@ -134,31 +134,19 @@ export async function telemetrySummary(reader: ReaderPort): Promise<GetTelemetry
 function kind<Row extends { readonly id: string }>(
   name: string,
   schema: DescMessage,
-  rows: (reader: ReaderPort, scope: ReadScope, page: Page) => Promise<readonly Row[]>,
+  rows: (reader: ReaderPort, scope: ReadScope, page: Page) => Listed<Row>,
   message: (row: Row) => Message,
 ): Kind {
+  const exported = (row: Row): Exported => {
+    const value = maskJson(toJson(schema, message(row)))
+    return { id: row.id, line: `${JSON.stringify({ kind: name, value })}\n` }
+  }
   return {
     kind: name,
-    read: async (reader, scope, page) =>
-      (await rows(reader, scope, page)).map((row) => ({ id: row.id, value: maskJson(toJson(schema, message(row))) })),
-  }
-}
-
-const int64Max = 2n ** 63n - 1n
-
-/** What the contract can carry of a sum that has no bound. */
-function int64(sum: string): bigint {
-  const value = BigInt(sum)
-  return value > int64Max ? int64Max : value
-}
-
-function cappedTokens(totals: TokenColumns): TokenColumns {
-  return {
-    inputTokens: int64(totals.inputTokens).toString(),
-    cachedReadTokens: int64(totals.cachedReadTokens).toString(),
-    cacheWriteTokens: int64(totals.cacheWriteTokens).toString(),
-    outputTokens: int64(totals.outputTokens).toString(),
-    reasoningTokens: int64(totals.reasoningTokens).toString(),
+    read: async (reader, scope, page) => {
+      const found = await rows(reader, scope, page)
+      return isRefusal(found) ? found : { rows: found.rows.map(exported), next: found.next }
+    },
   }
 }
 

@@ -11,6 +11,7 @@ import {
   type RecordPromptAttemptRequest,
 } from '@portcullis/contract'
 import { isRefusal, publicId, uuidv7, type Caller, type Refusal } from '#core'
+import { maskText } from '#ledger'
 import { Fields } from '../fields.ts'
 import { ownerOf, read, readScope, write } from '../handler.ts'
 import { listPage } from '../paging.ts'
@@ -51,19 +52,8 @@ export function attemptEffect(message: RecordPromptAttemptRequest, caller: Calle
     args,
     answer: (row) => {
       if (row === undefined) return noRun
-      const attempt = {
-        ...args,
-        id: publicId('att', args.id),
-        runId: message.runId,
-        workflow: row.workflow,
-        promptVersion: row.promptVersion,
-        agentId: row.agentId === null ? '' : publicId('agt', row.agentId),
-        tokens: tokenCounts(args),
-        costNanoUsd: BigInt(reported),
-        reportedCostNanoUsd: BigInt(reported),
-        latencyMs: message.latencyMs,
-        createdAt: timestampFromMs(args.createdAtMs),
-      }
+      const { workflow, promptVersion, agentId } = row
+      const attempt = attemptMessage({ ...args, workflow, promptVersion, agentId })
       return { reply: create(RecordPromptAttemptResponseSchema, { attempt }) }
     },
   })
@@ -106,11 +96,10 @@ const listPromptAttempts = read(
       key,
       message,
       (page) => reader.attempts(scope, filter, page),
-      ({ id }) => id,
+      attemptMessage,
     )
     if (isRefusal(list)) return list
-    const attempts = list.rows.map(attemptMessage)
-    return create(ListPromptAttemptsResponseSchema, { attempts, nextPageToken: list.nextPageToken })
+    return create(ListPromptAttemptsResponseSchema, { attempts: [...list.items], nextPageToken: list.nextPageToken })
   },
   ({ pageSize, runId, workflow, agentId, model }) => ({ agentId, model, pageSize, runId, workflow }),
 )
@@ -118,6 +107,14 @@ const listPromptAttempts = read(
 export function attemptMessage(row: StoredAttempt): PromptAttempt {
   return create(PromptAttemptSchema, {
     ...row,
+    workflow: maskText(row.workflow),
+    providerType: maskText(row.providerType),
+    provider: maskText(row.provider),
+    model: maskText(row.model),
+    promptVersion: maskText(row.promptVersion),
+    promptHash: maskText(row.promptHash),
+    errorType: maskText(row.errorType),
+    errorMessage: maskText(row.errorMessage),
     id: publicId('att', row.id),
     runId: publicId('run', row.runId),
     agentId: row.agentId === null ? '' : publicId('agt', row.agentId),

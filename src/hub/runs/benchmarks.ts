@@ -9,6 +9,7 @@ import {
   type RecordBenchmarkRequest,
 } from '@portcullis/contract'
 import { isRefusal, publicId, refuse, uuidv7, type Caller, type Refusal } from '#core'
+import { maskText } from '#ledger'
 import { Fields } from '../fields.ts'
 import { ownerOf, read, readScope, write } from '../handler.ts'
 import { listPage } from '../paging.ts'
@@ -66,11 +67,10 @@ const listBenchmarks = read(
       key,
       message,
       (page) => reader.benchmarks(scope, filter, page),
-      ({ id }) => id,
+      benchmarkMessage,
     )
     if (isRefusal(list)) return list
-    const benchmarks = list.rows.map(benchmarkMessage)
-    return create(ListBenchmarksResponseSchema, { benchmarks, nextPageToken: list.nextPageToken })
+    return create(ListBenchmarksResponseSchema, { benchmarks: [...list.items], nextPageToken: list.nextPageToken })
   },
   ({ pageSize, workflow, model }) => ({ model, pageSize, workflow }),
 )
@@ -78,6 +78,11 @@ const listBenchmarks = read(
 export function benchmarkMessage(row: BenchmarkRow): Benchmark {
   return create(BenchmarkSchema, {
     ...row,
+    workflow: maskText(row.workflow),
+    providerType: maskText(row.providerType),
+    provider: maskText(row.provider),
+    model: maskText(row.model),
+    notes: maskText(row.notes),
     id: publicId('ben', row.id),
     agentId: row.agentId === null ? '' : publicId('agt', row.agentId),
     tokens: tokenCounts(row),

@@ -11,6 +11,7 @@ import {
   type RunEvent,
 } from '@portcullis/contract'
 import { isRefusal, publicId, uuidv7, type Caller, type Refusal } from '#core'
+import { maskJsonText, maskText } from '#ledger'
 import { Fields } from '../fields.ts'
 import { ownerOf, read, readScope, write } from '../handler.ts'
 import { listPage } from '../paging.ts'
@@ -40,16 +41,7 @@ export function eventEffect(message: RecordRunEventRequest, caller: Caller, nowM
     args,
     answer: (row) => {
       if (row === undefined) return noRun
-      const event = {
-        id: publicId('evt', args.id),
-        runId: message.runId,
-        agentId: row.agentId === null ? '' : publicId('agt', row.agentId),
-        eventType: args.eventType,
-        level: args.level,
-        message: args.message,
-        dataJson: args.dataJson,
-        createdAt: timestampFromMs(args.createdAtMs),
-      }
+      const event = eventMessage({ ...args, agentId: row.agentId })
       return { reply: create(RecordRunEventResponseSchema, { event }) }
     },
   })
@@ -75,16 +67,10 @@ const listRunEvents = read(
     if (fields.refusal !== undefined) return fields.refusal
     const scope = readScope(caller, false)
     const key = { ...filter, tenant: scope.tenantId }
-    const list = await listPage(
-      'events',
-      key,
-      message,
-      (page) => reader.events(scope, filter, page),
-      ({ id }) => id,
-    )
+    const list = await listPage('events', key, message, (page) => reader.events(scope, filter, page), eventMessage)
     if (isRefusal(list)) return list
     return create(ListRunEventsResponseSchema, {
-      events: list.rows.map(eventMessage),
+      events: [...list.items],
       nextPageToken: list.nextPageToken,
     })
   },
@@ -94,6 +80,9 @@ const listRunEvents = read(
 export function eventMessage(row: StoredEvent): RunEvent {
   return create(RunEventSchema, {
     ...row,
+    eventType: maskText(row.eventType),
+    message: maskText(row.message),
+    dataJson: maskJsonText(row.dataJson),
     id: publicId('evt', row.id),
     runId: publicId('run', row.runId),
     agentId: row.agentId === null ? '' : publicId('agt', row.agentId),

@@ -60,10 +60,10 @@ const listRuns = read(
       { ...filter, tenant: scope.tenantId },
       message,
       (page) => reader.runs(scope, filter, page),
-      ({ id }) => id,
+      runMessage,
     )
     if (isRefusal(list)) return list
-    return create(ListRunsResponseSchema, { runs: list.rows.map(runMessage), nextPageToken: list.nextPageToken })
+    return create(ListRunsResponseSchema, { runs: [...list.items], nextPageToken: list.nextPageToken })
   },
   ({ pageSize, workflow, agentId, status }) => ({
     agentId,

@@ -2,6 +2,7 @@ import { create, type DescEnum } from '@bufbuild/protobuf'
 import { timestampFromMs } from '@bufbuild/protobuf/wkt'
 import { EventLevel, RunSchema, TaskState, TokenCountsSchema, type Run, type TokenCounts } from '@portcullis/contract'
 import { publicId, refuse } from '#core'
+import { maskText } from '#ledger'
 import type { Fields } from '../fields.ts'
 import type { RunRow, TokenColumns } from '../ports.ts'
 
@@ -46,11 +47,11 @@ export function tokenCounts(row: TokenColumns): TokenCounts {
 export function runMessage(row: RunRow): Run {
   return create(RunSchema, {
     id: publicId('run', row.id),
-    taskId: row.taskId,
-    workflow: row.workflow,
+    taskId: maskText(row.taskId),
+    workflow: maskText(row.workflow),
     agentId: row.agentId === null ? '' : publicId('agt', row.agentId),
-    promptVersion: row.promptVersion,
-    modelPolicy: row.modelPolicy,
+    promptVersion: maskText(row.promptVersion),
+    modelPolicy: maskText(row.modelPolicy),
     status: row.status as TaskState,
     maxRetries: row.maxRetries,
     totalAttempts: BigInt(row.totalAttempts),
@@ -59,7 +60,7 @@ export function runMessage(row: RunRow): Run {
     tokens: tokenCounts(row),
     costNanoUsd: BigInt(row.costNanoUsd),
     durationMs: row.finishedAtMs === null ? 0n : BigInt(Math.round(row.finishedAtMs - row.startedAtMs)),
-    lastError: row.lastError,
+    lastError: maskText(row.lastError),
     startedAt: timestampFromMs(row.startedAtMs),
     ...(row.finishedAtMs === null ? {} : { finishedAt: timestampFromMs(row.finishedAtMs) }),
   })
