@@ -96,6 +96,26 @@ describe('the ledger, verified and exported', () => {
     expect(all.body.entries).toHaveLength(3)
   })
 
+  it('L13: entries are filtered by tenant, and other tenants are not there', async () => {
+    const { id } = (await instance.call('TenantService/List', {})).body.tenants[0]
+    for (const tenant of ['main', id]) {
+      const { status, body } = await get(`/v1/audit?tenant=${tenant}&page_size=2`)
+      expect([status, body.entries.length]).toEqual([200, 2])
+    }
+    expect((await get('/v1/audit?tenant=other')).body.code).toBe('object.not_found')
+    const ofSystem = await get(`/v1/audit?tenant=main&log=system`)
+    expect(ofSystem.body.entries.every(({ body }: { body: { tenant?: string } }) => body.tenant === id)).toBe(true)
+  })
+
+  it('L13: the logs that a caller may read, with where they begin and end', async () => {
+    const { body } = await instance.call('LedgerService/GetLogs', {})
+    expect(body.logs.map(({ log }: { log: string }) => log)).toEqual(['main', 'system'])
+    expect(body.logs[0]).toMatchObject({ pruneSeq: '-1', root: expect.stringMatching(/^[0-9a-f]{64}$/) })
+    const agent = await instance.agent('reader', ['ledger:read'])
+    const own = await instance.call('LedgerService/GetLogs', {}, { key: agent.key })
+    expect(own.body.logs.map(({ log }: { log: string }) => log)).toEqual(['main'])
+  })
+
   it('L13: an export is the log itself, in order, a page at a time', async () => {
     const lines: string[] = []
     for (let next = 0; next >= 0;) {
@@ -166,8 +186,8 @@ describe('the ledger, verified and exported', () => {
     const { rows } = await admin.query<{ size: string }>(`select size from audits.heads where log = 'system'`)
     const size = Number(rows[0]?.size)
     await admin.query(
-      `insert into audits.entries select log, $1::bigint, ts, tenant_id, caller, actor, action, outcome, code, request_id, leaf, entry
-         from audits.entries where log = 'system' and seq = 0`,
+      `insert into audits.entries select log, $1::bigint, ts, tenant_id, caller, actor, action, outcome, code, request_id, leaf, entry,
+         retention_class from audits.entries where log = 'system' and seq = 0`,
       [size + 1000],
     )
     const behind = await get('/v1/audit?verify_chain=true&log=system')
@@ -176,5 +196,34 @@ describe('the ledger, verified and exported', () => {
     await admin.query(`delete from audits.entries where log = 'system' and seq >= $1`, [size - 1])
     const cut = await get('/v1/audit?verify_chain=true&log=system')
     expect(cut.body).toMatchObject({ chain_valid: false, first_bad_seq: size - 1, to: size - 2 })
+  })
+
+  it('L10: a log too long for one turn is replayed on a thread of its own, and calls are answered meanwhile', async () => {
+    const { rows } = await admin.query<{ id: string }>(`select id from portcullis.tenants where name = 'main'`)
+    const owner = await instance.connect('portcullis_owner')
+    const count = 500
+    const all = (value: string): string => Array.from({ length: count }, () => value).join('\n')
+    const bodies = Array.from({ length: count }, (_, at) => `{"at":${at},"text":"${'x'.repeat(300)}"}`).join('\n')
+    for (let batch = 0; batch < 10; batch += 1) {
+      await owner.query('select audits.append($1, $2, $3, $3, $4, $5, $3, $3, $6)', [
+        all('main'),
+        all(rows[0]?.id ?? ''),
+        all(''),
+        all('test'),
+        all('allow'),
+        bodies,
+      ])
+    }
+    const [replay, call] = await Promise.all([
+      get('/v1/audit?verify_chain=true'),
+      instance.call('HubService/StartRun', { workflow: 'meanwhile' }),
+    ])
+    expect(replay.body).toMatchObject({ chain_valid: true, log: 'main' })
+    expect(replay.body.to).toBeGreaterThan(5000)
+    expect(call.status).toBe(200)
+    await admin.query('alter table audits.entries disable trigger all')
+    await admin.query(`update audits.entries set leaf = sha256('x') where log = 'main' and seq = 4567`)
+    const broken = await get('/v1/audit?verify_chain=true')
+    expect(broken.body).toMatchObject({ chain_valid: false, first_bad_seq: 4567, to: 4566 })
   })
 })

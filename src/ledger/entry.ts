@@ -1,8 +1,8 @@
-import { hash } from 'node:crypto'
 import { canonicalJson, type Json } from '#core'
+import { entryBytesMax } from './scan.ts'
+import { leafHash } from './tree.ts'
 
-/** The largest entry in bytes; a tlog-tiles bundle counts entries in 16 bits (SPEC L1). */
-export const entryBytesMax = 61_440
+export { entryBytesMax }
 /** `prev` of the entry with seq 0. */
 export const genesisPrev = '0'.repeat(64)
 
@@ -56,7 +56,7 @@ export function parseEntry(bytes: Uint8Array): ParsedEntry {
 
 /** Record hash and Merkle leaf hash in one: SHA-256(0x00 || entry), RFC 6962 2.1. */
 export function recordHash(entry: Uint8Array): Buffer {
-  return hash('sha256', Buffer.concat([leafPrefix, entry]), 'buffer')
+  return leafHash(entry)
 }
 
 /** Whether the text can name a log. */
@@ -64,7 +64,6 @@ export function isLogName(text: string): boolean {
   return logPattern.test(text)
 }
 
-const leafPrefix = Buffer.from([0])
 const logPattern = /^[a-z0-9][a-z0-9._/-]{0,127}$/
 const hashPattern = /^[0-9a-f]{64}$/
 const timestampPattern = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/

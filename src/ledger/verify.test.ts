@@ -2,7 +2,8 @@ import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { formatEntry, genesisPrev, recordHash } from './entry.ts'
 import { Frontier, rootOf } from './tree.ts'
-import { verifyChain, type ChainItem, type Expected, type VerifyResult } from './verify.ts'
+import { verifyChain } from './verify.ts'
+import type { ChainItem, Expected, VerifyResult } from './walk.ts'
 
 interface Log {
   readonly items: readonly Item[]

@@ -1,22 +1,29 @@
-import { Frontier, verifyChain, type ChainItem } from '#ledger'
-import type { EntryRow, LogHead, LogVerdict, ReaderPort, ReadScope } from '#hub'
+import { Frontier, inTurns, RangePool, verifyBlocks, type Block, type Expected, type VerifyResult } from '#ledger'
+import type { LogHead, LogStanding, LogVerdict, ReaderPort, ReadScope } from '#hub'
+import type { EntriesBlock } from './entries-block.ts'
 
-// A page is a transaction of its own, so that a long log meets no statement timeout and holds no snapshot.
-const pageEntries = 200
+// A longer log is hashed on a thread of its own: the one that answers calls only hands blocks on.
+const inTurnsMax = 4096
 const deadlineMs = 10 * 60_000
 
 type Verdict = LogVerdict | 'too_long' | undefined
 
+/** What a replay reads. */
+export interface LogSource extends Pick<ReaderPort, 'head' | 'tlog'> {
+  /** Entries in order from one seq on and below another: some of them, undefined where there are none. */
+  entriesBlock(scope: ReadScope, log: string, fromSeq: number, toSeq: number): Promise<EntriesBlock | undefined>
+}
+
 /**
- * Replays logs page by page against their heads (SPEC L10), in bounded memory. One replay for each tenant at a time: who asks for
+ * Replays logs block by block against their heads (SPEC L10), in bounded memory. One replay for each tenant at a time: who asks for
  * the same log shares its result, who asks for another waits.
  */
 export class LogVerifier {
-  readonly #pages: Pick<ReaderPort, 'head' | 'entriesFrom'>
+  readonly #source: LogSource
   readonly #running = new Map<string, { readonly log: string; readonly verdict: Promise<Verdict> }>()
 
-  constructor(pages: Pick<ReaderPort, 'head' | 'entriesFrom'>) {
-    this.#pages = pages
+  constructor(source: LogSource) {
+    this.#source = source
   }
 
   async verify(scope: ReadScope, log: string): Promise<Verdict> {
@@ -32,37 +39,78 @@ export class LogVerifier {
   }
 
   async #replay(scope: ReadScope, log: string): Promise<Verdict> {
-    const head = await this.#pages.head(scope, log)
-    if (head === undefined) return undefined
+    // Before the head: what was signed by now must be in it.
+    const standing = await this.#source.tlog.standing(scope, log)
+    const head = await this.#source.head(scope, log)
+    if (head === undefined || standing === undefined) return undefined
+    const checkpoints = standing.checkpoint === undefined ? [] : [standing.checkpoint]
     const deadline = new Deadline()
-    const result = await verifyChain(this.#entries(scope, log, head, deadline), { log, head })
+    const expected: Expected = { log, head, from: head.begin, checkpoints }
+    const result = await verify(this.#blocks(scope, log, head, deadline), expected, head)
     if (deadline.passed) return 'too_long'
+    // Retention took the beginning away meanwhile: that is no gap.
+    if (!result.chain_valid && (await this.#source.head(scope, log))?.begin?.seq !== head.begin?.seq) {
+      return this.#replay(scope, log)
+    }
+    const signed = signedOf(standing)
+    // Whole in itself, and yet not the log that was published.
+    if (result.chain_valid && standing.stopped !== undefined) {
+      return {
+        ...signed,
+        chainValid: false,
+        from: result.from,
+        to: Math.min(result.to, signed.checkpointSize - 1),
+        root: result.root,
+        firstBadSeq: signed.checkpointSize,
+        problem: `rollback: ${standing.stopped}`,
+      }
+    }
     return {
+      ...signed,
       chainValid: result.chain_valid,
       from: result.from,
       // Where the entry after the bad one told of it, the replay had gone one further.
       to: Math.min(result.to, (result.first_bad_seq ?? result.to + 1) - 1),
       root: result.root,
       firstBadSeq: result.first_bad_seq,
-      problem: result.chain_valid ? '' : `${result.problem ?? ''}: ${result.detail}`,
+      problem: result.chain_valid ? cutByPolicy(head) : `${result.problem ?? ''}: ${result.detail}`,
     }
   }
 
-  async *#entries(scope: ReadScope, log: string, head: LogHead, deadline: Deadline): AsyncGenerator<ChainItem> {
-    let next = 0
+  async *#blocks(scope: ReadScope, log: string, head: LogHead, deadline: Deadline): AsyncGenerator<Block> {
+    let next = head.begin?.seq ?? 0
     while (next < head.size) {
       if (deadline.check()) return
-      const rows = await this.#pages.entriesFrom(scope, log, next, Math.min(pageEntries, head.size - next))
-      for (const row of rows) yield itemOf(row)
-      const last = rows.at(-1)
-      if (last === undefined) return
-      next = Number(last.seq) + 1
+      const found = await this.#source.entriesBlock(scope, log, next, head.size)
+      if (found === undefined) return
+      yield found.block
+      next = found.lastSeq + 1
     }
     // What stood behind the head when the head was read is not part of the log.
     if (head.lastSeq >= head.size) {
-      for (const row of await this.#pages.entriesFrom(scope, log, head.size, 1)) yield itemOf(row)
+      const behind = await this.#source.entriesBlock(scope, log, head.size, Number.MAX_SAFE_INTEGER)
+      if (behind !== undefined) yield behind.block
     }
   }
+}
+
+async function verify(
+  blocks: AsyncIterable<Block>,
+  expected: Expected,
+  { begin, size }: LogHead,
+): Promise<VerifyResult> {
+  if (size - (begin?.seq ?? 0) <= inTurnsMax) return verifyBlocks(blocks, expected, inTurns)
+  await using pool = new RangePool(1)
+  return await verifyBlocks(blocks, expected, pool)
+}
+
+function signedOf({ checkpoint, anchors }: LogStanding) {
+  return { checkpointSize: checkpoint?.size ?? 0, anchoredSize: Math.max(0, ...anchors.map(({ size }) => size)) }
+}
+
+/** What says of a valid log why it does not begin at 0 (SPEC L12). */
+function cutByPolicy({ begin }: LogHead): string {
+  return begin === undefined ? '' : `truncated by policy at ${begin.seq}: see entry ${begin.pruneSeq}`
 }
 
 class Deadline {
@@ -81,6 +129,10 @@ export function headOf(row: {
   readonly frontier: Uint8Array
   readonly lastHash: Uint8Array
   readonly lastSeq: string | null
+  readonly below: string | null
+  readonly belowPrev: string | null
+  readonly belowFrontier: Uint8Array | null
+  readonly pruneSeq: string | null
 }): LogHead {
   const size = Number(row.size)
   return {
@@ -88,9 +140,14 @@ export function headOf(row: {
     root: Frontier.fromBytes(size, row.frontier).root().toString('hex'),
     lastHash: Buffer.from(row.lastHash).toString('hex'),
     lastSeq: row.lastSeq === null ? -1 : Number(row.lastSeq),
+    begin:
+      row.below === null || row.belowPrev === null || row.belowFrontier === null
+        ? undefined
+        : {
+            seq: Number(row.below),
+            prev: row.belowPrev,
+            frontier: row.belowFrontier,
+            pruneSeq: Number(row.pruneSeq),
+          },
   }
-}
-
-function itemOf({ seq, entry, leaf }: EntryRow): ChainItem {
-  return { seq: BigInt(seq), entry, leaf }
 }

@@ -1,105 +1,91 @@
-import { hash } from 'node:crypto'
-import { closeSync, openSync, writeFileSync, writeSync } from 'node:fs'
 import { Command, Option } from 'commander'
-import * as z from 'zod'
 import { Client } from '../client.ts'
-import { csvHead, csvRow } from '../csv.ts'
-import { CliError, usage } from '../errors.ts'
+import { withEntryFilters, filtersOf, type FilterOptions } from '../entry-filters.ts'
+import { usage } from '../errors.ts'
+import { exportBundle, type BundleDone } from '../export-bundle.ts'
+import { exportFile, type FileDone } from '../export-file.ts'
+import { ExportPages } from '../export-pages.ts'
 import type { Io } from '../io.ts'
 import { withClient, withExamples, type ClientOptions } from '../options.ts'
-import { entryPage, type Entry } from '../replies.ts'
+import { integerBetween } from '../values.ts'
 
-const pageEntries = 1000
-
-interface ExportOptions extends ClientOptions {
+interface ExportOptions extends ClientOptions, FilterOptions {
   readonly log?: string
-  readonly out: string
-  readonly format: 'ndjson' | 'csv'
+  readonly allLogs?: boolean
+  readonly from?: number
+  readonly to?: number
+  readonly out?: string
+  readonly format?: 'ndjson' | 'csv' | 'json'
 }
 
-const page = z.object({ ndjson: z.string().default(''), nextSeq: z.string().default('0').transform(Number) })
-const rowShape = z.object({ seq: z.number(), ts: z.string(), prev: z.string(), log: z.string() })
+// An entry takes part in an exchange of a million entries: replies are large.
+const deadlineMs = 60_000
+const seq = integerBetween(0, Number.MAX_SAFE_INTEGER)
 
 export function exportCommand(io: Io): Command {
-  const command = withClient(new Command('export'))
+  const command = withEntryFilters(withClient(new Command('export')))
     .description(
-      'Writes a whole log, oldest entry first. NDJSON is the log itself, with a manifest beside the file, and verifies offline; CSV is a view for reading.',
+      'Writes logs into a folder that verifies offline: files of entries, and a manifest with the newest checkpoint. An export that was torn goes on where it stopped. Without a folder, one file: a whole log as NDJSON with a manifest beside it, or a view for reading, as CSV or JSON or with filters; a view does not verify.',
     )
+    .argument('[folder]', 'a folder that is empty or not there yet, or that of a torn export')
     .option('--log <name>', 'the log; `system` needs the scope tenants:write (default: that of your tenant)')
-    .option('--out <file>', 'where to write; `-` is the standard output, without a manifest', '-')
-    .addOption(new Option('--format <format>', 'what to write').choices(['ndjson', 'csv']).default('ndjson'))
-    .action(async (options: ExportOptions) => {
-      if (options.json && options.out === '-')
-        throw usage('--json says what was exported, so the export needs a file.', 'Add --out FILE.')
-      await writeLog(options, io)
+    .option('--all-logs', 'every log that this key may read')
+    .option('--from <seq>', 'the first entry', seq)
+    .option('--to <seq>', 'the last entry', seq)
+    .option('--out <file>', 'one file instead of a folder; `-` is the standard output, without a manifest (default)')
+    .addOption(new Option('--format <format>', 'of one file').choices(['ndjson', 'csv', 'json']))
+    .action(async (folder: string | undefined, options: ExportOptions) => {
+      checkOptions(folder, options)
+      const client = new Client(options, io, deadlineMs)
+      const pages = new ExportPages(client, io)
+      const { log, allLogs, from, to, out = '-', format = 'ndjson' } = options
+      if (folder !== undefined) {
+        showBundle(await exportBundle(folder, { log, allLogs, from, to }, pages, io), options, io)
+        return
+      }
+      const filters = filtersOf(options)
+      showFile(await exportFile({ log, out, format, filters }, pages, client, io), options, io)
     })
   return withExamples(
     command,
+    'portcullis ledger export ./ledger-2026-11 --all-logs',
     'portcullis ledger export --out main.ndjson',
-    'portcullis ledger export --log system --format csv --out system.csv',
+    'portcullis ledger export --format csv --outcome deny --after 2026-11-01T00:00:00Z --out denials.csv',
   )
 }
 
-async function writeLog(options: ExportOptions, io: Io): Promise<void> {
-  const client = new Client(options, io)
-  const log = options.log ?? ''
-  // Each page is a call that is recorded in the log itself: without an end the export would follow itself for ever.
-  const newest = await client.call('LedgerService/Query', { log, pageSize: 1 }, entryPage)
-  const end = Number(newest.rows[0]?.seq ?? -1)
-  const sink = openSink(options, io)
-  const tally = (await io.server()).exportTally()
-  try {
-    if (options.format === 'csv') sink.write(csvHead)
-    for (let next = 0; next >= 0 && next <= end;) {
-      const limit = Math.min(pageEntries, end - next + 1)
-      const { ndjson, nextSeq } = await client.call('LedgerService/Export', { log, fromSeq: String(next), limit }, page)
-      for (const line of ndjson.split('\n')) {
-        if (line === '') continue
-        tally.add(line)
-        sink.write(options.format === 'csv' ? csvRow(entryOf(line, client)) : `${line}\n`)
-      }
-      next = nextSeq
-    }
-  } finally {
-    sink.close()
+function checkOptions(folder: string | undefined, options: ExportOptions): void {
+  const { allLogs, format, from, log, out, to } = options
+  const filtered = Object.values(filtersOf(options)).some((value) => value !== undefined)
+  if (allLogs === true && log !== undefined)
+    throw usage('--all-logs and --log exclude each other.', 'Leave one of them out.')
+  if (folder !== undefined && (out !== undefined || filtered || (format !== undefined && format !== 'ndjson'))) {
+    throw usage(
+      'A folder holds whole logs.',
+      'Leave out the folder for --out, --format and filters: they make one file.',
+    )
   }
-  const manifest = tally.finish()
-  if (options.out === '-') return
-  if (options.format === 'ndjson') writeFile(`${options.out}.manifest.json`, `${JSON.stringify(manifest, null, 2)}\n`)
-  if (options.json) io.out.write(`${JSON.stringify({ file: options.out, ...manifest })}\n`)
-  else io.out.write(`${manifest.entries} entries of the log ${manifest.log} are in ${options.out}.\n`)
-}
-
-interface Sink {
-  write(text: string): void
-  close(): void
-}
-
-function openSink({ out }: ExportOptions, io: Io): Sink {
-  if (out === '-') return { write: (text) => io.out.write(text), close: () => undefined }
-  const file = tried(out, () => openSync(out, 'wx', 0o600))
-  return { write: (text) => void tried(out, () => writeSync(file, text)), close: () => closeSync(file) }
-}
-
-function writeFile(path: string, text: string): void {
-  tried(path, () => writeFileSync(path, text, { flag: 'wx', mode: 0o600 }))
-}
-
-function tried<Result>(path: string, work: () => Result): Result {
-  try {
-    return work()
-  } catch (cause) {
-    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'failed'
-    if (code === 'EEXIST') throw usage(`The file ${path} exists already.`, 'Name another file; nothing is overwritten.')
-    throw new CliError('usage', 'cli.file', `The file ${path} cannot be written (${code}).`, {
-      todo: 'Name a file in a folder that this user may write to, with space left.',
-      cause,
-    })
+  if (folder === undefined && (allLogs === true || from !== undefined || to !== undefined)) {
+    throw usage('--all-logs, --from and --to need a folder.', 'Name one: portcullis ledger export DIR')
   }
+  if (options.json === true && folder === undefined && (out === undefined || out === '-'))
+    throw usage('--json says what was exported, so the export needs a file.', 'Add --out FILE, or name a folder.')
 }
 
-/** The entry of one line, as the list calls give it. */
-function entryOf(line: string, client: Client): Entry {
-  const { seq, ts, prev, log } = client.parse(JSON.parse(line), rowShape)
-  return { log, seq: String(seq), ts, previousHash: prev, recordHash: hash('sha256', `\0${line}`), entryJson: line }
+function showBundle({ dir, entries, logs }: BundleDone, { json }: ExportOptions, io: Io): void {
+  if (json === true) {
+    io.out.write(`${JSON.stringify({ folder: dir, entries, logs })}\n`)
+    return
+  }
+  const names = logs.map(({ log, from, to }) => (to < from ? `${log} (empty)` : `${log} (${from} to ${to})`)).join(', ')
+  io.out.write(
+    `${entries} entries are in ${dir}: ${names}.\nVerify them with: portcullis ledger verify --offline ${dir}\n`,
+  )
+}
+
+function showFile({ file, log, entries, manifest }: FileDone, { json }: ExportOptions, io: Io): void {
+  if (file === '-') return
+  if (json === true)
+    io.out.write(`${JSON.stringify({ file, log, entries, ...(manifest === undefined ? {} : { manifest }) })}\n`)
+  else io.out.write(`${entries} entries of the log ${log} are in ${file}.\n`)
 }

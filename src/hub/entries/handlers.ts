@@ -3,8 +3,8 @@ import { TimestampSchema, type Timestamp } from '@bufbuild/protobuf/wkt'
 import { LedgerEntrySchema, LedgerService, QueryResponseSchema, type LedgerEntry } from '@portcullis/contract'
 import { isPlatform, isRefusal, refuse } from '#core'
 import { Fields } from '../fields.ts'
-import { read, readScope } from '../handler.ts'
-import { cutPage, readPage, tokenAt } from '../paging.ts'
+import { bare, read, readScope } from '../handler.ts'
+import { fit, readPage, tokenAt } from '../paging.ts'
 import type { EntryFilter, EntryRow, ReaderPort, ReadScope } from '../ports.ts'
 
 const query = read(
@@ -15,6 +15,9 @@ const query = read(
     const system = log === 'system'
     if (system && !isPlatform(caller))
       return refuse('object.not_found', 'the system log is for operators of the platform')
+    const tenant = fields.text('tenant', message.tenant, 128)
+    if (!['', caller.tenant.id, caller.tenant.name].includes(tenant))
+      return refuse('object.not_found', 'entries about another tenant than that of the caller')
     const text = (name: 'caller' | 'action' | 'outcome' | 'code' | 'requestId'): Record<string, string> =>
       message[name] === '' ? {} : { [name]: fields.text(name, message[name], 200) }
     const filter: EntryFilter = {
@@ -24,15 +27,17 @@ const query = read(
       ...text('outcome'),
       ...text('code'),
       ...text('requestId'),
+      // Every entry of a tenant's own log is about it.
+      ...(tenant !== '' && system ? { tenantId: bare(caller.tenant.id) } : {}),
       ...(message.after === undefined ? {} : { afterMs: fields.moment('after', message.after) }),
       ...(message.before === undefined ? {} : { beforeMs: fields.moment('before', message.before) }),
     }
     if (fields.refusal !== undefined) return fields.refusal
     const list = await entriesPage(readScope(caller, system), filter, message, reader)
     if (isRefusal(list)) return list
-    return create(QueryResponseSchema, { entries: list.rows.map(entryMessage), nextPageToken: list.nextPageToken })
+    return create(QueryResponseSchema, { entries: [...list.items], nextPageToken: list.nextPageToken })
   },
-  ({ pageSize, log, caller, action, outcome, code, requestId }) => ({
+  ({ pageSize, log, caller, action, outcome, code, requestId, tenant }) => ({
     action,
     caller,
     code,
@@ -40,6 +45,7 @@ const query = read(
     outcome,
     pageSize,
     requestId,
+    tenant,
   }),
 )
 
@@ -55,8 +61,9 @@ async function entriesPage(
   const named = { ...filter, tenant: scope.tenantId }
   const page = readPage('entries', named, request.pageSize, request.pageToken)
   if (isRefusal(page)) return page
-  const { action, afterMs, beforeMs, outcome } = filter
-  const indexed = action === undefined && afterMs === undefined && beforeMs === undefined && outcome !== 'allow'
+  const { action, afterMs, beforeMs, outcome, tenantId } = filter
+  const unlisted = tenantId === undefined && action === undefined
+  const indexed = unlisted && afterMs === undefined && beforeMs === undefined && outcome !== 'allow'
   const end = indexed
     ? 0
     : page.before === undefined
@@ -64,11 +71,10 @@ async function entriesPage(
       : Number(page.before)
   const from = Math.max(0, (end ?? 0) - lookThrough)
   const bounded = indexed ? filter : { ...filter, fromSeq: String(from) }
-  const rows = await reader.entries(scope, bounded, { ...page, size: page.size + 1 })
-  const cut = cutPage('entries', named, page, rows, ({ seq }) => seq)
-  return cut.nextPageToken !== '' || from === 0
-    ? cut
-    : { ...cut, nextPageToken: tokenAt('entries', named, String(from)) }
+  const found = await reader.entries(scope, bounded, page)
+  if (isRefusal(found)) return found
+  const { items, next } = fit(found, ({ seq }) => seq, entryMessage)
+  return { items, nextPageToken: tokenAt('entries', named, next ?? (from === 0 ? undefined : String(from))) }
 }
 
 function entryMessage(row: EntryRow): LedgerEntry {

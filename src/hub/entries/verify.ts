@@ -1,9 +1,15 @@
 import { create } from '@bufbuild/protobuf'
-import { ExportResponseSchema, LedgerService, VerifyResponseSchema } from '@portcullis/contract'
+import {
+  ExportResponseSchema,
+  GetLogsResponseSchema,
+  LedgerLogSchema,
+  LedgerService,
+  VerifyResponseSchema,
+} from '@portcullis/contract'
 import { isPlatform, isRefusal, refuse, type Caller, type Refusal } from '#core'
 import { Fields } from '../fields.ts'
 import { read, readScope } from '../handler.ts'
-import type { EntryRow, ReadScope } from '../ports.ts'
+import type { EntryRow, LogHead, ReadScope } from '../ports.ts'
 
 const noLog = 'the log is not there for this caller'
 const exportEntriesMax = 1000
@@ -32,6 +38,8 @@ const verify = read(
       root: verdict.root,
       problem: verdict.problem,
       firstBadSeq: BigInt(verdict.firstBadSeq ?? 0),
+      checkpointSize: BigInt(verdict.checkpointSize),
+      anchoredSize: BigInt(verdict.anchoredSize),
     })
   },
   ({ log }) => ({ log }),
@@ -67,6 +75,31 @@ const exportEntries = read(
   ({ log, fromSeq, limit }) => ({ fromSeq: fromSeq.toString(), limit, log }),
 )
 
+const getLogs = read(
+  LedgerService.method.getLogs,
+  async (_, { caller, reader }) => {
+    const scope = readScope(caller, isPlatform(caller))
+    const names = await reader.logs(scope)
+    const heads = await Promise.all(names.map((log) => reader.head(scope, log)))
+    const logs = heads.flatMap((head, at) => (head === undefined ? [] : [logMessage(names[at] ?? '', head)]))
+    return create(GetLogsResponseSchema, { logs })
+  },
+  () => ({}),
+)
+
+function logMessage(log: string, { begin, lastHash, root, size }: LogHead) {
+  return create(LedgerLogSchema, {
+    log,
+    firstSeq: BigInt(begin?.seq ?? 0),
+    size: BigInt(size),
+    root,
+    lastHash,
+    startHash: begin?.prev ?? '',
+    startFrontier: begin === undefined ? '' : Buffer.from(begin.frontier).toString('hex'),
+    pruneSeq: BigInt(begin?.pruneSeq ?? -1),
+  })
+}
+
 /** The log that a call names, and what of the store it may see. */
 export function logOf(name: string, caller: Caller): { readonly log: string; readonly scope: ReadScope } | Refusal {
   const fields = new Fields()
@@ -83,4 +116,4 @@ function exported(lines: readonly string[], nextSeq: number) {
   return create(ExportResponseSchema, { ndjson, nextSeq: BigInt(nextSeq) })
 }
 
-export const logHandlers = [verify, exportEntries]
+export const logHandlers = [verify, exportEntries, getLogs]
