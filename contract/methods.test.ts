@@ -63,8 +63,9 @@ describe('the methods of the contract', () => {
   })
 
   it('C4: every list is paged and answers with the next page', () => {
-    // No lists: one answer for each item asked, a few totals, and an export in pages of its own size.
-    const bounded = /\/(Check|CheckBatch|RecordBatch|GetTelemetrySummary|ExportState)$/
+    // No lists: one answer for each item asked, a few totals, proofs, one log for each retention class, and an export in pages of its own size.
+    const bounded =
+      /\/(Check|CheckBatch|RecordBatch|GetTelemetrySummary|ExportState|GetCheckpoint|GetInclusionProof|GetConsistencyProof|GetPseudonyms|GetLogs)$/
     for (const { path, input, output } of methods.values()) {
       if (bounded.test(path)) continue
       const lists = output.fields.some(({ fieldKind }) => fieldKind === 'list')
@@ -99,6 +100,21 @@ describe('the methods of the contract', () => {
         access === 'write',
       ])
     }
+  })
+
+  it('L7: who changes identities, tenants and keys waits for the outside; checks for other services are answered first', () => {
+    const of = (mode: string) => [...methods.values()].filter(({ audit }) => audit === mode)
+    const identities = [...methods.values()].filter(
+      ({ access, path }) => access === 'write' && /\/portcullis\.v1\.(Identity|Tenant)Service\//.test(path),
+    )
+    expect(identities.length).toBeGreaterThan(5)
+    expect(of('required_offbox')).toEqual(expect.arrayContaining(identities))
+    expect(of('required_offbox').every(({ access }) => access === 'write')).toBe(true)
+    expect(
+      of('best_effort')
+        .filter(({ access }) => access !== 'public_read')
+        .map(({ path }) => path.split('/').at(-1)),
+    ).toEqual(['Check', 'CheckBatch'])
   })
 
   it('G23: only health writes no entry', () => {

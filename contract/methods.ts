@@ -1,12 +1,15 @@
 import { getOption, hasOption, type DescMessage, type DescMethod, type DescService } from '@bufbuild/protobuf'
-import { access, AccessClass, Risk } from './gen/portcullis/v1/access_pb.ts'
+import { access, AccessClass, AuditMode, Risk } from './gen/portcullis/v1/access_pb.ts'
 import { AuthorizationService } from './gen/portcullis/v1/authorization_pb.ts'
 import { HubService } from './gen/portcullis/v1/hub_pb.ts'
 import { IdentityService } from './gen/portcullis/v1/identity_pb.ts'
 import { LedgerService } from './gen/portcullis/v1/ledger_pb.ts'
+import { OpsService } from './gen/portcullis/v1/ops_pb.ts'
 import { TenantService } from './gen/portcullis/v1/tenant_pb.ts'
 
 export type AccessClassName = 'public_read' | 'private_read' | 'write'
+/** When a call is answered, and what has to be written down for that (SPEC L7). */
+export type AuditModeName = 'best_effort' | 'required' | 'required_offbox'
 
 /** One method of the contract with what the gate demands of its calls. */
 export interface Method {
@@ -21,10 +24,15 @@ export interface Method {
   readonly idempotent: boolean
   readonly ownObjects: boolean
   readonly unrecorded: boolean
-  /** Answered at once; the entry follows within a second (SPEC L7). */
+  readonly audit: AuditModeName
+  /** `audit` is best_effort, and there is an entry. */
   readonly bestEffort: boolean
   /** Tokens that a call takes from its rate bucket (SPEC G7). */
   readonly cost: number
+  /** Under pressure refused after all others (SPEC O14). */
+  readonly shedLast: boolean
+  /** Refused where no sink is configured; only with required_offbox. */
+  readonly needsSink: boolean
 }
 
 const classes: Readonly<Record<AccessClass, AccessClassName | undefined>> = {
@@ -32,6 +40,13 @@ const classes: Readonly<Record<AccessClass, AccessClassName | undefined>> = {
   [AccessClass.PUBLIC_READ]: 'public_read',
   [AccessClass.PRIVATE_READ]: 'private_read',
   [AccessClass.WRITE]: 'write',
+}
+
+const modes: Readonly<Record<AuditMode, AuditModeName | undefined>> = {
+  [AuditMode.UNSPECIFIED]: undefined,
+  [AuditMode.BEST_EFFORT]: 'best_effort',
+  [AuditMode.REQUIRED]: 'required',
+  [AuditMode.REQUIRED_OFFBOX]: 'required_offbox',
 }
 
 /** Reads the access option of a method. Throws where it is absent or contradicts itself: such a method must not be served (SPEC C1). */
@@ -51,6 +66,10 @@ export function accessOf(method: DescMethod): Method {
   if (option.idempotent !== method.input.fields.some((field) => field.name === 'idempotency_key')) {
     throw new Error(`${path}: the field idempotency_key and the option idempotent go together`)
   }
+  const audit = modes[option.audit] ?? (accessClass === 'public_read' ? 'best_effort' : 'required')
+  if (audit === 'required_offbox' && accessClass !== 'write') throw new Error(`${path}: only writes have an intent`)
+  if (option.needsSink && audit !== 'required_offbox') throw new Error(`${path}: only required_offbox looks at sinks`)
+  if (audit === 'best_effort' && accessClass === 'write') throw new Error(`${path}: a write commits with its entry`)
   return {
     path,
     input: method.input,
@@ -61,8 +80,11 @@ export function accessOf(method: DescMethod): Method {
     idempotent: option.idempotent,
     ownObjects: option.ownObjects,
     unrecorded: option.unrecorded,
-    bestEffort: option.bestEffort || (accessClass === 'public_read' && !option.unrecorded),
+    audit,
+    bestEffort: audit === 'best_effort' && !option.unrecorded,
     cost: Math.max(1, option.cost),
+    shedLast: option.shedLast,
+    needsSink: option.needsSink,
   }
 }
 
@@ -71,6 +93,7 @@ const services: readonly DescService[] = [
   HubService,
   IdentityService,
   LedgerService,
+  OpsService,
   TenantService,
 ]
 

@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file portcullis/v1/access.proto.
  */
 export const file_portcullis_v1_access: GenFile = /*@__PURE__*/
-  fileDesc("Chpwb3J0Y3VsbGlzL3YxL2FjY2Vzcy5wcm90bxINcG9ydGN1bGxpcy52MSLLAQoMTWV0aG9kQWNjZXNzEikKBWNsYXNzGAEgASgOMhoucG9ydGN1bGxpcy52MS5BY2Nlc3NDbGFzcxINCgVzY29wZRgCIAEoCRIhCgRyaXNrGAMgASgOMhMucG9ydGN1bGxpcy52MS5SaXNrEhIKCmlkZW1wb3RlbnQYBCABKAgSEwoLb3duX29iamVjdHMYBSABKAgSEgoKdW5yZWNvcmRlZBgGIAEoCBITCgtiZXN0X2VmZm9ydBgHIAEoCBIMCgRjb3N0GAggASgFKoABCgtBY2Nlc3NDbGFzcxIcChhBQ0NFU1NfQ0xBU1NfVU5TUEVDSUZJRUQQABIcChhBQ0NFU1NfQ0xBU1NfUFVCTElDX1JFQUQQARIdChlBQ0NFU1NfQ0xBU1NfUFJJVkFURV9SRUFEEAISFgoSQUNDRVNTX0NMQVNTX1dSSVRFEAMqPAoEUmlzaxIUChBSSVNLX1VOU1BFQ0lGSUVEEAASDwoLUklTS19OT1JNQUwQARINCglSSVNLX0hJR0gQAjpVCgZhY2Nlc3MSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxjViAMgASgLMhsucG9ydGN1bGxpcy52MS5NZXRob2RBY2Nlc3NSBmFjY2Vzc2IGcHJvdG8z", [file_google_protobuf_descriptor]);
+  fileDesc("Chpwb3J0Y3VsbGlzL3YxL2FjY2Vzcy5wcm90bxINcG9ydGN1bGxpcy52MSKGAgoMTWV0aG9kQWNjZXNzEikKBWNsYXNzGAEgASgOMhoucG9ydGN1bGxpcy52MS5BY2Nlc3NDbGFzcxINCgVzY29wZRgCIAEoCRIhCgRyaXNrGAMgASgOMhMucG9ydGN1bGxpcy52MS5SaXNrEhIKCmlkZW1wb3RlbnQYBCABKAgSEwoLb3duX29iamVjdHMYBSABKAgSEgoKdW5yZWNvcmRlZBgGIAEoCBInCgVhdWRpdBgHIAEoDjIYLnBvcnRjdWxsaXMudjEuQXVkaXRNb2RlEgwKBGNvc3QYCCABKAUSEQoJc2hlZF9sYXN0GAkgASgIEhIKCm5lZWRzX3NpbmsYCiABKAgqgAEKC0FjY2Vzc0NsYXNzEhwKGEFDQ0VTU19DTEFTU19VTlNQRUNJRklFRBAAEhwKGEFDQ0VTU19DTEFTU19QVUJMSUNfUkVBRBABEh0KGUFDQ0VTU19DTEFTU19QUklWQVRFX1JFQUQQAhIWChJBQ0NFU1NfQ0xBU1NfV1JJVEUQAyo8CgRSaXNrEhQKEFJJU0tfVU5TUEVDSUZJRUQQABIPCgtSSVNLX05PUk1BTBABEg0KCVJJU0tfSElHSBACKnwKCUF1ZGl0TW9kZRIaChZBVURJVF9NT0RFX1VOU1BFQ0lGSUVEEAASGgoWQVVESVRfTU9ERV9CRVNUX0VGRk9SVBABEhcKE0FVRElUX01PREVfUkVRVUlSRUQQAhIeChpBVURJVF9NT0RFX1JFUVVJUkVEX09GRkJPWBADOlUKBmFjY2VzcxIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGNWIAyABKAsyGy5wb3J0Y3VsbGlzLnYxLk1ldGhvZEFjY2Vzc1IGYWNjZXNzYgZwcm90bzM", [file_google_protobuf_descriptor]);
 
 /**
  * What the gate demands of a call. Every method of this package carries one; a method without it stops the build.
@@ -59,11 +59,9 @@ export type MethodAccess = Message<"portcullis.v1.MethodAccess"> & {
   unrecorded: boolean;
 
   /**
-   * Answered at once; the entry follows within a second (audit mode best_effort).
-   *
-   * @generated from field: bool best_effort = 7;
+   * @generated from field: portcullis.v1.AuditMode audit = 7;
    */
-  bestEffort: boolean;
+  audit: AuditMode;
 
   /**
    * Tokens that a call takes from its rate bucket; 0 is 1.
@@ -71,6 +69,20 @@ export type MethodAccess = Message<"portcullis.v1.MethodAccess"> & {
    * @generated from field: int32 cost = 8;
    */
   cost: number;
+
+  /**
+   * Under pressure refused after all others: takes power away, gives money back, or ends what is under way.
+   *
+   * @generated from field: bool shed_last = 9;
+   */
+  shedLast: boolean;
+
+  /**
+   * With AUDIT_MODE_REQUIRED_OFFBOX: refused where no sink is configured, because a copy outside is what the caller asks for.
+   *
+   * @generated from field: bool needs_sink = 10;
+   */
+  needsSink: boolean;
 };
 
 /**
@@ -154,6 +166,54 @@ export type Risk = (typeof Risk)[keyof typeof Risk] | UnknownEnum;
  */
 export const RiskSchema: GenEnum<Risk> = /*@__PURE__*/
   enumDesc(file_portcullis_v1_access, 1);
+
+/**
+ * When the caller is answered, and what has to be written down for that.
+ *
+ * @generated from enum portcullis.v1.AuditMode
+ */
+export const AuditMode = {
+  /**
+   * best_effort for public reads, required for all others.
+   *
+   * @generated from enum value: AUDIT_MODE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Answered at once; the entry follows within a second.
+   *
+   * @generated from enum value: AUDIT_MODE_BEST_EFFORT = 1;
+   */
+  BEST_EFFORT: 1,
+
+  /**
+   * Answered once the entry is committed; a write commits together with it.
+   *
+   * @generated from enum value: AUDIT_MODE_REQUIRED = 2;
+   */
+  REQUIRED: 2,
+
+  /**
+   * As required; where sinks are configured, an entry of the intent is acknowledged outside of the database before anything is done.
+   *
+   * @generated from enum value: AUDIT_MODE_REQUIRED_OFFBOX = 3;
+   */
+  REQUIRED_OFFBOX: 3,
+} as const;
+
+/**
+ * When the caller is answered, and what has to be written down for that.
+ *
+ * @generated from enum portcullis.v1.AuditMode
+ */
+export type AuditMode = (typeof AuditMode)[keyof typeof AuditMode] | UnknownEnum;
+
+/**
+ * Describes the enum portcullis.v1.AuditMode.
+ */
+export const AuditModeSchema: GenEnum<AuditMode> = /*@__PURE__*/
+  enumDesc(file_portcullis_v1_access, 2);
 
 /**
  * @generated from extension: portcullis.v1.MethodAccess access = 50261;

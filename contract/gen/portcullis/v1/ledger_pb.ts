@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file portcullis/v1/ledger.proto.
  */
 export const file_portcullis_v1_ledger: GenFile = /*@__PURE__*/
-  fileDesc("Chpwb3J0Y3VsbGlzL3YxL2xlZGdlci5wcm90bxINcG9ydGN1bGxpcy52MSKPAQoLTGVkZ2VyRW50cnkSCwoDbG9nGAEgASgJEgsKA3NlcRgCIAEoAxImCgJ0cxgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFQoNcHJldmlvdXNfaGFzaBgEIAEoCRITCgtyZWNvcmRfaGFzaBgFIAEoCRISCgplbnRyeV9qc29uGAYgASgJIuwBCgxRdWVyeVJlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkSCwoDbG9nGAMgASgJEg4KBmNhbGxlchgEIAEoCRIOCgZhY3Rpb24YBSABKAkSDwoHb3V0Y29tZRgGIAEoCRIMCgRjb2RlGAcgASgJEhIKCnJlcXVlc3RfaWQYCCABKAkSKQoFYWZ0ZXIYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEioKBmJlZm9yZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiVQoNUXVlcnlSZXNwb25zZRIrCgdlbnRyaWVzGAEgAygLMhoucG9ydGN1bGxpcy52MS5MZWRnZXJFbnRyeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiHAoNVmVyaWZ5UmVxdWVzdBILCgNsb2cYASABKAkisgEKDlZlcmlmeVJlc3BvbnNlEhMKC2NoYWluX3ZhbGlkGAEgASgIEgsKA2xvZxgCIAEoCRIMCgRmcm9tGAMgASgDEgoKAnRvGAQgASgDEgwKBHJvb3QYBSABKAkSFwoPY2hlY2twb2ludF9zaXplGAYgASgDEhUKDWFuY2hvcmVkX3NpemUYByABKAMSFQoNZmlyc3RfYmFkX3NlcRgIIAEoAxIPCgdwcm9ibGVtGAkgASgJIj0KDUV4cG9ydFJlcXVlc3QSCwoDbG9nGAEgASgJEhAKCGZyb21fc2VxGAIgASgDEg0KBWxpbWl0GAMgASgFIjIKDkV4cG9ydFJlc3BvbnNlEg4KBm5kanNvbhgBIAEoCRIQCghuZXh0X3NlcRgCIAEoAzKqAgoNTGVkZ2VyU2VydmljZRJZCgVRdWVyeRIbLnBvcnRjdWxsaXMudjEuUXVlcnlSZXF1ZXN0GhwucG9ydGN1bGxpcy52MS5RdWVyeVJlc3BvbnNlIhWqxRgRCAISC2xlZGdlcjpyZWFkGAESXgoGVmVyaWZ5EhwucG9ydGN1bGxpcy52MS5WZXJpZnlSZXF1ZXN0Gh0ucG9ydGN1bGxpcy52MS5WZXJpZnlSZXNwb25zZSIXqsUYEwgCEgtsZWRnZXI6cmVhZBgBQGQSXgoGRXhwb3J0EhwucG9ydGN1bGxpcy52MS5FeHBvcnRSZXF1ZXN0Gh0ucG9ydGN1bGxpcy52MS5FeHBvcnRSZXNwb25zZSIXqsUYEwgCEgtsZWRnZXI6cmVhZBgBQAViBnByb3RvMw", [file_google_protobuf_timestamp, file_portcullis_v1_access]);
+  fileDesc("Chpwb3J0Y3VsbGlzL3YxL2xlZGdlci5wcm90bxINcG9ydGN1bGxpcy52MSKPAQoLTGVkZ2VyRW50cnkSCwoDbG9nGAEgASgJEgsKA3NlcRgCIAEoAxImCgJ0cxgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFQoNcHJldmlvdXNfaGFzaBgEIAEoCRITCgtyZWNvcmRfaGFzaBgFIAEoCRISCgplbnRyeV9qc29uGAYgASgJIvwBCgxRdWVyeVJlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkSCwoDbG9nGAMgASgJEg4KBmNhbGxlchgEIAEoCRIOCgZhY3Rpb24YBSABKAkSDwoHb3V0Y29tZRgGIAEoCRIMCgRjb2RlGAcgASgJEhIKCnJlcXVlc3RfaWQYCCABKAkSKQoFYWZ0ZXIYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEioKBmJlZm9yZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGdGVuYW50GAsgASgJIlUKDVF1ZXJ5UmVzcG9uc2USKwoHZW50cmllcxgBIAMoCzIaLnBvcnRjdWxsaXMudjEuTGVkZ2VyRW50cnkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIhwKDVZlcmlmeVJlcXVlc3QSCwoDbG9nGAEgASgJIrIBCg5WZXJpZnlSZXNwb25zZRITCgtjaGFpbl92YWxpZBgBIAEoCBILCgNsb2cYAiABKAkSDAoEZnJvbRgDIAEoAxIKCgJ0bxgEIAEoAxIMCgRyb290GAUgASgJEhcKD2NoZWNrcG9pbnRfc2l6ZRgGIAEoAxIVCg1hbmNob3JlZF9zaXplGAcgASgDEhUKDWZpcnN0X2JhZF9zZXEYCCABKAMSDwoHcHJvYmxlbRgJIAEoCSIQCg5HZXRMb2dzUmVxdWVzdCKZAQoJTGVkZ2VyTG9nEgsKA2xvZxgBIAEoCRIRCglmaXJzdF9zZXEYAiABKAMSDAoEc2l6ZRgDIAEoAxIMCgRyb290GAQgASgJEhEKCWxhc3RfaGFzaBgFIAEoCRISCgpzdGFydF9oYXNoGAYgASgJEhYKDnN0YXJ0X2Zyb250aWVyGAcgASgJEhEKCXBydW5lX3NlcRgIIAEoAyI5Cg9HZXRMb2dzUmVzcG9uc2USJgoEbG9ncxgBIAMoCzIYLnBvcnRjdWxsaXMudjEuTGVkZ2VyTG9nIj0KDUV4cG9ydFJlcXVlc3QSCwoDbG9nGAEgASgJEhAKCGZyb21fc2VxGAIgASgDEg0KBWxpbWl0GAMgASgFIjIKDkV4cG9ydFJlc3BvbnNlEg4KBm5kanNvbhgBIAEoCRIQCghuZXh0X3NlcRgCIAEoAyIjChRHZXRDaGVja3BvaW50UmVxdWVzdBILCgNsb2cYASABKAkitgEKFUdldENoZWNrcG9pbnRSZXNwb25zZRILCgNsb2cYASABKAkSDAoEc2l6ZRgCIAEoAxIMCgRyb290GAMgASgJEgwKBG5vdGUYBCABKAkSLQoJc2lnbmVkX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBImCgdhbmNob3JzGAYgAygLMhUucG9ydGN1bGxpcy52MS5BbmNob3ISDwoHc3RvcHBlZBgHIAEoCSJMCgZBbmNob3ISDAoEc2luaxgBIAEoCRIMCgRzaXplGAIgASgDEiYKAmF0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJHChhHZXRJbmNsdXNpb25Qcm9vZlJlcXVlc3QSCwoDbG9nGAEgASgJEgsKA3NlcRgCIAEoAxIRCgl0cmVlX3NpemUYAyABKAMijAEKGUdldEluY2x1c2lvblByb29mUmVzcG9uc2USCwoDbG9nGAEgASgJEgsKA3NlcRgCIAEoAxIRCgl0cmVlX3NpemUYAyABKAMSEQoJbGVhZl9oYXNoGAQgASgJEg0KBXByb29mGAUgAygJEgwKBHJvb3QYBiABKAkSEgoKdGxvZ19wcm9vZhgHIAEoCSJDChpHZXRDb25zaXN0ZW5jeVByb29mUmVxdWVzdBILCgNsb2cYASABKAkSDAoEZnJvbRgCIAEoAxIKCgJ0bxgDIAEoAyJ3ChtHZXRDb25zaXN0ZW5jeVByb29mUmVzcG9uc2USCwoDbG9nGAEgASgJEgwKBGZyb20YAiABKAMSCgoCdG8YAyABKAMSEQoJZnJvbV9yb290GAQgASgJEg8KB3RvX3Jvb3QYBSABKAkSDQoFcHJvb2YYBiADKAkiSgoOR2V0VGlsZVJlcXVlc3QSCwoDbG9nGAEgASgJEg0KBWxldmVsGAIgASgFEg0KBWluZGV4GAMgASgDEg0KBXdpZHRoGAQgASgFIiEKD0dldFRpbGVSZXNwb25zZRIOCgZoYXNoZXMYASABKAwiQgoVR2V0RW50cnlCdW5kbGVSZXF1ZXN0EgsKA2xvZxgBIAEoCRINCgVpbmRleBgCIAEoAxINCgV3aWR0aBgDIAEoBSIoChZHZXRFbnRyeUJ1bmRsZVJlc3BvbnNlEg4KBmJ1bmRsZRgBIAEoDCIlChRHZXRQc2V1ZG9ueW1zUmVxdWVzdBINCgV2YWx1ZRgBIAEoCSJFChVHZXRQc2V1ZG9ueW1zUmVzcG9uc2USLAoKcHNldWRvbnltcxgBIAMoCzIYLnBvcnRjdWxsaXMudjEuUHNldWRvbnltIi8KCVBzZXVkb255bRIPCgd2ZXJzaW9uGAEgASgFEhEKCXBzZXVkb255bRgCIAEoCSJZChpEZXN0cm95UHNldWRvbnltS2V5UmVxdWVzdBIXCg9pZGVtcG90ZW5jeV9rZXkYASABKAkSEQoJdGVuYW50X2lkGAIgASgJEg8KB3ZlcnNpb24YAyABKAUiTwobRGVzdHJveVBzZXVkb255bUtleVJlc3BvbnNlEjAKDGRlc3Ryb3llZF9hdBgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAy3wkKDUxlZGdlclNlcnZpY2USWQoFUXVlcnkSGy5wb3J0Y3VsbGlzLnYxLlF1ZXJ5UmVxdWVzdBocLnBvcnRjdWxsaXMudjEuUXVlcnlSZXNwb25zZSIVqsUYEQgCEgtsZWRnZXI6cmVhZBgBEl4KBlZlcmlmeRIcLnBvcnRjdWxsaXMudjEuVmVyaWZ5UmVxdWVzdBodLnBvcnRjdWxsaXMudjEuVmVyaWZ5UmVzcG9uc2UiF6rFGBMIAhILbGVkZ2VyOnJlYWQYAUBkEnEKDUdldENoZWNrcG9pbnQSIy5wb3J0Y3VsbGlzLnYxLkdldENoZWNrcG9pbnRSZXF1ZXN0GiQucG9ydGN1bGxpcy52MS5HZXRDaGVja3BvaW50UmVzcG9uc2UiFarFGBEIAhILbGVkZ2VyOnJlYWQYARJ/ChFHZXRJbmNsdXNpb25Qcm9vZhInLnBvcnRjdWxsaXMudjEuR2V0SW5jbHVzaW9uUHJvb2ZSZXF1ZXN0GigucG9ydGN1bGxpcy52MS5HZXRJbmNsdXNpb25Qcm9vZlJlc3BvbnNlIheqxRgTCAISC2xlZGdlcjpyZWFkGAFAAhKFAQoTR2V0Q29uc2lzdGVuY3lQcm9vZhIpLnBvcnRjdWxsaXMudjEuR2V0Q29uc2lzdGVuY3lQcm9vZlJlcXVlc3QaKi5wb3J0Y3VsbGlzLnYxLkdldENvbnNpc3RlbmN5UHJvb2ZSZXNwb25zZSIXqsUYEwgCEgtsZWRnZXI6cmVhZBgBQAISXwoHR2V0VGlsZRIdLnBvcnRjdWxsaXMudjEuR2V0VGlsZVJlcXVlc3QaHi5wb3J0Y3VsbGlzLnYxLkdldFRpbGVSZXNwb25zZSIVqsUYEQgCEgtsZWRnZXI6cmVhZBgBEnYKDkdldEVudHJ5QnVuZGxlEiQucG9ydGN1bGxpcy52MS5HZXRFbnRyeUJ1bmRsZVJlcXVlc3QaJS5wb3J0Y3VsbGlzLnYxLkdldEVudHJ5QnVuZGxlUmVzcG9uc2UiF6rFGBMIAhILbGVkZ2VyOnJlYWQYAUAFEnEKDUdldFBzZXVkb255bXMSIy5wb3J0Y3VsbGlzLnYxLkdldFBzZXVkb255bXNSZXF1ZXN0GiQucG9ydGN1bGxpcy52MS5HZXRQc2V1ZG9ueW1zUmVzcG9uc2UiFarFGBEIAhILbGVkZ2VyOnJlYWQYARKJAQoTRGVzdHJveVBzZXVkb255bUtleRIpLnBvcnRjdWxsaXMudjEuRGVzdHJveVBzZXVkb255bUtleVJlcXVlc3QaKi5wb3J0Y3VsbGlzLnYxLkRlc3Ryb3lQc2V1ZG9ueW1LZXlSZXNwb25zZSIbqsUYFwgDEg10ZW5hbnRzOndyaXRlGAIgATgDEl8KB0dldExvZ3MSHS5wb3J0Y3VsbGlzLnYxLkdldExvZ3NSZXF1ZXN0Gh4ucG9ydGN1bGxpcy52MS5HZXRMb2dzUmVzcG9uc2UiFarFGBEIAhILbGVkZ2VyOnJlYWQYARJeCgZFeHBvcnQSHC5wb3J0Y3VsbGlzLnYxLkV4cG9ydFJlcXVlc3QaHS5wb3J0Y3VsbGlzLnYxLkV4cG9ydFJlc3BvbnNlIheqxRgTCAISC2xlZGdlcjpyZWFkGAFABWIGcHJvdG8z", [file_google_protobuf_timestamp, file_portcullis_v1_access]);
 
 /**
  * @generated from message portcullis.v1.LedgerEntry
@@ -126,6 +126,13 @@ export type QueryRequest = Message<"portcullis.v1.QueryRequest"> & {
    * @generated from field: google.protobuf.Timestamp before = 10;
    */
   before?: Timestamp | undefined;
+
+  /**
+   * Id or name of a tenant: the entries about it. Other tenants than that of the caller are not there.
+   *
+   * @generated from field: string tenant = 11;
+   */
+  tenant: string;
 };
 
 /**
@@ -244,6 +251,101 @@ export const VerifyResponseSchema: GenMessage<VerifyResponse> = /*@__PURE__*/
   messageDesc(file_portcullis_v1_ledger, 4);
 
 /**
+ * @generated from message portcullis.v1.GetLogsRequest
+ */
+export type GetLogsRequest = Message<"portcullis.v1.GetLogsRequest"> & {
+};
+
+/**
+ * Describes the message portcullis.v1.GetLogsRequest.
+ * Use `create(GetLogsRequestSchema)` to create a new message.
+ */
+export const GetLogsRequestSchema: GenMessage<GetLogsRequest> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_ledger, 5);
+
+/**
+ * @generated from message portcullis.v1.LedgerLog
+ */
+export type LedgerLog = Message<"portcullis.v1.LedgerLog"> & {
+  /**
+   * @generated from field: string log = 1;
+   */
+  log: string;
+
+  /**
+   * The first seq that is here: above 0 where retention took away what was before.
+   *
+   * @generated from field: int64 first_seq = 2;
+   */
+  firstSeq: bigint;
+
+  /**
+   * One more than the last seq.
+   *
+   * @generated from field: int64 size = 3;
+   */
+  size: bigint;
+
+  /**
+   * Merkle root over all entries, in hex.
+   *
+   * @generated from field: string root = 4;
+   */
+  root: string;
+
+  /**
+   * Record hash of the last entry, in hex.
+   *
+   * @generated from field: string last_hash = 5;
+   */
+  lastHash: string;
+
+  /**
+   * What stood before first_seq, where that is above 0: the record hash of the entry before it, and the roots of the perfect subtrees
+   * of a tree of that size, largest first, one after the other; both in hex.
+   *
+   * @generated from field: string start_hash = 6;
+   */
+  startHash: string;
+
+  /**
+   * @generated from field: string start_frontier = 7;
+   */
+  startFrontier: string;
+
+  /**
+   * The seq of the entry of this log that says what was taken away; -1 where nothing was.
+   *
+   * @generated from field: int64 prune_seq = 8;
+   */
+  pruneSeq: bigint;
+};
+
+/**
+ * Describes the message portcullis.v1.LedgerLog.
+ * Use `create(LedgerLogSchema)` to create a new message.
+ */
+export const LedgerLogSchema: GenMessage<LedgerLog> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_ledger, 6);
+
+/**
+ * @generated from message portcullis.v1.GetLogsResponse
+ */
+export type GetLogsResponse = Message<"portcullis.v1.GetLogsResponse"> & {
+  /**
+   * @generated from field: repeated portcullis.v1.LedgerLog logs = 1;
+   */
+  logs: LedgerLog[];
+};
+
+/**
+ * Describes the message portcullis.v1.GetLogsResponse.
+ * Use `create(GetLogsResponseSchema)` to create a new message.
+ */
+export const GetLogsResponseSchema: GenMessage<GetLogsResponse> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_ledger, 7);
+
+/**
  * @generated from message portcullis.v1.ExportRequest
  */
 export type ExportRequest = Message<"portcullis.v1.ExportRequest"> & {
@@ -270,7 +372,7 @@ export type ExportRequest = Message<"portcullis.v1.ExportRequest"> & {
  * Use `create(ExportRequestSchema)` to create a new message.
  */
 export const ExportRequestSchema: GenMessage<ExportRequest> = /*@__PURE__*/
-  messageDesc(file_portcullis_v1_ledger, 5);
+  messageDesc(file_portcullis_v1_ledger, 8);
 
 /**
  * @generated from message portcullis.v1.ExportResponse
@@ -296,7 +398,477 @@ export type ExportResponse = Message<"portcullis.v1.ExportResponse"> & {
  * Use `create(ExportResponseSchema)` to create a new message.
  */
 export const ExportResponseSchema: GenMessage<ExportResponse> = /*@__PURE__*/
-  messageDesc(file_portcullis_v1_ledger, 6);
+  messageDesc(file_portcullis_v1_ledger, 9);
+
+/**
+ * @generated from message portcullis.v1.GetCheckpointRequest
+ */
+export type GetCheckpointRequest = Message<"portcullis.v1.GetCheckpointRequest"> & {
+  /**
+   * Empty is the log of the caller's tenant; "system" needs tenants:write as well.
+   *
+   * @generated from field: string log = 1;
+   */
+  log: string;
+};
+
+/**
+ * Describes the message portcullis.v1.GetCheckpointRequest.
+ * Use `create(GetCheckpointRequestSchema)` to create a new message.
+ */
+export const GetCheckpointRequestSchema: GenMessage<GetCheckpointRequest> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_ledger, 10);
+
+/**
+ * @generated from message portcullis.v1.GetCheckpointResponse
+ */
+export type GetCheckpointResponse = Message<"portcullis.v1.GetCheckpointResponse"> & {
+  /**
+   * @generated from field: string log = 1;
+   */
+  log: string;
+
+  /**
+   * The entries that the newest checkpoint covers; 0 where none has been signed yet.
+   *
+   * @generated from field: int64 size = 2;
+   */
+  size: bigint;
+
+  /**
+   * Merkle root in hex (RFC 6962).
+   *
+   * @generated from field: string root = 3;
+   */
+  root: string;
+
+  /**
+   * The signed note (C2SP tlog-checkpoint).
+   *
+   * @generated from field: string note = 4;
+   */
+  note: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp signed_at = 5;
+   */
+  signedAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: repeated portcullis.v1.Anchor anchors = 6;
+   */
+  anchors: Anchor[];
+
+  /**
+   * Why the log is not signed any more; empty where it is.
+   *
+   * @generated from field: string stopped = 7;
+   */
+  stopped: string;
+};
+
+/**
+ * Describes the message portcullis.v1.GetCheckpointResponse.
+ * Use `create(GetCheckpointResponseSchema)` to create a new message.
+ */
+export const GetCheckpointResponseSchema: GenMessage<GetCheckpointResponse> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_ledger, 11);
+
+/**
+ * What a sink outside of the database has acknowledged.
+ *
+ * @generated from message portcullis.v1.Anchor
+ */
+export type Anchor = Message<"portcullis.v1.Anchor"> & {
+  /**
+   * @generated from field: string sink = 1;
+   */
+  sink: string;
+
+  /**
+   * The entries that the checkpoint covers.
+   *
+   * @generated from field: int64 size = 2;
+   */
+  size: bigint;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp at = 3;
+   */
+  at?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message portcullis.v1.Anchor.
+ * Use `create(AnchorSchema)` to create a new message.
+ */
+export const AnchorSchema: GenMessage<Anchor> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_ledger, 12);
+
+/**
+ * @generated from message portcullis.v1.GetInclusionProofRequest
+ */
+export type GetInclusionProofRequest = Message<"portcullis.v1.GetInclusionProofRequest"> & {
+  /**
+   * @generated from field: string log = 1;
+   */
+  log: string;
+
+  /**
+   * @generated from field: int64 seq = 2;
+   */
+  seq: bigint;
+
+  /**
+   * At most the size of the newest checkpoint; 0 is that size.
+   *
+   * @generated from field: int64 tree_size = 3;
+   */
+  treeSize: bigint;
+};
+
+/**
+ * Describes the message portcullis.v1.GetInclusionProofRequest.
+ * Use `create(GetInclusionProofRequestSchema)` to create a new message.
+ */
+export const GetInclusionProofRequestSchema: GenMessage<GetInclusionProofRequest> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_ledger, 13);
+
+/**
+ * @generated from message portcullis.v1.GetInclusionProofResponse
+ */
+export type GetInclusionProofResponse = Message<"portcullis.v1.GetInclusionProofResponse"> & {
+  /**
+   * @generated from field: string log = 1;
+   */
+  log: string;
+
+  /**
+   * @generated from field: int64 seq = 2;
+   */
+  seq: bigint;
+
+  /**
+   * @generated from field: int64 tree_size = 3;
+   */
+  treeSize: bigint;
+
+  /**
+   * Hex, as all hashes here: the record hash of the entry.
+   *
+   * @generated from field: string leaf_hash = 4;
+   */
+  leafHash: string;
+
+  /**
+   * The audit path, from the leaf up (RFC 6962 2.1.1).
+   *
+   * @generated from field: repeated string proof = 5;
+   */
+  proof: string[];
+
+  /**
+   * @generated from field: string root = 6;
+   */
+  root: string;
+
+  /**
+   * The same with a signed checkpoint (C2SP tlog-proof), where one was signed at this size.
+   *
+   * @generated from field: string tlog_proof = 7;
+   */
+  tlogProof: string;
+};
+
+/**
+ * Describes the message portcullis.v1.GetInclusionProofResponse.
+ * Use `create(GetInclusionProofResponseSchema)` to create a new message.
+ */
+export const GetInclusionProofResponseSchema: GenMessage<GetInclusionProofResponse> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_ledger, 14);
+
+/**
+ * @generated from message portcullis.v1.GetConsistencyProofRequest
+ */
+export type GetConsistencyProofRequest = Message<"portcullis.v1.GetConsistencyProofRequest"> & {
+  /**
+   * @generated from field: string log = 1;
+   */
+  log: string;
+
+  /**
+   * @generated from field: int64 from = 2;
+   */
+  from: bigint;
+
+  /**
+   * At most the size of the newest checkpoint; 0 is that size.
+   *
+   * @generated from field: int64 to = 3;
+   */
+  to: bigint;
+};
+
+/**
+ * Describes the message portcullis.v1.GetConsistencyProofRequest.
+ * Use `create(GetConsistencyProofRequestSchema)` to create a new message.
+ */
+export const GetConsistencyProofRequestSchema: GenMessage<GetConsistencyProofRequest> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_ledger, 15);
+
+/**
+ * @generated from message portcullis.v1.GetConsistencyProofResponse
+ */
+export type GetConsistencyProofResponse = Message<"portcullis.v1.GetConsistencyProofResponse"> & {
+  /**
+   * @generated from field: string log = 1;
+   */
+  log: string;
+
+  /**
+   * @generated from field: int64 from = 2;
+   */
+  from: bigint;
+
+  /**
+   * @generated from field: int64 to = 3;
+   */
+  to: bigint;
+
+  /**
+   * @generated from field: string from_root = 4;
+   */
+  fromRoot: string;
+
+  /**
+   * @generated from field: string to_root = 5;
+   */
+  toRoot: string;
+
+  /**
+   * RFC 6962 2.1.2.
+   *
+   * @generated from field: repeated string proof = 6;
+   */
+  proof: string[];
+};
+
+/**
+ * Describes the message portcullis.v1.GetConsistencyProofResponse.
+ * Use `create(GetConsistencyProofResponseSchema)` to create a new message.
+ */
+export const GetConsistencyProofResponseSchema: GenMessage<GetConsistencyProofResponse> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_ledger, 16);
+
+/**
+ * @generated from message portcullis.v1.GetTileRequest
+ */
+export type GetTileRequest = Message<"portcullis.v1.GetTileRequest"> & {
+  /**
+   * @generated from field: string log = 1;
+   */
+  log: string;
+
+  /**
+   * @generated from field: int32 level = 2;
+   */
+  level: number;
+
+  /**
+   * @generated from field: int64 index = 3;
+   */
+  index: bigint;
+
+  /**
+   * 1 to 256; 0 is 256, a full tile.
+   *
+   * @generated from field: int32 width = 4;
+   */
+  width: number;
+};
+
+/**
+ * Describes the message portcullis.v1.GetTileRequest.
+ * Use `create(GetTileRequestSchema)` to create a new message.
+ */
+export const GetTileRequestSchema: GenMessage<GetTileRequest> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_ledger, 17);
+
+/**
+ * @generated from message portcullis.v1.GetTileResponse
+ */
+export type GetTileResponse = Message<"portcullis.v1.GetTileResponse"> & {
+  /**
+   * `width` hashes of 32 bytes.
+   *
+   * @generated from field: bytes hashes = 1;
+   */
+  hashes: Uint8Array;
+};
+
+/**
+ * Describes the message portcullis.v1.GetTileResponse.
+ * Use `create(GetTileResponseSchema)` to create a new message.
+ */
+export const GetTileResponseSchema: GenMessage<GetTileResponse> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_ledger, 18);
+
+/**
+ * @generated from message portcullis.v1.GetEntryBundleRequest
+ */
+export type GetEntryBundleRequest = Message<"portcullis.v1.GetEntryBundleRequest"> & {
+  /**
+   * @generated from field: string log = 1;
+   */
+  log: string;
+
+  /**
+   * @generated from field: int64 index = 2;
+   */
+  index: bigint;
+
+  /**
+   * 1 to 256; 0 is 256, a full bundle.
+   *
+   * @generated from field: int32 width = 3;
+   */
+  width: number;
+};
+
+/**
+ * Describes the message portcullis.v1.GetEntryBundleRequest.
+ * Use `create(GetEntryBundleRequestSchema)` to create a new message.
+ */
+export const GetEntryBundleRequestSchema: GenMessage<GetEntryBundleRequest> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_ledger, 19);
+
+/**
+ * @generated from message portcullis.v1.GetEntryBundleResponse
+ */
+export type GetEntryBundleResponse = Message<"portcullis.v1.GetEntryBundleResponse"> & {
+  /**
+   * Each entry behind its length in two bytes, big-endian.
+   *
+   * @generated from field: bytes bundle = 1;
+   */
+  bundle: Uint8Array;
+};
+
+/**
+ * Describes the message portcullis.v1.GetEntryBundleResponse.
+ * Use `create(GetEntryBundleResponseSchema)` to create a new message.
+ */
+export const GetEntryBundleResponseSchema: GenMessage<GetEntryBundleResponse> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_ledger, 20);
+
+/**
+ * @generated from message portcullis.v1.GetPseudonymsRequest
+ */
+export type GetPseudonymsRequest = Message<"portcullis.v1.GetPseudonymsRequest"> & {
+  /**
+   * An e-mail address or a phone number, or the value of a field that is kept as a pseudonym. The entry of the call has its
+   * pseudonym, not the value.
+   *
+   * @generated from field: string value = 1;
+   */
+  value: string;
+};
+
+/**
+ * Describes the message portcullis.v1.GetPseudonymsRequest.
+ * Use `create(GetPseudonymsRequestSchema)` to create a new message.
+ */
+export const GetPseudonymsRequestSchema: GenMessage<GetPseudonymsRequest> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_ledger, 21);
+
+/**
+ * @generated from message portcullis.v1.GetPseudonymsResponse
+ */
+export type GetPseudonymsResponse = Message<"portcullis.v1.GetPseudonymsResponse"> & {
+  /**
+   * The newest first; empty where the tenant has no key yet.
+   *
+   * @generated from field: repeated portcullis.v1.Pseudonym pseudonyms = 1;
+   */
+  pseudonyms: Pseudonym[];
+};
+
+/**
+ * Describes the message portcullis.v1.GetPseudonymsResponse.
+ * Use `create(GetPseudonymsResponseSchema)` to create a new message.
+ */
+export const GetPseudonymsResponseSchema: GenMessage<GetPseudonymsResponse> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_ledger, 22);
+
+/**
+ * @generated from message portcullis.v1.Pseudonym
+ */
+export type Pseudonym = Message<"portcullis.v1.Pseudonym"> & {
+  /**
+   * @generated from field: int32 version = 1;
+   */
+  version: number;
+
+  /**
+   * `h1:<version>:<HMAC-SHA-256, 128 bits, base64url>`
+   *
+   * @generated from field: string pseudonym = 2;
+   */
+  pseudonym: string;
+};
+
+/**
+ * Describes the message portcullis.v1.Pseudonym.
+ * Use `create(PseudonymSchema)` to create a new message.
+ */
+export const PseudonymSchema: GenMessage<Pseudonym> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_ledger, 23);
+
+/**
+ * @generated from message portcullis.v1.DestroyPseudonymKeyRequest
+ */
+export type DestroyPseudonymKeyRequest = Message<"portcullis.v1.DestroyPseudonymKeyRequest"> & {
+  /**
+   * @generated from field: string idempotency_key = 1;
+   */
+  idempotencyKey: string;
+
+  /**
+   * Empty is the caller's tenant.
+   *
+   * @generated from field: string tenant_id = 2;
+   */
+  tenantId: string;
+
+  /**
+   * @generated from field: int32 version = 3;
+   */
+  version: number;
+};
+
+/**
+ * Describes the message portcullis.v1.DestroyPseudonymKeyRequest.
+ * Use `create(DestroyPseudonymKeyRequestSchema)` to create a new message.
+ */
+export const DestroyPseudonymKeyRequestSchema: GenMessage<DestroyPseudonymKeyRequest> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_ledger, 24);
+
+/**
+ * @generated from message portcullis.v1.DestroyPseudonymKeyResponse
+ */
+export type DestroyPseudonymKeyResponse = Message<"portcullis.v1.DestroyPseudonymKeyResponse"> & {
+  /**
+   * @generated from field: google.protobuf.Timestamp destroyed_at = 1;
+   */
+  destroyedAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message portcullis.v1.DestroyPseudonymKeyResponse.
+ * Use `create(DestroyPseudonymKeyResponseSchema)` to create a new message.
+ */
+export const DestroyPseudonymKeyResponseSchema: GenMessage<DestroyPseudonymKeyResponse> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_ledger, 25);
 
 /**
  * The record of every decision.
@@ -323,6 +895,87 @@ export const LedgerService: GenService<{
     methodKind: "unary";
     input: typeof VerifyRequestSchema;
     output: typeof VerifyResponseSchema;
+  },
+  /**
+   * The newest signed checkpoint of a log, and which sinks have acknowledged one.
+   *
+   * @generated from rpc portcullis.v1.LedgerService.GetCheckpoint
+   */
+  getCheckpoint: {
+    methodKind: "unary";
+    input: typeof GetCheckpointRequestSchema;
+    output: typeof GetCheckpointResponseSchema;
+  },
+  /**
+   * That an entry is in the log as it was at one size (RFC 6962).
+   *
+   * @generated from rpc portcullis.v1.LedgerService.GetInclusionProof
+   */
+  getInclusionProof: {
+    methodKind: "unary";
+    input: typeof GetInclusionProofRequestSchema;
+    output: typeof GetInclusionProofResponseSchema;
+  },
+  /**
+   * That the log at one size is the beginning of the log at a larger one (RFC 6962).
+   *
+   * @generated from rpc portcullis.v1.LedgerService.GetConsistencyProof
+   */
+  getConsistencyProof: {
+    methodKind: "unary";
+    input: typeof GetConsistencyProofRequestSchema;
+    output: typeof GetConsistencyProofResponseSchema;
+  },
+  /**
+   * A tile of hashes (C2SP tlog-tiles), as under /tlog/{log}/tile/.
+   *
+   * @generated from rpc portcullis.v1.LedgerService.GetTile
+   */
+  getTile: {
+    methodKind: "unary";
+    input: typeof GetTileRequestSchema;
+    output: typeof GetTileResponseSchema;
+  },
+  /**
+   * A bundle of entries (C2SP tlog-tiles), as under /tlog/{log}/tile/entries/.
+   *
+   * @generated from rpc portcullis.v1.LedgerService.GetEntryBundle
+   */
+  getEntryBundle: {
+    methodKind: "unary";
+    input: typeof GetEntryBundleRequestSchema;
+    output: typeof GetEntryBundleResponseSchema;
+  },
+  /**
+   * The pseudonyms under which a personal value stands in the entries of a tenant, one for each version of its key that is kept.
+   *
+   * @generated from rpc portcullis.v1.LedgerService.GetPseudonyms
+   */
+  getPseudonyms: {
+    methodKind: "unary";
+    input: typeof GetPseudonymsRequestSchema;
+    output: typeof GetPseudonymsResponseSchema;
+  },
+  /**
+   * Destroys one version of the key that makes the pseudonyms of a tenant, for good: what was written with it joins nothing more.
+   *
+   * @generated from rpc portcullis.v1.LedgerService.DestroyPseudonymKey
+   */
+  destroyPseudonymKey: {
+    methodKind: "unary";
+    input: typeof DestroyPseudonymKeyRequestSchema;
+    output: typeof DestroyPseudonymKeyResponseSchema;
+  },
+  /**
+   * The logs that the caller may read: that of its tenant, one for each retention class that it had, and for operators of the
+   * platform the log "system". There are few of them.
+   *
+   * @generated from rpc portcullis.v1.LedgerService.GetLogs
+   */
+  getLogs: {
+    methodKind: "unary";
+    input: typeof GetLogsRequestSchema;
+    output: typeof GetLogsResponseSchema;
   },
   /**
    * Entries in order as NDJSON, a page at a time; what it answers verifies offline.
