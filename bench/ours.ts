@@ -35,7 +35,8 @@ export async function startOurs(
   flags: readonly string[] = [],
 ): Promise<OurServer> {
   const dir = await mkdtemp(join(tmpdir(), 'portcullis-bench-'))
-  const child = spawn(process.execPath, [binary, 'up', '--json', '--dir', dir, ...flags], {
+  // By its first line, as a shell does: with the flags of V8 that it names.
+  const child = spawn(binary, ['up', '--json', '--dir', dir, ...flags], {
     env: {
       ...process.env,
       PORTCULLIS__LISTEN__GRPC: '127.0.0.1:0',

@@ -84,9 +84,12 @@ describe('inspectDatabase', () => {
       'heads_only_grow, heads_refuse_row, heads_refuse_statement of audits.heads',
     ],
   ])('L6: after `%s` it names %s', async (change, names) => {
-    expect(await after(change)).toEqual([
+    const problems = await after(change)
+    expect(problems).toContain(
       `the append-only triggers ${names} are missing or not ENABLE ALWAYS: restore them from the migrations`,
-    ])
+    )
+    // A row trigger of the table is that of its partitions, too.
+    expect(problems.filter((text) => !/ of audits\.(?:entries(?:_\w+)?|heads) /.test(text))).toEqual([])
   })
 
   it.each([

@@ -1,11 +1,20 @@
 import type { Client } from 'pg'
 import { readMigrations, schemaVersion, servesFrom } from './migrate.ts'
 
+const entryTriggers = ['entries_refuse_row', 'entries_refuse_statement'] as const
+
 // What keeps the ledger append-only, also for the owner and for superusers; see the migrations.
-const triggers = {
-  'audits.entries': ['entries_refuse_row', 'entries_refuse_statement'],
+const triggers: Readonly<Record<string, readonly string[]>> = {
+  'audits.entries': entryTriggers,
   'audits.heads': ['heads_only_grow', 'heads_refuse_row', 'heads_refuse_statement'],
-} as const
+  'audits.routes': ['routes_refuse_row', 'routes_refuse_statement'],
+  'audits.holds': ['holds_only_end', 'holds_refuse_row', 'holds_refuse_statement'],
+  'audits.prunes': ['prunes_only_end', 'prunes_refuse_row', 'prunes_refuse_statement'],
+  'audits.kept_leaves': ['kept_leaves_refuse_row', 'kept_leaves_refuse_statement'],
+  'audits.tiles': ['tiles_refuse_row', 'tiles_refuse_statement'],
+  'audits.checkpoints': ['checkpoints_refuse_row', 'checkpoints_refuse_statement'],
+  'audits.anchors': ['anchors_only_forward', 'anchors_refuse_row', 'anchors_refuse_statement'],
+}
 
 /**
  * What keeps the server from starting on this database: every problem at once, each with what to do (SPEC O2, L6). The start
@@ -44,7 +53,9 @@ async function inspectRole(client: Client): Promise<readonly string[]> {
            has_schema_privilege('portcullis', 'create') or has_schema_privilege('audits', 'create')
              or has_database_privilege(current_database(), 'create') as ddl,
            exists (select from pg_class c join pg_namespace s on s.oid = c.relnamespace
-                    where s.nspname = 'audits' and c.relname in ('entries', 'heads')
+                    where s.nspname = 'audits' and c.relkind in ('r', 'p')
+                      and (c.relname in ('entries', 'heads', 'routes', 'holds', 'prunes', 'kept_leaves', 'tiles', 'checkpoints', 'anchors', 'checkpoint_stops')
+                        or exists (select from pg_partition_ancestors(c.oid) a where a.relid = to_regclass('audits.entries')))
                       and (has_any_column_privilege(c.oid, 'insert, update') or has_table_privilege(c.oid, 'delete, truncate, trigger'))) as writes_ledger
       from pg_roles r where r.rolname = current_user`)
   const role = rows[0]
@@ -71,9 +82,14 @@ async function inspectTriggers(client: Client): Promise<readonly string[]> {
     select n.nspname || '.' || c.relname as table, array_agg(t.tgname::text) filter (where t.tgenabled = 'A') as always
       from pg_class c join pg_namespace n on n.oid = c.relnamespace
       left join pg_trigger t on t.tgrelid = c.oid and not t.tgisinternal
-     where n.nspname = 'audits' and c.relname in ('entries', 'heads') group by 1`)
+     where n.nspname = 'audits' and c.relkind in ('r', 'p') group by 1`)
+  // Statement triggers are not inherited: each partition has its own, and one without them could be truncated by itself.
+  const partitions = await client.query<{ table: string }>(`
+    select n.nspname || '.' || c.relname as table from pg_partition_tree(to_regclass('audits.entries')) t
+      join pg_class c on c.oid = t.relid join pg_namespace n on n.oid = c.relnamespace where t.level > 0 order by 1`)
   const problems: string[] = []
-  for (const [table, wanted] of Object.entries(triggers)) {
+  const wantedOf = { ...triggers, ...Object.fromEntries(partitions.rows.map(({ table }) => [table, entryTriggers])) }
+  for (const [table, wanted] of Object.entries(wantedOf)) {
     const row = rows.find((one) => one.table === table)
     const missing = wanted.filter((name) => row?.always?.includes(name) !== true)
     if (row === undefined) problems.push(`the table ${table} is missing: restore the schema from the migrations`)
