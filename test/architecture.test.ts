@@ -11,18 +11,19 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   ledger: ['core'],
   authority: ['core', 'ledger'],
   hub: ['core', 'contract', 'ledger'],
+  secrets: ['core'],
   config: ['core'],
   checks: ['core', 'contract', 'config', 'ledger'],
   guard: ['core', 'ledger'],
-  store: ['core', 'gate', 'ledger', 'authority', 'hub'],
-  server: ['core', 'contract', 'gate', 'ledger', 'authority', 'hub', 'config', 'checks', 'guard', 'store'],
+  store: ['core', 'gate', 'ledger', 'authority', 'hub', 'secrets'],
+  server: ['core', 'contract', 'gate', 'ledger', 'authority', 'hub', 'config', 'checks', 'guard', 'store', 'secrets'],
   demo: ['core', 'contract'],
-  cli: ['core', 'config', 'checks', 'guard', 'server', 'demo', 'sdk'],
+  cli: ['core', 'config', 'checks', 'guard', 'secrets', 'server', 'demo', 'sdk'],
 }
 
 /** Packages that live behind few files: what else imports them builds a second way to the same thing. */
 const packageHomes: Readonly<Record<string, readonly RegExp[]>> = {
-  pg: [/^store\//, /^server\/(bootstrap|provision|serve|up|connection-settings)\.ts$/, /^server\/embedded\//],
+  pg: [/^store\//, /^server\/(bootstrap|provision|serve|up|connection-settings)\.ts$/, /^server\/(embedded|backup)\//],
   '@grpc/grpc-js': [/^server\/grpc\//],
   fastify: [/^server\/http\//, /^server\/(management|debug)\.ts$/],
   commander: [/^cli\//],
@@ -31,6 +32,11 @@ const packageHomes: Readonly<Record<string, readonly RegExp[]>> = {
   '@opentelemetry/sdk-metrics': [/^server\/telemetry\/(metrics|otlp)\.ts$/],
   '@opentelemetry/sdk-trace': [/^server\/telemetry\/otlp\.ts$/],
   redis: [/^server\/shared-rates\//],
+  '@nats-io/jetstream': [/^ledger\/sinks\/nats-stream\.ts$/],
+  '@nats-io/transport-node': [/^ledger\/sinks\/nats-stream\.ts$/],
+  '@aws-sdk/client-kms': [/^secrets\/kms\.ts$/],
+  '@aws-sdk/client-s3': [/^ledger\/sinks\/object-store\.ts$/],
+  '@smithy/signature-v4': [/^ledger\/sinks\/cloudtrail\.ts$/],
 }
 
 /** Rooms that decide hold no I/O of their own: state, time and randomness come through ports. */

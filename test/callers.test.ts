@@ -178,8 +178,9 @@ describe('AuthorizationService', () => {
       },
       { key: service.key },
     )
+    // A credential of another tenant is answered for as one of nobody.
     expect(body.decisions.map(({ code, allow }: { code: string; allow: boolean }) => code || allow)).toEqual([
-      'tenant.mismatch',
+      'auth.credential_invalid',
       'tenant.mismatch',
       true,
     ])

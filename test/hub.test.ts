@@ -165,4 +165,31 @@ describe('the hub', () => {
     } while (pageToken !== '')
     expect(kinds).toMatchObject({ agent: 2, note: 2, changelog: 2, run: 4, attempt: 23, event: 1, benchmark: 1 })
   })
+
+  it('C4: lists and exports of large notes come in pages that fit every door, and each note once', async () => {
+    const { body: large } = await instance.call('TenantService/Create', { name: 'large-notes' })
+    // What grows most: a control character takes six bytes in JSON, seven in JSON within JSON.
+    const body = '\u0001'.repeat(65_536)
+    for (let count = 0; count < 12; count += 1)
+      await instance.call('HubService/CreateNote', { title: `note ${count}`, body }, { key: large.key })
+    const titles: string[] = []
+    let pageToken = ''
+    do {
+      const page = await instance.call('HubService/ListNotes', { pageSize: 1000, pageToken }, { key: large.key })
+      expect(page.status).toBe(200)
+      expect(JSON.stringify(page.body).length).toBeLessThan(2 * 1024 * 1024)
+      titles.push(...page.body.notes.map(({ title }: { title: string }) => title))
+      pageToken = page.body.nextPageToken
+    } while (pageToken !== '')
+    expect(titles).toEqual(Array.from({ length: 12 }, (_, index) => `note ${11 - index}`))
+    let exported = 0
+    do {
+      const page = await instance.call('HubService/ExportState', { pageToken }, { key: large.key })
+      expect(page.status).toBe(200)
+      expect(JSON.stringify(page.body).length).toBeLessThan(2 * 1024 * 1024)
+      exported += page.body.jsonLines.split('\n').filter(Boolean).length
+      pageToken = page.body.nextPageToken
+    } while (pageToken !== '')
+    expect(exported).toBe(12)
+  })
 })

@@ -110,7 +110,7 @@ it('O5: an outcome needs its intent, and there is one of each', async () => {
   expect(again.body.code).toBe('object.state')
   const unknown = 'scr_0199a3c2-7b1e-7d42-9c55-0f8e2a6b4d10'
   expect((await instance.call('OpsService/RecordOutcome', { scriptRunId: unknown, script })).body.code).toBe(
-    'object.state',
+    'object.not_found',
   )
   const owner = await instance.connect('postgres')
   for (const change of [`update audits.script_records set name = 'x'`, 'delete from audits.script_records'])
@@ -137,6 +137,14 @@ it('O5: while the database is away a confirmed run goes on with one line on stde
     for (const pid of all) process.kill(pid, 'SIGCONT')
   }
 }, 120_000)
+
+it('O5: with --audit required_offbox nothing is run where no sink is configured', async () => {
+  const marker = join(folder, 'offbox')
+  const { code, stderr } = await ops(['--confirm', '--audit', 'required_offbox', '--', 'touch', marker])
+  expect(code).toBe(1)
+  expect(stderr).toContain('audit')
+  await expect(readFile(marker)).rejects.toThrow('ENOENT')
+})
 
 it('O5: without a key the run goes on and says so', async () => {
   const { code, stderr } = await ops(['--confirm', '--', 'true'], { PORTCULLIS_KEY: '' })

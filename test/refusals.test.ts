@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { setTimeout as delay } from 'node:timers/promises'
 import { ScalarType, type Message } from '@bufbuild/protobuf'
 import { methods, type Method } from '@portcullis/contract'
 import { closeScopes, grpcCodes, makeKey, refusals, scopes as allScopes, uuidv7, type RefusalCode } from '#core'
@@ -21,11 +22,14 @@ beforeAll(async () => {
     PORTCULLIS__LIMITS__RATE__KEY__BURST: high,
     PORTCULLIS__LIMITS__HTTP__BODY_BYTES: String(bodyMax),
     PORTCULLIS__LIMITS__GRPC__RECV_BYTES: String(bodyMax),
+    PORTCULLIS__AUDIT__CHECKPOINTS__EVERY_SECONDS: '1',
     PORTCULLIS__LOG__LEVEL: 'fatal',
   })
   grpc = grpcClient(instance.grpc)
   const { body } = await instance.call('TenantService/Create', { name: 'other' })
   other = { id: body.tenant.id, name: 'other', key: body.key }
+  // Proofs and tiles are of what has been signed.
+  while ((await instance.call('LedgerService/GetCheckpoint')).body.size === '0') await delay(100)
 })
 afterAll(async () => {
   grpc.close()
@@ -40,6 +44,10 @@ const make: Readonly<Record<ObjectKind, (key: string) => Promise<string>>> = {
     const agentId = await make.agent(key)
     return (await instance.call('IdentityService/CreateKey', { agentId, scopes: ['telemetry:write'] }, { key })).body
       .apiKey.id
+  },
+  script_run: async (key) => {
+    const script = { name: 'sample', operator: 'test' }
+    return (await instance.call('OpsService/RecordIntent', { script }, { key })).body.scriptRunId
   },
   task: async (key) => (await instance.call('HubService/CreateTask', { title: 'sample' }, { key })).body.task.id,
   tenant: async () => (await instance.call('TenantService/Create', { name: unique() })).body.tenant.id,
@@ -95,6 +103,9 @@ async function expectRecorded(method: Method, outcome: Outcome, code: RefusalCod
   expect(outcome.seen).not.toContain(entry.reason)
 }
 
+// A tenant gets its pseudonym key with the first personal value in its entries; test/pseudonyms.test.ts destroys one.
+const notMadeByCalls = new Set(['/portcullis.v1.LedgerService/DestroyPseudonymKey'])
+
 /** A row that says something of some methods only; of others there is nothing to prove. */
 function where(applies: boolean): (name: string, run: () => Promise<void>) => void {
   return applies ? it : () => undefined
@@ -107,9 +118,10 @@ describe.each([...methods.values()].map((method) => [method.path, method] as con
   describe.each(transports)('over %s', (transport) => {
     it('C2: answers the right request of a caller with the scope', async () => {
       const outcome = await send(transport, method, await rightRequest(method, instance.adminKey), { key: key() })
+      expect(outcome.requestId).toMatch(/^req_/)
+      if (notMadeByCalls.has(method.path)) return expect(outcome.code).toBe('object.not_found')
       expect(outcome.code).toBe('ok')
       expect(outcome.reply?.$typeName).toBe(method.output.typeName)
-      expect(outcome.requestId).toMatch(/^req_/)
     })
 
     where(!isPublic)('G2: without a credential it is refused, before anything of it is looked at', async () => {

@@ -69,7 +69,8 @@ describe('what a running instance tells', () => {
     await instance.call('HubService/StartRun', { workflow: 'w' }, { key: undefined })
     await instance.call('HubService/StartRun', { workflow: 'w' }, { key: 'wrong' })
     await instance.call('HubService/GetHealth', {}, { key: undefined })
-    for (const path of ['evil-method-1', 'evil"method\\2']) await fetch(`${instance.url}/${encodeURIComponent(path)}`)
+    // Two with the one over gRPC: a third would be counted, and in the ledger after its window only (SPEC L14).
+    await fetch(`${instance.url}/${encodeURIComponent('evil"method\\2')}`)
     const grpc = grpcClient(instance.grpc)
     await grpc.call('/portcullis.v1.HubService/evil-method-3', new Uint8Array())
     await grpc.call('/portcullis.v1.HubService/StartRun', Buffer.from('not protobuf'), {

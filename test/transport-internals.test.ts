@@ -1,5 +1,7 @@
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import type { ClientHttp2Session } from 'node:http2'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import {
   Metadata,
@@ -11,6 +13,7 @@ import {
 } from '@grpc/grpc-js'
 import { afterEach, describe, expect, it } from 'vitest'
 import { interceptOwnStatus, makeServer, registeredPaths, serveUnknown } from '../src/server/grpc/transport.ts'
+import type { OnFault } from '../src/server/transport-faults.ts'
 import { callRaw, connectRaw, frame, goawayOfRapidReset, resetRapidly } from './harness/raw-http2.ts'
 
 const limits = {
@@ -32,8 +35,9 @@ afterEach(() => closing.splice(0).forEach((close) => close()))
 async function serve(
   more: Partial<typeof limits> = {},
   interceptors: readonly ServerInterceptor[] = [],
+  onFault?: OnFault,
 ): Promise<string> {
-  const server = makeServer({ ...limits, ...more }, { interceptors: [...interceptors] })
+  const server = makeServer({ ...limits, ...more }, { interceptors: [...interceptors] }, onFault)
   server.register(
     echo,
     (call: { request: Buffer }, done: (error: null, value: Buffer) => void) => done(null, call.request),
@@ -78,6 +82,7 @@ describe('grpc-js', () => {
     expect(Reflect.get(server, '_streamHandler')).toBeInstanceOf(Function)
     // It takes the handler from the server when the listener is made, so that an own one is found.
     expect(String(Reflect.get(server, '_setupHandlers'))).toContain('this._streamHandler')
+    expect(String(Reflect.get(server, 'createHttp2Server'))).toContain('this._setupHandlers(http2Server')
     server.forceShutdown()
   })
 
@@ -113,12 +118,70 @@ describe('the options of node:http2', () => {
     expect((await ended).goaway).not.toBe(goawayOfRapidReset)
   })
 
+  it('G1: the memory of a connection is bound', () => {
+    const server = makeServer(limits, {})
+    expect(server).toMatchObject({ commonServerOptions: { maxSessionMemory: 64 } })
+    server.forceShutdown()
+  })
+
   it('G1: sizes of messages are bound, both ways', async () => {
     const session = await connected(await serve())
     expect((await callRaw(session, echo, {}, frame(Buffer.alloc(1024)))).code).toBe(0)
     expect((await callRaw(session, echo, {}, frame(Buffer.alloc(1025)))).code).toBe(status.RESOURCE_EXHAUSTED)
     const narrow = await connected(await serve({ sendBytes: 100 }))
     expect((await callRaw(narrow, echo, {}, frame(Buffer.alloc(101)))).code).toBe(status.RESOURCE_EXHAUSTED)
+  })
+})
+
+describe('what ends below the calls', () => {
+  const preface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')
+  const http2Frame = (type: number, flags: number, stream: number, payload: Buffer): Buffer => {
+    const head = Buffer.alloc(9)
+    head.writeUIntBE(payload.length, 0, 3)
+    head.writeUInt8(type, 3)
+    head.writeUInt8(flags, 4)
+    head.writeUInt32BE(stream, 5)
+    return Buffer.concat([head, payload])
+  }
+  const settings = http2Frame(4, 0, 0, Buffer.alloc(0))
+  const many = (count: number, one: Buffer): Buffer => Buffer.concat(Array.from({ length: count }, () => one))
+  const headersOpen = http2Frame(1, 0, 1, Buffer.from([0x82, 0x84, 0x86]))
+
+  it.each([
+    ['bytes that are not HTTP/2', 'preface', Buffer.from('GET / HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n')],
+    ['a malformed frame', 'protocol', Buffer.concat([preface, settings, http2Frame(0, 0, 0, Buffer.from('x'))])],
+    [
+      'headers that cannot be decoded',
+      'protocol',
+      Buffer.concat([preface, settings, http2Frame(1, 4, 1, Buffer.alloc(5, 0xff))]),
+    ],
+    [
+      'a header block without end',
+      'continuation',
+      Buffer.concat([preface, settings, headersOpen, many(400, http2Frame(9, 0, 1, Buffer.alloc(64)))]),
+    ],
+    ['settings without end', 'flood', Buffer.concat([preface, many(20_000, settings)])],
+  ])('G1: %s are counted as %s, and the connection ends', async (_name, fault, bytes) => {
+    const faults: string[] = []
+    const address = await serve({}, [], (one) => faults.push(one))
+    const [host = '', port = ''] = address.split(':')
+    const socket = connect({ host, port: Number(port) })
+    socket.on('error', () => undefined)
+    const closed = once(socket, 'close')
+    socket.resume()
+    socket.write(bytes)
+    await closed
+    await expect.poll(() => faults).toEqual([fault])
+  })
+
+  it('G1: resets over the rate and content types that are none of gRPC are counted', async () => {
+    const faults: string[] = []
+    const address = await serve({ resetBurst: 20 }, [], (one) => faults.push(one))
+    const other = await callRaw(await connected(address), echo, { 'content-type': 'text/plain' })
+    expect(other.headers[':status']).toBe(415)
+    expect(faults).toEqual(['content_type'])
+    await resetRapidly(await connected(address), echo, 200)
+    await expect.poll(() => faults).toEqual(['content_type', 'protocol'])
   })
 })
 

@@ -63,7 +63,9 @@ Every method is served over gRPC and, under the same path, over HTTP as \`POST /
   \`idempotency-replayed: true\`, over whichever transport. A key belongs to the caller and the method: 1 to 200 printable ASCII
   characters without spaces. A refused call leaves its key unused.
 - **Lists**: \`pageSize\` is 0 (which means 50) to 1000; \`pageToken\` is the \`nextPageToken\` of the page before, with the same
-  filters. An empty \`nextPageToken\` is the end. All lists come newest first.
+  filters. An empty \`nextPageToken\` is the end, and nothing else is: a page ends early where it would become too large (about
+  1 MiB), and may be empty where a filter that no index serves has looked at 20,000 rows. All lists come newest first. A list
+  costs a token of the rate for every 100 rows that it asks for.
 - **Refusals**: [refusals.md](refusals.md). **Bounds**: [../http-and-grpc-limits.md](../http-and-grpc-limits.md).
 
 In the tables of methods, *class* is \`public_read\` (no credential), \`private_read\` or \`write\`; *own* marks methods that an agent

@@ -99,6 +99,14 @@ describe('agents', () => {
     expect(some.out.split('\n')).toHaveLength(212)
     expect(some.err).toContain('There are more')
   })
+
+  it('C4: an empty page that has a next one is not the end', async () => {
+    await using server = await fakeServer(({ message }) => ({
+      body: message['pageToken'] === '' ? { agents: [], nextPageToken: 'on' } : { agents: [agent], nextPageToken: '' },
+    }))
+    const { out } = await runLine('agent list --all --json', ioFor(server))
+    expect(JSON.parse(out).agents).toHaveLength(1)
+  })
 })
 
 describe('keys', () => {

@@ -34,6 +34,17 @@ export class CliError extends Error {
   }
 }
 
+/** Ends a command with the exit code of what it ran; everything was said already. */
+export class ExitWith extends Error {
+  override readonly name = 'ExitWith'
+  readonly exitCode: number
+
+  constructor(exitCode: number) {
+    super(`exit code ${exitCode}`)
+    this.exitCode = exitCode
+  }
+}
+
 export function usage(message: string, todo?: string): CliError {
   return new CliError('usage', 'cli.usage', message, { todo })
 }
@@ -47,6 +58,7 @@ export function report(error: unknown, json: boolean, io: Io): number {
     if (json) write(io, { code: 'cli.usage', message: message.replace(/^error: /, '') })
     return exitCodes.usage
   }
+  if (error instanceof ExitWith) return error.exitCode
   if (error instanceof CliError) {
     const { todo, requestId, problems, silent } = error.details
     if (silent) return exitCodes[error.exit]

@@ -122,31 +122,37 @@ export function fakeServerRoom(given: Partial<ServerRoom> = {}): ServerRoom {
     up: () => Promise.resolve(running()),
     serve: () => Promise.resolve(running()),
     migrateWith: () => Promise.resolve({ applied: [{ version: 1, name: 'spine' }], adminKey: null }),
+    backUp: () => Promise.reject(new Error('no instance here')),
+    restore: () => Promise.reject(new Error('no instance here')),
     down: () => Promise.resolve('stopped'),
     recoverAdmin: () => Promise.resolve({ adminKey: 'pc_recovered', signInPath: '/sign-in?code=x' }),
     recoverAdminWith: () => Promise.resolve({ adminKey: 'pc_recovered_with', signInPath: '/sign-in?code=y' }),
+    pruneLedger: () => Promise.resolve([]),
+    listRetention: () => Promise.resolve({ logs: [], months: [], holds: [] }),
+    placeHold: () => Promise.resolve(),
+    releaseHold: () => Promise.resolve(),
+    setRetentionClass: (_, tenant, retentionClass) => Promise.resolve(`${tenant}/${retentionClass}`),
+    rotateSecrets: () =>
+      Promise.resolve({ newest: 'file:0011', prepared: false, resumed: false, rewrapped: 2, skipped: 0 }),
+    listSecrets: () => Promise.resolve({ keys: [], databaseProblem: null }),
     methodNames: () => [
       'portcullis.v1.HubService/GetHealth',
       'portcullis.v1.HubService/StartRun',
       'portcullis.v1.TenantService/List',
       'portcullis.v1.KillService/List',
     ],
-    exportTally: () => {
+    auditModes: () => ({ best_effort: [], required_offbox: ['portcullis.v1.IdentityService/CreateKey'] }),
+    makeCheckpointKey: () => Promise.resolve(),
+    showCheckpointKeys: ({ logs }) => Promise.resolve(logs.map((log) => ({ log, vkeys: [] }))),
+    fileTally: (log) => {
       const lines: string[] = []
       return {
         add: (line) => void lines.push(line),
-        finish: () => ({
-          format: 'portcullis-ledger-ndjson/1',
-          log: 'main',
-          from: 0,
-          to: lines.length - 1,
-          entries: lines.length,
-          root: 'r'.repeat(64),
-          last_hash: 'h'.repeat(64),
-          sha256: 's'.repeat(64),
-        }),
+        finish: (name) => JSON.stringify({ log, entries: lines.length, root: 'r'.repeat(64), files: [name] }),
       }
     },
+    frontierOfProof: () => undefined,
+    openExport: () => Promise.reject(new Error('no export here')),
     verifyExport: () => Promise.reject(new Error('no export here')),
     StartError: FakeStartError,
     ...given,

@@ -1,7 +1,9 @@
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
+import { loadServerRoom } from './server-room.ts'
 import { fakeIo, fakeServer, fakeServerRoom, runLine, type FakeIo, type FakeServer, type Seen } from './fakes.ts'
 
 const folders: string[] = []
@@ -53,7 +55,19 @@ describe('ledger verify', () => {
   })
 
   it('L10: --offline asks no server, and says where there is no manifest', async () => {
-    const verdict = { chain_valid: true, log: 'main', from: 0, to: 3, root: 'ab', detail: '', manifest: false }
+    const one = {
+      chain_valid: true,
+      log: 'main',
+      from: 0,
+      to: 3,
+      entries: 4,
+      root: 'ab',
+      detail: '',
+      manifest: false,
+      checkpoint_size: 0,
+      signed_by: [],
+    }
+    const verdict = { ...one, logs: [one] }
     const io = fakeIo({
       env: { PORTCULLIS_URL: 'http://127.0.0.1:1' },
       server: () => Promise.resolve(fakeServerRoom({ verifyExport: () => Promise.resolve(verdict) })),
@@ -65,48 +79,156 @@ describe('ledger verify', () => {
 })
 
 describe('ledger export', () => {
-  const line = (seq: number): string =>
-    JSON.stringify({ body: { method: 'm', outcome: 'allow' }, log: 'main', prev: '0', seq, ts: 't', v: 1 })
-  const pages = ({ path, message }: Seen) => {
-    if (path.endsWith('/Query')) return { body: { entries: [{ log: 'main', seq: '4' }] } }
+  const size = 5
+  const texts = ((): readonly string[] => {
+    let prev = '0'.repeat(64)
+    return Array.from({ length: size }, (_, seq) => {
+      const body = `{"method":"m","outcome":"allow","reason":"=${seq}"}`
+      const text = `{"body":${body},"log":"main","prev":"${prev}","seq":${seq},"ts":"2026-11-21T12:00:00.00000${seq}Z","v":1}`
+      prev = createHash('sha256').update(`\0${text}`).digest('hex')
+      return text
+    })
+  })()
+  const row = (seq: number) => ({
+    log: 'main',
+    seq: String(seq),
+    ts: '2026-11-21T12:00:00Z',
+    previousHash: 'a',
+    recordHash: 'b',
+    entryJson: texts[seq],
+  })
+  const answers = ({ path, message }: Seen) => {
+    if (path.endsWith('/GetLogs')) return { body: { logs: [{ log: 'main', size: String(size), pruneSeq: '-1' }] } }
+    if (path.endsWith('/GetCheckpoint')) return { body: {} }
+    if (path.endsWith('/Query')) {
+      if (message['pageSize'] === 1) return { body: { entries: [row(4)] } }
+      return message['pageToken'] === ''
+        ? { body: { entries: [row(4), row(3)], nextPageToken: 'next' } }
+        : { body: { entries: [row(1)] } }
+    }
     const from = Number(message['fromSeq'])
     const count = Math.min(2, Number(message['limit']))
-    const ndjson = Array.from({ length: count }, (_, at) => `${line(from + at)}\n`).join('')
+    const ndjson = texts
+      .slice(from, from + count)
+      .map((text) => `${text}\n`)
+      .join('')
     return { body: { ndjson, nextSeq: String(from + count) } }
   }
+  const withRoom = async (server: FakeServer): Promise<FakeIo> => {
+    const real = await loadServerRoom()
+    const room = fakeServerRoom({
+      StartError: real.StartError,
+      fileTally: (log) => real.fileTally(log),
+      openExport: (...asked) => real.openExport(...asked),
+      verifyExport: (...asked) => real.verifyExport(...asked),
+    })
+    return fakeIo({ env: { PORTCULLIS_URL: server.url, PORTCULLIS_KEY: 'pc_x' }, server: () => Promise.resolve(room) })
+  }
 
-  it('L13: writes what was there at its beginning, page by page, with a manifest, for its owner alone', async () => {
-    await using server = await fakeServer(pages)
+  it('L13: into a folder, page by page, what was there at its beginning; it verifies offline', async () => {
+    await using server = await fakeServer(answers)
+    const dir = join(await folder(), 'export')
+    const { code, out, err } = await runLine(`ledger export ${dir}`, await withRoom(server))
+    expect([code, out]).toEqual([0, expect.stringContaining(`5 entries are in ${dir}: main (0 to 4).`)])
+    expect(err).toContain('100 %, main: 5 of 5 entries')
+    expect(await readdir(dir)).toEqual(['export.json', 'main'])
+    expect((await stat(join(dir, 'main', 'manifest.json'))).mode & 0o777).toBe(0o600)
+    const offline = await runLine(`ledger verify --offline ${dir} --json`, await withRoom(server))
+    expect(JSON.parse(offline.out)).toMatchObject({
+      chain_valid: true,
+      log: 'main',
+      from: 0,
+      to: 4,
+      logs: [{ entries: 5 }],
+    })
+    const again = await runLine(`ledger export ${dir}`, await withRoom(server))
+    expect([again.code, again.err]).toEqual([2, expect.stringContaining('nothing is overwritten')])
+  })
+
+  it('L13: an export that was torn goes on where it stopped', async () => {
+    let isDown = true
+    await using server = await fakeServer((seen) => {
+      if (isDown && seen.message['fromSeq'] === '2')
+        return { status: 403, body: { code: 'auth.scope_missing', detail: 'x' } }
+      return answers(seen)
+    })
+    const dir = join(await folder(), 'export')
+    const torn = await runLine(`ledger export ${dir}`, await withRoom(server))
+    expect(torn.code).toBe(1)
+    const verified = await runLine(`ledger verify --offline ${dir}`, await withRoom(server))
+    expect(verified.err).toContain('it goes on where it stopped')
+    isDown = false
+    server.seen.length = 0
+    const other = await runLine(`ledger export ${dir} --all-logs`, await withRoom(server))
+    expect(other.err).toContain('the beginning of another export')
+    expect(await runLine(`ledger export ${dir}`, await withRoom(server))).toMatchObject({ code: 0 })
+    expect(server.seen.map(({ message }) => message['fromSeq'])).toEqual(['2', '4'])
+    expect(await runLine(`ledger verify --offline ${dir}`, await withRoom(server))).toMatchObject({ code: 0 })
+  })
+
+  it('L13: into one file, with a manifest beside it, for its owner alone; overwrites nothing', async () => {
+    await using server = await fakeServer(answers)
     const file = join(await folder(), 'main.ndjson')
-    const { code, out } = await runLine(`ledger export --out ${file} --json`, ioFor(server))
+    const { code, out } = await runLine(`ledger export --out ${file} --json`, await withRoom(server))
     expect(code).toBe(0)
-    expect(JSON.parse(out)).toMatchObject({ file, entries: 5 })
-    expect(await readFile(file, 'utf8')).toBe([0, 1, 2, 3, 4].map((seq) => `${line(seq)}\n`).join(''))
-    expect(JSON.parse(await readFile(`${file}.manifest.json`, 'utf8'))).toMatchObject({ from: 0, to: 4, entries: 5 })
+    expect(JSON.parse(out)).toMatchObject({ file, entries: 5, manifest: `${file}.manifest.json` })
+    expect(await readFile(file, 'utf8')).toBe(texts.map((text) => `${text}\n`).join(''))
     expect((await stat(file)).mode & 0o777).toBe(0o600)
-    expect(server.seen.slice(1).map(({ message }) => [message['fromSeq'], message['limit']])).toEqual([
-      ['0', 5],
-      ['2', 3],
-      ['4', 1],
-    ])
-  })
-
-  it('L13: overwrites nothing, and --json needs a file', async () => {
-    await using server = await fakeServer(pages)
-    const file = join(await folder(), 'main.ndjson')
-    await runLine(`ledger export --out ${file}`, ioFor(server))
-    const again = await runLine(`ledger export --out ${file}`, ioFor(server))
+    const offline = await runLine(`ledger verify --offline ${file}`, await withRoom(server))
+    expect([offline.code, offline.out]).toEqual([0, expect.stringContaining('entries 0 to 4')])
+    const again = await runLine(`ledger export --out ${file}`, await withRoom(server))
     expect([again.code, again.err]).toEqual([2, expect.stringContaining('exists already')])
-    const json = await runLine('ledger export --json', ioFor(server))
-    expect(JSON.parse(json.out)).toMatchObject({ error: { code: 'cli.usage' } })
   })
 
-  it('L13: CSV says that it is a view, and goes to the standard output', async () => {
-    await using server = await fakeServer(pages)
-    const { out } = await runLine('ledger export --format csv', ioFor(server))
-    const lines = out.trim().split('\r\n')
+  it('L13: CSV and JSON say that they are a view, and CSV runs nothing', async () => {
+    await using server = await fakeServer(answers)
+    const csv = await runLine('ledger export --format csv', ioFor(server))
+    const lines = csv.out.trim().split('\r\n')
     expect(lines[0]).toContain('A view of the ledger and no evidence')
     expect(lines).toHaveLength(7)
-    expect(lines[2]).toMatch(/^"0","t","allow","","m","","","","0","[0-9a-f]{64}"$/)
+    expect(lines[3]).toMatch(/^"1","[^"]*","allow","","m","","","'=1","[0-9a-f]{64}","[0-9a-f]{64}"$/)
+    const json = JSON.parse((await runLine('ledger export --format json', ioFor(server))).out)
+    expect(json.note).toContain('does not verify')
+    expect(json.entries.map(({ seq }: { seq: string }) => seq)).toEqual(['0', '1', '2', '3', '4'])
+  })
+
+  it('L13: what a query finds is exported over all its pages, and is a view in any format', async () => {
+    await using server = await fakeServer(answers)
+    const file = join(await folder(), 'denied.ndjson')
+    const asked = `ledger export --outcome deny --after 2026-11-21T00:00:00Z --out ${file}`
+    expect(await runLine(asked, ioFor(server))).toMatchObject({ code: 0 })
+    expect(await readFile(file, 'utf8')).toBe([4, 3, 1].map((seq) => `${texts[seq]}\n`).join(''))
+    expect(JSON.parse(await readFile(`${file}.manifest.json`, 'utf8'))).toMatchObject({
+      format: 'portcullis-ledger-view/1',
+      filters: { outcome: 'deny', after: '2026-11-21T00:00:00.000Z' },
+      entries: 3,
+    })
+    expect(server.seen.at(-1)?.message).toMatchObject({ outcome: 'deny', log: 'main', pageToken: 'next' })
+    const offline = await runLine(`ledger verify --offline ${file}`, await withRoom(server))
+    expect([offline.code, offline.err]).toEqual([1, expect.stringContaining('bad_manifest')])
+  })
+
+  it.each([
+    ['ledger export x --all-logs --log main', 'exclude each other'],
+    ['ledger export x --format csv', 'A folder holds whole logs'],
+    ['ledger export x --outcome deny', 'A folder holds whole logs'],
+    ['ledger export --from 3', 'need a folder'],
+    ['ledger export --all-logs', 'need a folder'],
+    ['ledger export --after yesterday', 'Write a time with its zone'],
+    ['ledger export --json', 'needs a file'],
+    ['ledger verify --vkey x', 'are for an export'],
+    ['ledger verify --offline x --log main', '--log is for a server'],
+    ['ledger verify --offline x --checkpoint /nowhere', 'cannot be read'],
+  ])('U1: `portcullis %s` ends with 2 and says %j', async (line, say) => {
+    const { code, err, out } = await runLine(line)
+    expect([code, err + out]).toEqual([2, expect.stringContaining(say)])
+  })
+
+  it('L10: a key that is none is said to be none', async () => {
+    await using server = await fakeServer(answers)
+    const file = join(await folder(), 'main.ndjson')
+    await runLine(`ledger export --out ${file}`, await withRoom(server))
+    const { code, err } = await runLine(`ledger verify --offline ${file} --vkey nonsense`, await withRoom(server))
+    expect([code, err]).toEqual([2, expect.stringContaining('a verifier key has the form')])
   })
 })

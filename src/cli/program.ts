@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { Command, Help, type Option } from 'commander'
 import * as z from 'zod'
 import { agentCommand } from './commands/agent.ts'
+import { backupCommands } from './commands/backup.ts'
 import { callCommand } from './commands/call.ts'
 import { completionCommand } from './commands/completion.ts'
 import { configCommand } from './commands/config.ts'
@@ -9,6 +10,8 @@ import { demoCommand } from './commands/demo.ts'
 import { keyCommand } from './commands/key.ts'
 import { ledgerCommand } from './commands/ledger.ts'
 import { maintenanceCommands } from './commands/maintenance.ts'
+import { opsCommand } from './commands/ops.ts'
+import { secretsCommand } from './commands/secrets.ts'
 import { startCommands } from './commands/start.ts'
 import { tenantCommand } from './commands/tenant.ts'
 import type { Io } from './io.ts'
@@ -22,11 +25,14 @@ export function buildProgram(io: Io, json = false): Command {
   const commands = [
     ...startCommands(io),
     ...maintenanceCommands(io),
+    ...backupCommands(io),
     tenantCommand(io),
     agentCommand(io),
     keyCommand(io),
     callCommand(io),
     ledgerCommand(io),
+    opsCommand(io),
+    secretsCommand(io),
     demoCommand(io),
     configCommand(io),
     completionCommand(io, () => program),

@@ -1,5 +1,9 @@
+import type { ExportRoom } from './export-room.ts'
+import type { RetentionRoom } from './retention-room.ts'
+import type { SecretsRoom } from './secrets-room.ts'
+
 /** What the CLI uses of the server room. */
-export interface ServerRoom {
+export interface ServerRoom extends ExportRoom, RetentionRoom, SecretsRoom {
   up(options: { readonly dir: string; readonly env: Env; readonly workers?: number }): Promise<Running>
   serve(options: { readonly configFile: string; readonly env: Env; readonly workers?: number }): Promise<Running>
   migrateWith(options: {
@@ -7,47 +11,42 @@ export interface ServerRoom {
     readonly env: Env
     readonly plan: boolean
   }): Promise<{ readonly applied: readonly Migration[]; readonly adminKey: string | null }>
+  backUp(options: {
+    readonly dir: string
+    readonly to: string
+    readonly progress: OnProgress
+  }): Promise<{ readonly created: string; readonly logs: readonly LogSize[]; readonly keys: readonly KeyName[] }>
+  restore(options: { readonly from: string; readonly dir: string; readonly progress: OnProgress }): Promise<{
+    readonly home: string
+    readonly created: string
+    readonly logs: readonly LogSize[]
+    readonly missingKeys: readonly KeyName[]
+  }>
   down(dir: string): Promise<'stopped' | 'not_running'>
   recoverAdmin(dir: string): Promise<Recovered>
   recoverAdminWith(options: { readonly configFile: string; readonly env: Env }): Promise<Recovered>
   methodNames(): readonly string[]
-  exportTally(): ExportTally
-  verifyExport(file: string): Promise<ExportVerdict>
+  auditModes(): Readonly<Record<string, readonly string[]>>
+  makeCheckpointKey(file: string): Promise<void>
+  showCheckpointKeys(options: {
+    readonly dir: string
+    readonly configFile: string | undefined
+    readonly env: Env
+    readonly logs: readonly string[]
+  }): Promise<readonly { readonly log: string; readonly vkeys: readonly string[] }[]>
   readonly StartError: new (...args: never[]) => Error & { readonly problems: readonly string[] }
 }
 
-/** Adds up an export while it is written. */
-export interface ExportTally {
-  add(line: string): void
-  finish(): ExportManifest
+type OnProgress = (done: { readonly bytes: number; readonly totalBytes: number }) => void
+
+interface LogSize {
+  readonly log: string
+  readonly size: number
 }
 
-/** What stands beside an export: which entries it holds and what they hash to. */
-export interface ExportManifest {
-  readonly format: 'portcullis-ledger-ndjson/1'
-  readonly log: string
-  readonly from: number
-  readonly to: number
-  readonly entries: number
-  /** Merkle root of the whole log up to `to`; null where the export does not begin at 0. */
-  readonly root: string | null
-  /** Record hash of the last entry. */
-  readonly last_hash: string
-  /** Of the file. */
-  readonly sha256: string
-}
-
-export interface ExportVerdict {
-  readonly chain_valid: boolean
-  readonly log: string
-  readonly from: number
-  readonly to: number
-  readonly root: string
-  readonly first_bad_seq?: number
-  readonly problem?: string
-  readonly detail: string
-  /** Whether a manifest stood beside the file; without one a cut tail goes unseen. */
-  readonly manifest: boolean
+interface KeyName {
+  readonly file: string
+  readonly fingerprint: string
 }
 
 export interface Running {

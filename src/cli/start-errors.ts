@@ -23,7 +23,11 @@ export async function withServer<T>(
     const { loadConfig } = await import('#config')
     const loaded = settings && loadConfig({ ...settings, env: io.env })
     if (loaded?.ok === false) throw await settingsError(loaded.problems, error)
-    throw new CliError('unavailable', 'start.failed', error.message, { problems: error.problems, cause: error })
+    const { message, problems } = error
+    if ('isRefusal' in error && error.isRefusal === true) {
+      throw new CliError('refused', 'server.refused', message, { problems, cause: error })
+    }
+    throw new CliError('unavailable', 'start.failed', message, { problems, cause: error })
   }
 }
 

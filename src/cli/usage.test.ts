@@ -1,3 +1,4 @@
+import type { Command } from 'commander'
 import { writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -59,7 +60,7 @@ describe('usage', () => {
     const leaves = [...withInner(buildProgram(fakeIo()))].filter(({ commands }) => commands.length === 0)
     expect(leaves.length).toBeGreaterThan(15)
     for (const leaf of leaves) {
-      const line = [leaf.parent?.parent ? leaf.parent.name() : '', leaf.name(), '--help'].filter(Boolean).join(' ')
+      const line = [...namesAbove(leaf), leaf.name(), '--help'].join(' ')
       const { out } = await runLine(line)
       expect(out, line).toMatch(/Examples?:\n {2}\$ /)
       if (leaf.name() !== 'completion') expect(out, line).toContain('--json')
@@ -108,3 +109,8 @@ describe('config', () => {
     expect(yaml.out + yaml.err + json.out + json.err).not.toContain('hunter2')
   })
 })
+
+/** The groups that a command is in, without the program. */
+function namesAbove({ parent }: Command): readonly string[] {
+  return parent === null || parent.parent === null ? [] : [...namesAbove(parent), parent.name()]
+}

@@ -23,6 +23,13 @@ export function parseExpiry(text: string, nowMs: number): string {
   return new Date(atMs).toISOString()
 }
 
+/** A time with its zone, RFC 3339 in UTC. */
+export function parseMoment(text: string): string {
+  const ms = fromTime(text)
+  if (ms === undefined) throw new InvalidArgumentError('Write a time with its zone, such as 2026-11-21T18:45:29Z.')
+  return new Date(ms).toISOString()
+}
+
 /** `a,b` and repeated options alike, each scope once. */
 export function parseScopes(text: string, earlier: readonly string[] = []): readonly string[] {
   return [...new Set([...earlier, ...text.split(',').map((scope) => scope.trim())])]

@@ -123,9 +123,9 @@ describe('replicas.redis', () => {
 
   it('G7: is needed where the rates are shared', () => {
     expect(problems(load(shared))).toEqual(['error limits.rate.store'])
-    const result = load(`${shared}replicas: { redis: { url: 'redis://:secret@127.0.0.1:6379' } }\n`)
+    const result = load(`${shared}replicas: { redis: { url: 'redis://:hunter2@127.0.0.1:6379' } }\n`)
     expect(result.ok && result.config.replicas.redis).toMatchObject({ timeoutMs: 50, whenAway: 'memory' })
-    expect(result.ok && printConfig(result.config)).not.toContain('secret')
+    expect(result.ok && printConfig(result.config)).not.toContain('hunter2')
   })
 
   it.each([

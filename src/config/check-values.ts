@@ -1,6 +1,6 @@
 import type * as z from 'zod'
 import { isPlainObject, present, type GivenValue } from './given.ts'
-import { notSet, notShown, problem, redacted, showValue, type Problem } from './problem.ts'
+import { notSet, notShown, problem, redacted, showName, showValue, type Problem } from './problem.ts'
 import { configSchema, type CheckedConfig } from './schema.ts'
 import { settingAt, type Setting } from './settings.ts'
 import { suggest } from './suggest.ts'
@@ -98,8 +98,13 @@ function why(issue: z.core.$ZodIssue, value: unknown): string {
   if (issue.code === 'too_small') return `It must be at least ${issue.minimum}.`
   if (issue.code === 'too_big') return `It must be at most ${issue.maximum}${issue.origin === 'array' ? ' items' : ''}.`
   if (issue.code === 'invalid_value') return 'This is none of the choices.'
-  if (issue.code === 'invalid_format')
-    return issue.format === 'date' ? 'This is not a date of the calendar.' : 'It is blank.'
+  if (issue.code === 'invalid_format') {
+    if (issue.format === 'date') return 'This is not a date of the calendar.'
+    // A form that is given without words of its own only asks for some text.
+    return issue.message.startsWith('Invalid') ? 'It is blank.' : issue.message
+  }
+  if (issue.code === 'unrecognized_keys') return `It has no ${issue.keys.map(showName).join(', ')}.`
+  if (issue.code === 'invalid_union') return 'This is none of the kinds.'
   return issue.code === 'custom' ? issue.message : 'The value is not accepted.'
 }
 

@@ -14,6 +14,13 @@ export const database = section('PostgreSQL 15 to 18: exactly one of `url`, `url
     url: secretText('URL of the owner role.', { form: databaseUrl }),
     urlFile: secretFile('A file that holds the URL of the owner role.'),
   }),
+  maintenance: section(
+    'The role that archives and prunes. Only `portcullis ledger prune`, `hold` and `retention` use it.',
+    {
+      url: secretText('URL of the maintenance role.', { form: databaseUrl }),
+      urlFile: secretFile('A file that holds the URL of the maintenance role.'),
+    },
+  ),
   embedded: optionalSection('A PostgreSQL of its own, started and stopped with the server; not for production.', {
     dir: z
       .string()

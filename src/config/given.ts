@@ -64,12 +64,12 @@ export function fromTree(root: object, { source, folder, text = '' }: TreeOrigin
   return { values, problems }
 }
 
-/** The items of a list whose settings named `...File` start at the folder, too. */
+/** Files and folders in the items of a list start at the folder, too; they are known by their names. */
 function filesFrom(folder: string | undefined, value: unknown): unknown {
   if (folder === undefined || !Array.isArray(value)) return value
   return value.map((item: unknown) => {
     if (!isPlainObject(item)) return item
-    const files = Object.entries(item).filter(([key, file]) => key.endsWith('File') && typeof file === 'string')
+    const files = Object.entries(item).filter(([key, file]) => /File$|Dir$|^dir$/.test(key) && typeof file === 'string')
     return { ...item, ...Object.fromEntries(files.map(([key, file]) => [key, resolve(folder, String(file))])) }
   })
 }

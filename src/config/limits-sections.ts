@@ -43,7 +43,12 @@ export const limits = section('Bounds on what callers can ask for. Sizes are byt
     'Free space under the embedded PostgreSQL below which writes are refused as `store.full`; 0 switches it off.',
   ),
   queue: section('Calls that wait for the store.', {
-    max: integer(4_096, 1, 1_000_000, 'Calls beyond this are refused as `store.busy`.'),
+    max: integer(
+      4_096,
+      1,
+      1_000_000,
+      'Calls beyond this are refused as `store.busy`; the last quarter is for what ends or revokes something.',
+    ),
     waitMs: integer(5_000, 100, 600_000, 'A call that waited longer is refused as `store.busy`; nothing was done.'),
   }),
 })

@@ -83,6 +83,7 @@ function ownDatabase(values: Map<string, GivenValue>, env: LoadInput['env']): re
 interface Secrets {
   readonly url: Secret | undefined
   readonly ownerUrl: Secret | undefined
+  readonly maintenanceUrl: Secret | undefined
   readonly urls: Facts['databaseUrls']
   readonly legacyToken: Secret | undefined
   readonly redisUrl: Secret | undefined
@@ -96,6 +97,8 @@ function readSecrets({ database, env, legacyToken, replicas: { redis } }: Checke
       : { path: `${path}File`, ...readSecretFile(`${path}File`, file, env === 'production') }
   const app = read('database.url', database.url, database.urlFile)
   const owner = read('database.owner.url', database.owner.url, database.owner.urlFile)
+  const { url, urlFile } = database.maintenance
+  const maintenance = read('database.maintenance.url', url, urlFile)
   // Not looked at unless it is enabled.
   const legacy = legacyToken.enabled
     ? read('legacyToken.token', legacyToken.token, legacyToken.tokenFile)
@@ -104,25 +107,28 @@ function readSecrets({ database, env, legacyToken, replicas: { redis } }: Checke
   return {
     url: app.secret,
     ownerUrl: owner.secret,
-    urls: [app, owner].flatMap(({ path, secret }) => (secret ? [{ path, url: secret }] : [])),
+    maintenanceUrl: maintenance.secret,
+    urls: [app, owner, maintenance].flatMap(({ path, secret }) => (secret ? [{ path, url: secret }] : [])),
     legacyToken: legacy.secret,
     redisUrl: shared.secret,
-    problems: [app, owner, legacy, shared].flatMap(({ problems }) => problems),
+    problems: [app, owner, maintenance, legacy, shared].flatMap(({ problems }) => problems),
   }
 }
 
-function settle(config: CheckedConfig, { url, ownerUrl, urls, legacyToken, redisUrl }: Secrets): Config {
+function settle(config: CheckedConfig, secrets: Secrets): Config {
+  const { url, ownerUrl, maintenanceUrl, urls, legacyToken, redisUrl } = secrets
   const { database, replicas } = config
   const mode =
     database.tls.mode ?? (database.tls.caFile || !databasesAreLocal({ databaseUrls: urls }) ? 'verify-full' : 'disable')
   const owner = { ...database.owner, ...(ownerUrl && { url: ownerUrl }) }
+  const maintenance = { ...database.maintenance, ...(maintenanceUrl && { url: maintenanceUrl }) }
   const token = { ...config.legacyToken, token: legacyToken }
   const redis = replicas.redis && { ...replicas.redis, url: redisUrl }
   return {
     ...config,
     legacyToken: token,
     replicas: { ...replicas, redis },
-    database: { ...database, ...(url && { url }), owner, tls: { ...database.tls, mode } },
+    database: { ...database, ...(url && { url }), owner, maintenance, tls: { ...database.tls, mode } },
   }
 }
 

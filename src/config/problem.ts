@@ -24,10 +24,13 @@ export function showValue(value: unknown): string {
   return mayHoldSecret.test(text) ? redacted : shorten(text)
 }
 
-/** A name from outside (a key, a variable) that goes into a path; withheld where it is not a plain word. */
+/** A name from outside (a key, a variable) that goes into a path; withheld where it is not a plain word, or could be a token. */
 export function showName(name: string): string {
-  return /^\w[\w-]*$/.test(name) ? shorten(name) : notShown
+  return /^\w[\w-]*$/.test(name) && !mayBeToken.test(name) ? shorten(name) : notShown
 }
+
+// No setting has digits in its name; a token that slipped to the left of a colon has many.
+const mayBeToken = /\d(?:\D*\d){2}/
 
 export function problem(
   path: string,

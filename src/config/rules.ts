@@ -1,6 +1,10 @@
 import { parseAddress, type Secret } from '#core'
 import { legacyIsSound, redisIsSound } from './callers-rules.ts'
+import { checkpointsAreSound } from './checkpoint-rules.ts'
 import { inspectDatabaseUrl } from './database-url.ts'
+import { retentionIsSound } from './retention-sections.ts'
+import { secretsAreSound } from './secrets-rules.ts'
+import { sinksAreSound } from './sink-rules.ts'
 import { telemetryIsSound } from './telemetry-rules.ts'
 import { problem, redacted, showValue, type Problem } from './problem.ts'
 import { readTextFile } from './read-file.ts'
@@ -29,17 +33,21 @@ export interface Rule {
 export const rules: readonly Rule[] = [
   { reads: ['listen'], check: listenersCollide },
   { reads: ['database.url', 'database.urlFile', 'database.embedded'], check: oneDatabase },
-  { reads: ['database.owner'], check: oneOwner },
+  { reads: ['database.owner', 'database.maintenance'], check: oneOwner },
   { reads: ['database.embedded', 'database.owner'], check: embeddedHasItsOwner },
   { reads: ['database.embedded', 'env'], check: embeddedInProduction },
-  { reads: ['database.url', 'database.urlFile', 'database.owner'], check: urlsAreSound },
+  { reads: ['database.url', 'database.urlFile', 'database.owner', 'database.maintenance'], check: urlsAreSound },
   { reads: ['database'], check: encryptedOffHost },
   { reads: ['database.tls'], check: authoritiesAreReadable },
   { reads: ['limits.http'], check: headersArriveFirst },
   { reads: ['reflection', 'env'], check: reflectionIsWaived },
   { reads: ['legacyToken', 'services', 'env'], check: legacyIsSound },
   { reads: ['replicas', 'limits.rate.store', 'env'], check: redisIsSound },
+  { reads: ['secrets', 'env'], check: secretsAreSound },
   { reads: ['telemetry', 'debug', 'listen'], check: telemetryIsSound },
+  { reads: ['audit.sinks', 'env'], check: sinksAreSound },
+  { reads: ['audit', 'env'], check: checkpointsAreSound },
+  { reads: ['audit.retention'], check: retentionIsSound },
 ]
 
 /** Whether all databases that are named are reached without leaving this machine. */
@@ -81,10 +89,13 @@ function oneDatabase({ config: { database }, mode, sources }: Facts): readonly P
 }
 
 function oneOwner({ config }: Facts): readonly Problem[] {
-  const { url, urlFile } = config.database.owner
-  if (!url || !urlFile) return []
-  const names = 'database.owner.url and database.owner.urlFile'
-  return [problem('database.owner', names, 'Only one of them can be the owner.', 'Keep one and remove the other.')]
+  return (['owner', 'maintenance'] as const).flatMap((role) => {
+    const { url, urlFile } = config.database[role]
+    if (!url || !urlFile) return []
+    const path = `database.${role}`
+    const names = `${path}.url and ${path}.urlFile`
+    return [problem(path, names, `Only one of them can be the ${role}.`, 'Keep one and remove the other.')]
+  })
 }
 
 function embeddedHasItsOwner({ config: { database } }: Facts): readonly Problem[] {

@@ -6,6 +6,7 @@ import { database } from './database-sections.ts'
 import { choice, section } from './fields.ts'
 import { limits } from './limits-sections.ts'
 import { listen, reflection, trustedProxies } from './network-sections.ts'
+import { secrets } from './secrets-sections.ts'
 import { debug, telemetry } from './telemetry-sections.ts'
 
 /** Every setting of the product, once: the types, the checks, the variables and the reference page come from here. */
@@ -20,6 +21,7 @@ export const configSchema = section('', {
   services,
   replicas,
   audit,
+  secrets,
   telemetry,
   debug,
   log: section('The log of the process.', {

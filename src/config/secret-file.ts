@@ -25,7 +25,8 @@ export function readSecretFile(path: string, file: string, production: boolean):
   return { secret: new Secret(text), problems: exposure(path, file, read.mode, production) }
 }
 
-function exposure(path: string, file: string, mode: number, production: boolean): readonly Problem[] {
+/** What is wrong with who may open a file that holds a secret. */
+export function exposure(path: string, file: string, mode: number, production: boolean): readonly Problem[] {
   if ((mode & 0o077) === 0) return []
   const why = `Other users of this machine may open the file (mode ${(mode & 0o777).toString(8).padStart(4, '0')}).`
   const todo = 'Run `chmod 600` on it, and give it to the user that runs the server.'

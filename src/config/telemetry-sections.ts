@@ -1,22 +1,23 @@
 import * as z from 'zod'
+import { parseTarget } from '#core'
 import { filePath, flag, integer, optionalSection, parsedText, section, type FieldMeta } from './fields.ts'
 
 const forwardersMax = 16
 
 const forwarder = z.strictObject({
   kind: z.enum(['datadog', 'posthog', 'http']),
-  url: parsedText(parseTarget),
+  url: parsedText(parseOwnTarget),
   tokenFile: z.string().min(1).optional(),
 })
 
 export const telemetry = section('What is told to systems that watch this one.', {
   prometheus: flag(true, 'Serve `/metrics` on the management listener.'),
   otlp: optionalSection('Metrics, traces and logs to an OpenTelemetry collector, OTLP over HTTP.', {
-    endpoint: parsedText(parseTarget).meta({
+    endpoint: parsedText(parseOwnTarget).meta({
       description: 'The collector; `/v1/traces`, `/v1/metrics` and `/v1/logs` are added to it.',
       form: 'a URL such as http://127.0.0.1:4318',
     } satisfies FieldMeta),
-    headersFile: filePath('A file of headers to send, one `name: value` in each line. Read at start.'),
+    headersFile: filePath('A file of headers to send, one `name: value` in each line. Read again when it changes.'),
     timeoutMs: integer(5_000, 100, 60_000, 'Time for one export.'),
     tracePercent: integer(100, 0, 100, 'Share of calls that begin a trace; a caller that sends `traceparent` decides.'),
   }),
@@ -53,8 +54,7 @@ export const debug = section('A listener for profiles and statistics, on 127.0.0
   ),
 })
 
-function parseTarget(text: string): void {
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  if (url === undefined || !/^https?:$/.test(url.protocol)) throw new Error('This is not an http or https URL.')
-  if (url.username !== '' || url.password !== '') throw new Error('A URL here carries no user or password.')
+/** Systems that watch this one are often beside it. Metadata addresses are refused all the same. */
+function parseOwnTarget(text: string): void {
+  parseTarget(text, { allowPrivate: true, allowHttp: true })
 }

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { cidrContains, isLoopback, parseAddress, parseCidr, parseIp } from './net.ts'
+import { cidrContains, formatAddress, isLoopback, parseAddress, parseCidr, parseIp } from './net.ts'
 
 describe('parseAddress', () => {
   it.each([
@@ -12,6 +12,7 @@ describe('parseAddress', () => {
     ['db-1.internal:5432', 'db-1.internal', 5432],
   ])('O1: %s is a host and a port', (text, host, port) => {
     expect(parseAddress(text)).toEqual({ host, port })
+    expect(formatAddress({ host, port })).toBe(text)
   })
 
   it.each([

@@ -37,6 +37,11 @@ export function parseAddress(text: string): Address {
   return { host, port }
 }
 
+/** `host:port` as `parseAddress` reads it. */
+export function formatAddress({ host, port }: Address): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`
+}
+
 /** True for `localhost`, 127.0.0.0/8 and ::1, with or without brackets. Any other name is not known to stay on this machine. */
 export function isLoopback(host: string): boolean {
   if (host.toLowerCase() === 'localhost') return true

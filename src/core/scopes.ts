@@ -5,6 +5,7 @@ export const scopes: ReadonlyMap<string, readonly string[]> = new Map([
   ['identity:read', []],
   ['identity:write', ['identity:read']],
   ['ledger:read', []],
+  ['ops:record', []],
   ['policy:write', []],
   ['tasks:read', []],
   ['tasks:write', []],

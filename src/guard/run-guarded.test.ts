@@ -65,15 +65,18 @@ describe('a guarded run', () => {
     expect(said).toEqual(['its outcome is not recorded in the ledger: the server is away'])
   })
 
-  it.each(['required', 'required_offbox'] as const)('O5: with %s a run without its record is refused', async (demand) => {
-    const { seen, ports, work } = setUp({ intent: true })
-    const refused = await runGuarded(script, demand, ports, work)
-    expect(refused).toMatchObject({ code: 'audit.unavailable', detail: 'the server is away' })
-    expect(seen).toEqual([`intent ${demand}`])
-    expect(await runGuarded(script, demand, { ...ports, recorder: undefined }, work)).toMatchObject({
-      code: 'audit.unavailable',
-    })
-  })
+  it.each(['required', 'required_offbox'] as const)(
+    'O5: with %s a run without its record is refused',
+    async (demand) => {
+      const { seen, ports, work } = setUp({ intent: true })
+      const refused = await runGuarded(script, demand, ports, work)
+      expect(refused).toMatchObject({ code: 'audit.unavailable', detail: 'the server is away' })
+      expect(seen).toEqual([`intent ${demand}`])
+      expect(await runGuarded(script, demand, { ...ports, recorder: undefined }, work)).toMatchObject({
+        code: 'audit.unavailable',
+      })
+    },
+  )
 
   it('O5: without a server the run goes on and says so once', async () => {
     const { said, ports, work } = setUp()

@@ -38,7 +38,8 @@ export async function runGuarded(
     id = await recorder.intent(script, demand)
   } catch (error) {
     const why = messageOf(error)
-    if (demand !== 'best_effort') return refuse('audit.unavailable', `intent of ${script.name}: ${why}`, { detail: why })
+    if (demand !== 'best_effort')
+      return refuse('audit.unavailable', `intent of ${script.name}: ${why}`, { detail: why })
     say(`not recorded in the ledger: ${why}`)
     said = true
   }

@@ -4,11 +4,20 @@ import { isConfirmed, operatorName, redactArgs } from './script-facts.ts'
 
 describe('what is recorded of a script', () => {
   it.each([
-    [['--token', 'hunter2'], ['--token', '***']],
+    [
+      ['--token', 'hunter2'],
+      ['--token', '***'],
+    ],
     [['--token=hunter2'], ['--token=***']],
     [['DB_PASSWORD=hunter2'], ['DB_PASSWORD=***']],
-    [['-api-key', 'hunter2', 'next'], ['-api-key', '***', 'next']],
-    [['--auth-file', '--force'], ['--auth-file', '--force']],
+    [
+      ['-api-key', 'hunter2', 'next'],
+      ['-api-key', '***', 'next'],
+    ],
+    [
+      ['--auth-file', '--force'],
+      ['--auth-file', '--force'],
+    ],
     [
       ['--days=30', '/srv/exports'],
       ['--days=30', '/srv/exports'],

@@ -2,6 +2,8 @@ import type { DescMethodUnary, DescMessage, Message, MessageShape } from '@bufbu
 import { methodOf, type Method } from '@portcullis/contract'
 import type { Caller, Clock, Refusal, ServiceActions } from '#core'
 import type { Decider } from './authorization/decider.ts'
+import type { PseudonymPort } from './entries/pseudonyms.ts'
+import { listCost } from './paging.ts'
 import type { ReaderPort, Summary, Work } from './ports.ts'
 
 /** What a handler knows beside the message. */
@@ -15,15 +17,19 @@ export interface HandlerContext {
   readonly decider: Decider
   /** Actions of registered services: scopes beside our own. */
   readonly services: ServiceActions
+  /** Absent where no master keys are configured. */
+  readonly pseudonyms?: PseudonymPort | undefined
 }
 
 /** What one method does once the gate has let the call in. */
 export interface Handler {
   readonly method: Method
-  /** The arguments as the ledger shows them: chosen fields only. */
-  readonly summary: (message: Message) => Summary
+  /** The arguments as the ledger shows them: chosen fields only. Without it none of them is shown (SPEC L3). */
+  readonly summary?: (message: Message) => Summary
   /** What the reply adds to the arguments in the ledger, where the reply is a decision. */
   readonly told?: (reply: Message, message: Message) => Summary
+  /** Tokens that this call takes from the bucket of its caller, where they depend on what it asks for (SPEC G7). */
+  readonly cost?: (message: Message) => number
   readonly act: (message: Message, context: HandlerContext) => Promise<Message | Refusal> | Work | Refusal
 }
 
@@ -31,18 +37,19 @@ export interface Handler {
 export function write<I extends DescMessage, O extends DescMessage>(
   method: DescMethodUnary<I, O>,
   act: (message: MessageShape<I>, context: HandlerContext) => Work | Refusal,
-  summary: (message: MessageShape<I>) => Summary,
+  summary?: (message: MessageShape<I>) => Summary,
 ): Handler {
   return { method: methodOf(method), act, summary } as unknown as Handler
 }
 
-/** A read: answers from the store, under the caller's tenant. */
+/** A read: answers from the store, under the caller's tenant. One that answers with a page costs by the rows it asks for. */
 export function read<I extends DescMessage, O extends DescMessage>(
   method: DescMethodUnary<I, O>,
   act: (message: MessageShape<I>, context: HandlerContext) => Promise<MessageShape<O> | Refusal>,
-  summary: (message: MessageShape<I>) => Summary,
+  summary?: (message: MessageShape<I>) => Summary,
 ): Handler {
-  return { method: methodOf(method), act, summary } as unknown as Handler
+  const paged = method.input.fields.some(({ name }) => name === 'page_size')
+  return { method: methodOf(method), act, summary, ...(paged ? { cost: listCost } : {}) } as unknown as Handler
 }
 
 /** A read whose reply is a decision that the ledger keeps. */
@@ -51,8 +58,9 @@ export function readTold<I extends DescMessage, O extends DescMessage>(
   act: (message: MessageShape<I>, context: HandlerContext) => Promise<MessageShape<O> | Refusal>,
   summary: (message: MessageShape<I>) => Summary,
   told: (reply: MessageShape<O>, message: MessageShape<I>) => Summary,
+  cost?: (message: MessageShape<I>) => number,
 ): Handler {
-  return { ...read(method, act, summary), told } as unknown as Handler
+  return { ...read(method, act, summary), told, ...(cost === undefined ? {} : { cost }) } as unknown as Handler
 }
 
 /** Bare UUID of a public id that was made by us. */

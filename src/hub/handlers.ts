@@ -1,8 +1,10 @@
 import { methods } from '@portcullis/contract'
 import { entryHandlers } from './entries/handlers.ts'
+import { pseudonymHandlers } from './entries/pseudonyms.ts'
 import { logHandlers } from './entries/verify.ts'
 import type { Handler } from './handler.ts'
 import { identityHandlers } from './identities/handlers.ts'
+import { proofHandlers } from './proofs/handlers.ts'
 import { runReads } from './runs/reads.ts'
 import { attemptHandlers } from './runs/attempts.ts'
 import { batchHandlers } from './runs/batch.ts'
@@ -11,6 +13,7 @@ import { eventHandlers } from './runs/events.ts'
 import { runWrites } from './runs/writes.ts'
 import { authorizationHandlers } from './authorization/handlers.ts'
 import { boardHandlers } from './boards/handlers.ts'
+import { opsHandlers } from './ops/handlers.ts'
 import { overviewHandlers } from './overview/handlers.ts'
 import { tenantHandlers } from './tenants/handlers.ts'
 
@@ -22,12 +25,15 @@ const list: readonly Handler[] = [
   ...batchHandlers,
   ...authorizationHandlers,
   ...boardHandlers,
+  ...opsHandlers,
   ...overviewHandlers,
   ...runReads,
   ...identityHandlers,
   ...tenantHandlers,
   ...entryHandlers,
   ...logHandlers,
+  ...pseudonymHandlers,
+  ...proofHandlers,
 ]
 
 /** What each method does, by path. Public reads are answered by the server itself. */

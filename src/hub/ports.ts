@@ -1,6 +1,6 @@
 import type { DescMessage, Message } from '@bufbuild/protobuf'
 import type { LedgerRecord } from '#ledger'
-import type { Json, Refusal } from '#core'
+import type { Json, Refusal, RefusalCode } from '#core'
 
 import type {
   AgentRow,
@@ -76,6 +76,14 @@ export interface WriterMember {
   readonly idempotency?: Idempotency
   readonly output?: DescMessage
   readonly record: (outcome: RecordedOutcome) => LedgerRecord
+  /** Told the id of the batch whose commit was not answered, for who tries again: `committed` says what became of it. */
+  readonly unknown?: (batch: string) => void
+  /** Refused after all others where too much waits (SPEC O14). */
+  readonly shedLast?: boolean
+  /** Whether a failure of this member gets an entry of its own; else it was counted with its like (SPEC L14). */
+  readonly ownFailure?: (code: RefusalCode) => boolean
+  /** Entries that are ready and commit with this one: of calls that have been answered. */
+  readonly more?: readonly LedgerRecord[]
 }
 
 export type WriteResult =
@@ -91,12 +99,21 @@ export type WriteResult =
 export interface WriterPort {
   /** Resolves when the effect and its entry are committed, or with the refusal; rejects on a fault, with nothing done. */
   submit(member: WriterMember): Promise<WriteResult>
+  /** Whether that batch has committed. Where it has not, it never will. */
+  committed?(batch: string): Promise<boolean>
 }
 
 export interface Page {
   readonly size: number
   /** Only rows with a smaller id. */
   readonly before: string | undefined
+}
+
+/** What a list found. */
+export interface Listing<Row> {
+  readonly rows: readonly Row[]
+  /** Where the next page begins: below this key. Undefined at the end of the list. */
+  readonly next: string | undefined
 }
 
 export interface RunFilter {
@@ -165,6 +182,8 @@ export interface EntryFilter {
   readonly outcome?: string
   readonly code?: string
   readonly requestId?: string
+  /** Bare UUID of the tenant that an entry of the log `system` is about. */
+  readonly tenantId?: string
   readonly afterMs?: number
   readonly beforeMs?: number
   /** Only entries from this seq on: bounds what a filter without an index reads. */
@@ -185,6 +204,18 @@ export interface LogHead {
   readonly lastHash: string
   /** The largest seq in the table, -1 where it is empty; `size` - 1 in a log that is right. */
   readonly lastSeq: number
+  /** Where retention has cut the log by policy, and what stood before: a replay begins here (SPEC L12). */
+  readonly begin: LogBegin | undefined
+}
+
+export interface LogBegin {
+  readonly seq: number
+  /** Record hash of the last entry that was taken away, in hex. */
+  readonly prev: string
+  /** The frontier at that size, as in audits.heads. */
+  readonly frontier: Uint8Array
+  /** The seq of the entry that says so. */
+  readonly pruneSeq: number
 }
 
 /** What a replay of a log found (SPEC L10). */
@@ -195,6 +226,41 @@ export interface LogVerdict {
   readonly root: string
   readonly firstBadSeq: number | undefined
   readonly problem: string
+  /** What the newest signed checkpoint covers, and what a sink has acknowledged of it; 0 where there is none. */
+  readonly checkpointSize: number
+  readonly anchoredSize: number
+}
+
+/** A signed checkpoint as it is stored. */
+export interface StoredCheckpoint {
+  readonly size: number
+  /** Hex. */
+  readonly root: string
+  /** The signed note. */
+  readonly note: string
+  readonly signedAtMs: number
+}
+
+/** Where the checkpoints of a log stand (SPEC L8). */
+export interface LogStanding {
+  /** The newest; undefined before the first one. */
+  readonly checkpoint: StoredCheckpoint | undefined
+  /** What each sink has acknowledged. */
+  readonly anchors: readonly { readonly sink: string; readonly size: number; readonly atMs: number }[]
+  /** Why the log is not signed any more. */
+  readonly stopped: string | undefined
+}
+
+/** The tree of a log as it was signed (SPEC L11). */
+export interface TlogPort {
+  /** Where a log is to be read, for readers that need no credential; undefined where there is none. */
+  scopeOf(log: string): Promise<ReadScope | undefined>
+  /** Undefined where the log is not there for this caller. */
+  standing(scope: ReadScope, log: string): Promise<LogStanding | undefined>
+  /** The note over exactly that many entries, where one was signed. */
+  noteAt(scope: ReadScope, log: string, size: number): Promise<string | undefined>
+  /** `width` hashes of a tile, 32 bytes each; fewer where they are not there. For tiles below the newest checkpoint. */
+  hashes(scope: ReadScope, log: string, level: number, index: number, width: number): Promise<Uint8Array>
 }
 
 /** Reads on behalf of one caller, under row-level security. */
@@ -216,26 +282,32 @@ export interface BenchmarkFilter {
   readonly model?: string
 }
 
+/** A page is bounded by its rows and its bytes. Refused where the tenant has too much to read at a time. */
+export type Listed<Row> = Promise<Listing<Row> | Refusal>
+
 export interface ReaderPort {
+  readonly tlog: TlogPort
   run(scope: ReadScope, id: string): Promise<RunRow | undefined>
-  runs(scope: ReadScope, filter: RunFilter, page: Page): Promise<readonly RunRow[]>
-  agents(scope: ReadScope, filter: { readonly name?: string }, page: Page): Promise<readonly AgentRow[]>
-  keys(scope: ReadScope, filter: { readonly agentId?: string }, page: Page): Promise<readonly KeyRow[]>
-  tenants(scope: ReadScope, page: Page): Promise<readonly TenantRow[]>
-  tasks(scope: ReadScope, filter: TaskFilter, page: Page): Promise<readonly TaskRow[]>
-  notes(scope: ReadScope, filter: { readonly tag?: string }, page: Page): Promise<readonly NoteRow[]>
-  changelog(scope: ReadScope, filter: { readonly category?: string }, page: Page): Promise<readonly ChangelogRow[]>
-  attempts(scope: ReadScope, filter: AttemptFilter, page: Page): Promise<readonly StoredAttempt[]>
-  events(scope: ReadScope, filter: EventFilter, page: Page): Promise<readonly StoredEvent[]>
-  benchmarks(scope: ReadScope, filter: BenchmarkFilter, page: Page): Promise<readonly BenchmarkRow[]>
+  runs(scope: ReadScope, filter: RunFilter, page: Page): Listed<RunRow>
+  agents(scope: ReadScope, filter: { readonly name?: string }, page: Page): Listed<AgentRow>
+  keys(scope: ReadScope, filter: { readonly agentId?: string }, page: Page): Listed<KeyRow>
+  tenants(scope: ReadScope, page: Page): Listed<TenantRow>
+  tasks(scope: ReadScope, filter: TaskFilter, page: Page): Listed<TaskRow>
+  notes(scope: ReadScope, filter: { readonly tag?: string }, page: Page): Listed<NoteRow>
+  changelog(scope: ReadScope, filter: { readonly category?: string }, page: Page): Listed<ChangelogRow>
+  attempts(scope: ReadScope, filter: AttemptFilter, page: Page): Listed<StoredAttempt>
+  events(scope: ReadScope, filter: EventFilter, page: Page): Listed<StoredEvent>
+  benchmarks(scope: ReadScope, filter: BenchmarkFilter, page: Page): Listed<BenchmarkRow>
   totals(scope: ReadScope): Promise<TenantTotals>
   /** Published workflows with at least that many samples, of all tenants together. */
   publicSummary(minimumSamples: number): Promise<readonly WorkflowTotals[]>
-  entries(scope: ReadScope, filter: EntryFilter, page: Page): Promise<readonly EntryRow[]>
+  entries(scope: ReadScope, filter: EntryFilter, page: Page): Listed<EntryRow>
   /** Entries of a log in order, from that seq on. */
   entriesFrom(scope: ReadScope, log: string, fromSeq: number, limit: number): Promise<readonly EntryRow[]>
   /** Undefined where the log is not there for this caller. */
   head(scope: ReadScope, log: string): Promise<LogHead | undefined>
+  /** The names of the logs that are there for this caller; at most 100. */
+  logs(scope: ReadScope): Promise<readonly string[]>
   /** Replays a log; whoever asks while a replay of it runs gets the result of that. Undefined as for `head`. */
   verify(scope: ReadScope, log: string): Promise<LogVerdict | 'too_long' | undefined>
   ping(): Promise<boolean>

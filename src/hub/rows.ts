@@ -21,6 +21,11 @@ export interface Operations {
   'changelog.append': { args: ChangelogRow; row: Done }
   'benchmark.record': { args: BenchmarkRow; row: Done }
   'workflow.publish': { args: { readonly workflow: string; readonly published: boolean }; row: Done }
+  'pseudonym_key.destroy': {
+    args: { readonly tenantId: string; readonly version: number }
+    row: { readonly destroyedAtMs: number }
+  }
+  'script.record': { args: ScriptRecord; row: ScriptRow }
   'session.open': { args: SessionOpen; row: { readonly operatorId: string; readonly tenantId: string } }
 }
 export type OperationName = keyof Operations
@@ -246,4 +251,26 @@ export interface TenantRow {
   readonly name: string
   readonly createdAtMs: number
   readonly disabledAtMs: number | null
+}
+
+/** Null where a row of that phase is there already. */
+interface ScriptRow {
+  readonly verdict: 'done' | 'object.state'
+  readonly recordedAtMs: number | null
+}
+
+/** One phase of a run of a guarded script. */
+export interface ScriptRecord {
+  readonly id: string
+  readonly phase: 'intent' | 'outcome'
+  /** The outcome of an intent that is recorded. */
+  readonly announced: boolean
+  readonly name: string
+  readonly operator: string
+  readonly args: readonly string[]
+  readonly destructive: boolean
+  readonly confirmed: boolean
+  readonly exitCode: number | null
+  readonly signal: string | null
+  readonly durationMs: string | null
 }

@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, readFile, realpath, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, readdir, readFile, realpath, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Client } from 'pg'
@@ -7,7 +7,7 @@ import { Frontier, verifyChain, type ChainItem, type LedgerRecord, type VerifyRe
 
 export type Role = 'postgres' | 'portcullis_owner' | 'portcullis_app' | 'portcullis_reader'
 
-/** A PostgreSQL of its own with the roles and the migrations up to the ledger, for tests. */
+/** A PostgreSQL of its own with the roles and all migrations, for tests. */
 export class LedgerDatabase implements AsyncDisposable {
   readonly #clients: Client[] = []
   readonly #open: (user: Role) => Client
@@ -55,7 +55,8 @@ export class LedgerDatabase implements AsyncDisposable {
       await admin.query(`alter role ${role} password ${admin.escapeLiteral(password)}`)
     }
     const owner = await this.connect('portcullis_owner')
-    for (const file of ['0001_spine.sql', '0002_ledger.sql']) {
+    const files = await readdir(new URL('../store/migrations/', import.meta.url))
+    for (const file of files.toSorted()) {
       await owner.query(`begin; ${await sql(`migrations/${file}`)}; commit`)
     }
   }

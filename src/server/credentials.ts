@@ -1,5 +1,6 @@
 import { Secret } from '#core'
 import type { PresentedCredential } from '#gate'
+import { maskText } from '#ledger'
 
 const queryNames = ['access_token', 'api_key', 'apikey', 'authorization', 'key', 'token', 'x-portcullis-key']
 const bearer = /^bearer +(\S+)$/i
@@ -21,9 +22,9 @@ export function credentialsOf(
 
 const requestIdPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{7,63}$/
 
-/** The request id that the caller sent, where it is fit to be shown and stored. */
+/** The request id that the caller sent, where it is fit to be shown and stored: one with the form of a secret is not. */
 export function sentRequestId(value: string | undefined): string | undefined {
-  return value !== undefined && requestIdPattern.test(value) ? value : undefined
+  return value !== undefined && requestIdPattern.test(value) && maskText(value) === value ? value : undefined
 }
 
 /** The address of a peer without the IPv4-in-IPv6 form. */

@@ -1,10 +1,23 @@
 import { methods } from '@portcullis/contract'
 
+export { makeCheckpointKey, showCheckpointKeys } from './checkpoints/key-command.ts'
 export { StartError } from './start-error.ts'
+export { backUp } from './backup/back-up.ts'
+export { restore } from './backup/restore.ts'
 export { migrateWith, recoverAdminWith, serve, type Migrated } from './serve.ts'
+export { listRetention, placeHold, pruneLedger, releaseHold, setRetentionClass } from './retention-commands.ts'
+export { listSecrets } from './secrets-inventory.ts'
+export { rotateSecrets } from './secrets-rotate.ts'
 export { down, recoverAdmin, up, type Ready, type Running } from './up.ts'
-export { exportTally, verifyExport, type ExportTally } from './ledger-export.ts'
+export { fileTally, frontierOfProof, openExport, verifyExport } from './ledger-export.ts'
 export { version } from './version.ts'
+
+/** The methods whose audit mode is not `required`, by their mode (SPEC L7). */
+export function auditModes(): Readonly<Record<string, readonly string[]>> {
+  const of = (mode: string): readonly string[] =>
+    [...methods.values()].filter(({ audit }) => audit === mode).map(({ path }) => path.slice(1))
+  return { best_effort: of('best_effort'), required_offbox: of('required_offbox') }
+}
 
 /** The full names of all methods, without the leading slash. */
 export function methodNames(): readonly string[] {

@@ -7,6 +7,7 @@ import {
   Connection,
   inspectDatabase,
   KeyCache,
+  PseudonymKeyStore,
   keyCacheDefaults,
   Reader,
   Sessions,
@@ -14,7 +15,10 @@ import {
   writerDefaults,
   type ConnectionSettings,
 } from '#store'
-import { BestEffort } from './best-effort.ts'
+import { composeBestEffort } from './compose-best-effort.ts'
+import { composeCheckpoints } from './checkpoints/compose.ts'
+import type { Checkpointer } from './checkpoints/checkpointer.ts'
+import { Offbox } from './checkpoints/offbox.ts'
 import { ClockWatch } from './clock-watch.ts'
 import { composeRates, workersOf } from './compose-rates.ts'
 import { openSession } from './console-sessions.ts'
@@ -25,9 +29,13 @@ import { Floods } from './floods.ts'
 import { listenGrpc } from './grpc/server.ts'
 import { listenHttp } from './http/server.ts'
 import { Housekeeping } from './housekeeping.ts'
+import { configRecord } from './config-record.ts'
 import { composeLegacy } from './legacy-token.ts'
 import { listenManagement } from './management.ts'
 import { Pipeline } from './pipeline.ts'
+import { Pseudonyms } from './pseudonyms.ts'
+import { asStartError, openSecrets, type SecretStore } from './secrets.ts'
+import { Sinks } from './sinks/sinks.ts'
 import { Space } from './space.ts'
 import { StartError } from './start-error.ts'
 import { makeTelemetry } from './telemetry/index.ts'
@@ -70,9 +78,16 @@ export async function startInstance(config: Config, connection: ConnectionSettin
   const floods = new Floods(writer, clock, ({ subject, count }, why) =>
     log.error({ event: 'ledger.counts_lost', subject, count, err: why }, 'counted refusals could not be written'),
   )
-  const bestEffort = new BestEffort(writer, clock, (lost) =>
-    log.error({ event: 'ledger.entries_lost', lost }, 'entries of best effort are lost: the store does not take them'),
-  )
+  const ahead = composeBestEffort(writer, connection, clock, log)
+  const pseudonyms = new Pseudonyms({
+    failed: (error) =>
+      log.warn(
+        { event: 'ledger.pseudonym_keys', err: error },
+        'keys of pseudonyms cannot be had: personal values are masked',
+      ),
+    monotonic: () => clock.monotonic(),
+  })
+  const sinks = new Sinks({ config, connection, writer, clock, log, watch: metrics })
   const housekeeping = new Housekeeping(connection, log)
   const rates = composeRates(config, workersOf(process.env), log)
   const gate: GatePorts = { clock, keys, ...rates.buckets, legacy: composeLegacy(config, keys, log) }
@@ -83,19 +98,40 @@ export async function startInstance(config: Config, connection: ConnectionSettin
     if (change.trustedProxies !== undefined) proxies.set(change.trustedProxies)
     if (change.log !== undefined) log.level = change.log.level
     if (change.limits !== undefined) rates.configure(change.limits.rate)
+    const record = configRecord(Object.keys(change), clock.now())
+    writer
+      .submit({ tenantId: undefined, record: () => record })
+      .catch((error: unknown) =>
+        log.error(
+          { event: 'config.unrecorded', err: error },
+          'settings were taken over, and the ledger does not say so',
+        ),
+      )
   }
+  let checkpoints: Checkpointer | undefined
+  const offbox = new Offbox({
+    writer,
+    cover: async (name, atLeast, signal) =>
+      checkpoints?.cover(name, atLeast, signal) ?? { ok: false, why: 'no key signs checkpoints here' },
+    sinks: sinks.all.length,
+    acknowledgements: config.audit.checkpoints.acknowledgements,
+    later: (record) => ahead.bestEffort.offer(record),
+  })
   const pipeline = new Pipeline({
     gate,
+    offbox,
     credentials: keys,
     writer,
     reader,
     floods,
-    bestEffort,
+    bestEffort: ahead.bestEffort,
+    pseudonyms,
     sharedRates,
     decider: makeDecider({ clock, keys, legacy: gate.legacy }),
     services: serviceActions(config),
     clock,
     told: telemetry.told,
+    timed: telemetry.timed,
     gated: (elapsedMs) => metrics.gated(elapsedMs),
     full: (method) => space.refusal(method),
     fault: (error, call) =>
@@ -106,15 +142,20 @@ export async function startInstance(config: Config, connection: ConnectionSettin
   })
   let draining = false
   const stops: (() => Promise<void>)[] = []
+  let secrets: SecretStore | undefined
   const stop = async (): Promise<void> => {
     draining = true
     await Promise.all(stops.map((one) => one()))
     await housekeeping.close()
+    await checkpoints?.close()
+    await sinks.close()
     sharedRates?.close()
     space.close()
-    await bestEffort.close()
+    await ahead.close()
     await floods.close()
     await writer.close()
+    await pseudonyms.close()
+    await secrets?.close()
     await Promise.all([keys.close(), reader.close(), sessions.close(), telemetry.close()])
   }
   const notReady = async (): Promise<string | undefined> => {
@@ -140,8 +181,20 @@ export async function startInstance(config: Config, connection: ConnectionSettin
     const missing = unhandledMethods()
     if (missing.length > 0) throw new Error(`no handler for ${missing.join(', ')}`)
     await checkDatabase(connection)
+    secrets = await openSecrets(config, connection, clock, log)
+    if (secrets !== undefined)
+      await pseudonyms
+        .start(new PseudonymKeyStore(connection, secrets.envelopes, () => pseudonyms.wake()))
+        .catch((error: unknown) => {
+          throw asStartError(error)
+        })
+    ahead.start()
+    checkpoints = composeCheckpoints({ config, connection, sinks: sinks.all, writer, log })
+    if (checkpoints !== undefined) metrics.watchCheckpoints(checkpoints)
     await space.look()
     await keys.start()
+    await offbox.noteOverride(log)
+    housekeeping.start()
     const console = {
       open: (code: string, session: string, remote: string, requestId: string) =>
         openSession({ writer, clock, floods, failures: gate.failures, sessions }, { code, session, remote, requestId }),
@@ -152,10 +205,21 @@ export async function startInstance(config: Config, connection: ConnectionSettin
     }
     const grpc = await listening(
       'grpc',
-      listenGrpc({ config, pipeline, log, healthy: () => !draining && keys.fresh() }),
+      listenGrpc({
+        config,
+        pipeline,
+        log,
+        healthy: () => !draining && keys.fresh(),
+        onFault: metrics.faultsOf('grpc'),
+      }),
     )
     stops.push(() => grpc.stop(drainMs))
-    const http = await listening('http', listenHttp({ config, pipeline, log, proxies, console }))
+    sinks.start()
+    checkpoints?.start()
+    const http = await listening(
+      'http',
+      listenHttp({ config, pipeline, log, proxies, console, onFault: metrics.faultsOf('http') }),
+    )
     stops.push(() => http.stop(drainMs))
     return { grpc: grpc.address, http: http.address, management: management.address, apply, stop }
   } catch (error) {

@@ -1,6 +1,6 @@
 import { pino, type Logger } from 'pino'
 import type { Config } from '#config'
-import { maskText } from '#ledger'
+import { maskJsonText } from '#ledger'
 import { auditText, isAuditLine } from './telemetry/audit-line.ts'
 
 /** The log of the process, on stderr: stdout belongs to the command. */
@@ -14,15 +14,24 @@ export function makeLog({ level, format }: Config['log']): Logger {
     },
   }
   const toForm = format === 'json' ? (line: string): string => line : toText
+  const watchers = new Set<(line: string) => void>()
   // Masked by form as the ledger is (SPEC L3); a masked line of JSON is one still.
-  return pino(options, { write: (line: string) => void process.stderr.write(toForm(maskLine(line))) })
+  const write = (line: string): void => {
+    const masked = maskJsonText(line)
+    process.stderr.write(toForm(masked))
+    for (const told of watchers) told(masked)
+  }
+  const log = pino(options, { write })
+  watched.set(log, watchers)
+  return log
 }
 
-/** A line of JSON with its values masked. Escapes would hide where a value begins: a line with some is read first. */
-export function maskLine(line: string): string {
-  if (!line.includes('\\')) return maskText(line)
-  const masked: unknown = JSON.parse(line, (_, value: unknown) => (typeof value === 'string' ? maskText(value) : value))
-  return `${JSON.stringify(masked)}\n`
+const watched = new WeakMap<Logger, Set<(line: string) => void>>()
+
+/** Tells of every line of a log of {@link makeLog}, in JSON and masked, until the function that it answers is called. */
+export function watchLines(log: Logger, told: (line: string) => void): () => void {
+  watched.get(log)?.add(told)
+  return () => void watched.get(log)?.delete(told)
 }
 
 const names = new Map([

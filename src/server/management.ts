@@ -1,7 +1,7 @@
 import type { FastifyError } from 'fastify'
 import type { Logger } from 'pino'
 import type { Config } from '#config'
-import { parseAddress, refuse } from '#core'
+import { formatAddress, parseAddress, refuse } from '#core'
 import { makeApp, refusalOf, stopApp } from './http/app.ts'
 import { sendRefusal } from './http/problem.ts'
 import { securityHeaders } from './http/security-headers.ts'
@@ -48,7 +48,7 @@ export async function listenManagement({
   }
   const bound = new URL(await app.listen({ host, port }))
   return {
-    address: `${host.includes(':') ? `[${host}]` : host}:${bound.port === '' ? String(port) : bound.port}`,
+    address: formatAddress({ host, port: Number(bound.port) || port }),
     stop: (deadlineMs) => stopApp(app, deadlineMs),
   }
 }

@@ -270,7 +270,7 @@ describe('what is told of a decision', () => {
 
   it('J3: every decision is told once, with its outcome, its code and who called', async () => {
     const { pipeline, told } = pipelineWith({
-      reader: { entries: () => Promise.resolve([]), ping: () => Promise.resolve(true) },
+      reader: { entries: () => Promise.resolve({ rows: [], next: undefined }), ping: () => Promise.resolve(true) },
     })
     const ask = create(QueryRequestSchema)
     await pipeline.perform(await admitted(pipeline, query), ask, undefined)

@@ -32,14 +32,17 @@ import {
   type WriterPort,
 } from '#hub'
 import type { LedgerRecord } from '#ledger'
+import { RecordedFault } from '#store'
 import type { BestEffort } from './best-effort.ts'
 import type { Floods } from './floods.ts'
 import { idempotencyOf } from './idempotency.ts'
+import type { Pseudonyms } from './pseudonyms.ts'
 import { recordOf } from './record.ts'
-import { answerPublic } from './public-reads.ts'
-import { settled, type SharedRatesPort } from './settle-rates.ts'
+import type { Offbox } from './checkpoints/offbox.ts'
+import { readPublic } from './public-reads.ts'
+import { settled, spend, type SharedRatesPort } from './settle-rates.ts'
 import { shownArguments } from './shown-arguments.ts'
-import { toldOf, type Decided } from './telemetry/decided.ts'
+import { timesOf, toldOf, type CallTimes, type Decided } from './telemetry/decided.ts'
 
 const lateLookMs = 1000
 
@@ -49,19 +52,24 @@ export interface PipelineParts {
   readonly writer: WriterPort
   readonly reader: ReaderPort
   readonly floods: Floods
-  readonly bestEffort: Pick<BestEffort, 'offer'>
+  readonly bestEffort: Pick<BestEffort, 'offer' | 'offerOrCount'>
   readonly clock: Clock
+  /** What changes of keys wait for before they are done (SPEC L7). */
+  readonly offbox?: Pick<Offbox, 'holds' | 'intend'> | undefined
   /** Where replicas share the buckets of the gate. */
   readonly sharedRates?: SharedRatesPort | undefined
   /** For services that ask; nobody is let in without one. */
   readonly decider?: Decider
   readonly services?: ServiceActions
+  readonly pseudonyms?: Pick<Pseudonyms, 'of' | 'all'> | undefined
   /** A fault, for the log: the caller gets the request id and nothing else (SPEC G19). */
   readonly fault: (error: unknown, call?: Call) => void
   /** Told of the outcome of every decision, once (SPEC J3, O4). Never throws and never waits. */
   readonly told?: (decided: Decided) => void
   /** Why there is no room for what the call would leave behind (SPEC O14). */
   readonly full?: (method: Call['method']) => Refusal | undefined
+  /** Whether what is told says when the gate and the store had the call, for traces. */
+  readonly timed?: boolean
   /** Told how long the gate took for a call. */
   readonly gated?: (elapsedMs: number) => void
 }
@@ -72,6 +80,7 @@ export interface Admission {
   readonly decision: Allowed
   /** Monotonic milliseconds. */
   readonly arrivedAt: number
+  readonly decidedAt?: number
 }
 
 export interface Reply {
@@ -104,10 +113,11 @@ export class Pipeline {
     try {
       if (!credentials.fresh() && call.method.access !== 'public_read') return this.#admitLate(call, arrivedAt)
       const decision = decide(call, gate)
-      this.#parts.gated?.(clock.monotonic() - arrivedAt)
+      const decidedAt = clock.monotonic()
+      this.#parts.gated?.(decidedAt - arrivedAt)
       if (decision.charges !== undefined) return this.#admitShared(call, decision, decision.charges, arrivedAt)
-      if (!decision.refused) return { call, decision, arrivedAt }
-      return this.#refuse({ call, arrivedAt, caller: decision.caller }, decision.refusal)
+      if (!decision.refused) return { call, decision, arrivedAt, decidedAt }
+      return this.#refuse({ call, arrivedAt, decidedAt, caller: decision.caller }, decision.refusal)
     } catch (error) {
       this.#parts.fault(error, call)
       const refusal = refuse('server.internal', 'fault')
@@ -125,8 +135,9 @@ export class Pipeline {
   ): Promise<Admission | Refusal> {
     try {
       const decision = await settled(decided, charges, this.#parts.gate, this.#parts.sharedRates)
-      if (!decision.refused) return { call, decision, arrivedAt }
-      return await this.#refuse({ call, arrivedAt, caller: decision.caller }, decision.refusal)
+      const decidedAt = this.#parts.clock.monotonic()
+      if (!decision.refused) return { call, decision, arrivedAt, decidedAt }
+      return await this.#refuse({ call, arrivedAt, decidedAt, caller: decision.caller }, decision.refusal)
     } catch (error) {
       this.#parts.fault(error, call)
       const refusal = refuse('server.internal', 'fault')
@@ -195,15 +206,21 @@ export class Pipeline {
 
   /** Never rejects: a fault becomes server.internal with everything private in the log. */
   async perform(admission: Admission, message: Message, idempotencyKey: string | undefined): Promise<Reply | Refusal> {
-    const whose = { ...admission, caller: admission.decision.caller }
+    const { caller } = admission.decision
+    const startedAt = this.#parts.timed === true && caller !== undefined ? this.#parts.clock.monotonic() : undefined
+    const whose = { ...admission, caller, startedAt }
     try {
+      const cost = handlers.get(admission.call.method.path)?.cost?.(message)
+      const short = cost === undefined ? undefined : await spend(admission.call, admission.decision, cost, this.#parts)
+      if (short !== undefined) return await this.#refuse(whose, short)
       const reply = await this.#perform(admission, message, idempotencyKey)
       this.#tell(whose, reply.refused ? reply.code : undefined)
       return reply
     } catch (error) {
       this.#parts.fault(error, admission.call)
       const refusal = refuse('server.internal', 'fault')
-      if (!admission.call.method.unrecorded) return this.#refuse(whose, refusal, 'error')
+      const recorded = error instanceof RecordedFault || admission.call.method.unrecorded
+      if (!recorded) return this.#refuse(whose, refusal, 'error')
       this.#tell(whose, refusal.code, 'error')
       return refusal
     }
@@ -231,21 +248,29 @@ export class Pipeline {
 
   #perform(admission: Admission, message: Message, idempotencyKey: string | undefined): Promise<Reply | Refusal> {
     const { call, decision, arrivedAt } = admission
-    const { reader, clock } = this.#parts
+    const { reader, clock, pseudonyms } = this.#parts
     const { caller } = decision
-    if (caller === undefined) return this.#readPublic(admission)
+    if (caller === undefined) return readPublic(admission, message, this.#parts)
     const full = this.#parts.full?.(call.method)
     if (full !== undefined) return this.#refuseFull(admission, full)
     const handler = handlers.get(call.method.path)
     if (handler === undefined) throw new Error(`no handler for ${call.method.path}`)
     const { args, watch } = shownArguments(handler, message)
-    const record = (outcome: RecordedOutcome): LedgerRecord =>
-      recordOf({ call, caller, args, arrivedAt, clock }, outcome)
+    const record: Recorder = (outcome, kind) =>
+      recordOf({ call, caller, args, arrivedAt, clock, pseudonym: pseudonyms?.of(caller.tenant) }, outcome, kind)
 
     const idempotency = idempotencyOf(call, caller, message, idempotencyKey)
     if (isRefusal(idempotency)) return this.#submitDeny(call, caller, record, idempotency)
     const { decider = denyAll, services = noServices } = this.#parts
-    const acted = handler.act(message, { caller, ownOnly: decision.ownOnly, reader, clock, decider, services })
+    const acted = handler.act(message, {
+      caller,
+      ownOnly: decision.ownOnly,
+      reader,
+      clock,
+      decider,
+      services,
+      pseudonyms,
+    })
     if (acted instanceof Promise) return this.#read(call, caller, record, watch(acted))
     if (isRefusal(acted)) return this.#submitDeny(call, caller, record, acted)
     return this.#write(admission, caller, record, acted, idempotency)
@@ -267,11 +292,16 @@ export class Pipeline {
     effect: Work,
     idempotency: Exclude<ReturnType<typeof idempotencyOf>, Refusal>,
   ): Promise<Reply | Refusal> {
-    const result = await this.#parts.writer.submit({
+    const { offbox, writer } = this.#parts
+    const unknownOutside = offbox?.holds(call.method) === true ? await offbox.intend(record, call.method) : undefined
+    if (unknownOutside !== undefined) return unknownOutside
+    const result = await writer.submit({
       tenantId: bare(caller.tenant.id),
       effect,
       output: call.method.output,
-      record,
+      record: (outcome) => record(outcome),
+      shedLast: call.method.shedLast,
+      ownFailure: (code) => this.#parts.floods.ownDenial(caller, code, call.method.path, call.remote, 'error'),
       ...(idempotency === undefined ? {} : { idempotency }),
     })
     if (result.refused) return result
@@ -284,20 +314,9 @@ export class Pipeline {
     return { refused: false, message: result.reply, bytes: result.bytes, replayed: result.replayed }
   }
 
-  /** A read of nobody in particular: answered at once; a few entries for each address, then counts (SPEC L7, L14). */
-  async #readPublic({ call, arrivedAt }: Admission): Promise<Reply> {
-    const { bestEffort, clock, floods, reader } = this.#parts
-    const reply = await answerPublic(call.method, reader)
-    if (!call.method.unrecorded && floods.ownRead(call.remote, call.method.path)) {
-      const recorded = { call, caller: undefined, args: () => ({}), arrivedAt, clock }
-      bestEffort.offer(recordOf(recorded, { outcome: 'allow' }))
-    }
-    return reply
-  }
-
   /**
    * A read is answered once its entry is committed: no entry, no answer (SPEC L7, `required`). One of best effort is answered at
-   * once; its refusals are not different from others.
+   * once, unless so many entries are in hand already; its refusals are not different from others.
    */
   async #read(
     call: Call,
@@ -315,8 +334,7 @@ export class Pipeline {
       return this.#submitDeny(call, caller, record, refusal, 'error')
     }
     if (isRefusal(found)) return this.#submitDeny(call, caller, record, found)
-    if (call.method.bestEffort) {
-      this.#parts.bestEffort.offer(record({ outcome: 'allow' }))
+    if (call.method.bestEffort && this.#parts.bestEffort.offer(record({ outcome: 'allow' }))) {
       return { refused: false, message: found, replayed: false }
     }
     const recorded = await this.#parts.writer.submit({ tenantId, record })
@@ -332,24 +350,21 @@ export class Pipeline {
     outcome: 'deny' | 'error' = 'deny',
   ): Promise<Refusal> {
     const { code, reason } = refusal
-    const own = outcome === 'error' || this.#parts.floods.ownDenial(caller, code, call.method.path, call.remote)
+    const own = this.#parts.floods.ownDenial(caller, code, call.method.path, call.remote, outcome)
     if (!own) return refusal
     await this.#submitOwn(record({ outcome, code, reason }))
     return refusal
   }
 
-  async #deny(
-    { call, arrivedAt, caller }: Denied,
-    refusal: Refusal,
-    outcome: 'deny' | 'error' = 'deny',
-  ): Promise<void> {
+  async #deny(denied: Denied, refusal: Refusal, outcome: 'deny' | 'error' = 'deny'): Promise<void> {
+    const { call, arrivedAt, caller } = denied
     const { clock, floods } = this.#parts
-    this.#tell({ call, arrivedAt, caller }, refusal.code, outcome)
+    this.#tell(denied, refusal.code, outcome)
     const told = { outcome, code: refusal.code, reason: refusal.reason }
     const record = () => recordOf({ call, caller, args: () => ({}), arrivedAt, clock }, told)
     try {
       if (caller === undefined) await floods.anonymous(call.remote, refusal.code, record)
-      else if (outcome === 'error' || floods.ownDenial(caller, refusal.code, call.method.path, call.remote))
+      else if (floods.ownDenial(caller, refusal.code, call.method.path, call.remote, outcome))
         await this.#submitOwn(record())
     } catch (error) {
       // A deny stays a deny, whether or not it could be written down.
@@ -360,25 +375,25 @@ export class Pipeline {
   /** A deny stays a deny, whether or not it can be written down now: then it is tried again later, or counted as lost. */
   async #submitOwn(entry: LedgerRecord): Promise<void> {
     const written = await this.#parts.writer.submit({ tenantId: entry.tenantId, record: () => entry })
-    if (written.refused) this.#parts.bestEffort.offer(entry)
+    if (written.refused) this.#parts.bestEffort.offerOrCount(entry)
   }
 
-  #tell({ call, arrivedAt, caller }: Told, code: RefusalCode | undefined, outcome?: Decided['outcome']): void {
-    const { clock, told } = this.#parts
-    if (told !== undefined) told(toldOf(call, caller, clock.monotonic() - arrivedAt, code, outcome))
+  #tell(of: Told, code: RefusalCode | undefined, outcome?: Decided['outcome']): void {
+    const { clock, told, timed } = this.#parts
+    if (told === undefined) return
+    const elapsedMs = clock.monotonic() - of.arrivedAt
+    told(toldOf(of.call, of.caller, elapsedMs, code, outcome, timed === true ? timesOf(of) : undefined))
   }
 }
 
-interface Told {
+interface Told extends CallTimes {
   readonly call: Parameters<typeof toldOf>[0]
-  readonly arrivedAt: number
   readonly caller: Caller | undefined
 }
 
-interface Denied {
+interface Denied extends CallTimes {
   readonly call: Call
-  readonly arrivedAt: number
   readonly caller: Allowed['caller']
 }
 
-type Recorder = (outcome: RecordedOutcome) => LedgerRecord
+type Recorder = (outcome: RecordedOutcome, kind?: 'intent' | 'aborted') => LedgerRecord

@@ -1,24 +1,82 @@
 import { create, type Message } from '@bufbuild/protobuf'
-import { GetHealthResponseSchema, HubService, methodOf, type Method } from '@portcullis/contract'
-import { telemetrySummary, type ReaderPort } from '#hub'
-import type { Reply } from './pipeline.ts'
+import {
+  GetHealthResponseSchema,
+  HubService,
+  LedgerService,
+  methodOf,
+  type GetCheckpointRequest,
+  type GetTileRequest,
+  type Method,
+} from '@portcullis/contract'
+import { isRefusal, refuse, type Refusal } from '#core'
+import { checkpointOf, telemetrySummary, tileOf, type ReaderPort } from '#hub'
+import type { Admission, PipelineParts, Reply } from './pipeline.ts'
+import { recordOf } from './record.ts'
 import { version } from './version.ts'
 
-const answers: ReadonlyMap<Method, (reader: ReaderPort) => Promise<Message>> = new Map<
-  Method,
-  (reader: ReaderPort) => Promise<Message>
->([
+/** Methods that the settings can open to everybody: as they are then (SPEC L11). */
+export const publicTlog = {
+  checkpoint: opened(methodOf(LedgerService.method.getCheckpoint)),
+  tile: opened(methodOf(LedgerService.method.getTile)),
+} as const
+
+type PublicAnswer = (reader: ReaderPort, message: Message) => Promise<Message | Refusal>
+
+const answers: ReadonlyMap<Method, PublicAnswer> = new Map<Method, PublicAnswer>([
   [
     methodOf(HubService.method.getHealth),
     async (reader) =>
       create(GetHealthResponseSchema, { status: (await reader.ping()) ? 'ok' : 'unavailable', version }),
   ],
   [methodOf(HubService.method.getTelemetrySummary), telemetrySummary],
+  [
+    publicTlog.checkpoint,
+    async (reader, message) => {
+      const named = await shown(reader, message as GetCheckpointRequest)
+      return named.refused ? named : checkpointOf(named, reader)
+    },
+  ],
+  [
+    publicTlog.tile,
+    async (reader, message) => {
+      const named = await shown(reader, message as GetTileRequest)
+      return named.refused ? named : tileOf(named, message as GetTileRequest, reader)
+    },
+  ],
 ])
 
-/** The answer to a public read. */
-export async function answerPublic(method: Method, reader: ReaderPort): Promise<Reply> {
+/**
+ * A read of nobody in particular: answered at once; a few entries for each address, then counts (SPEC L7, L14). What is not there is
+ * refused, and counted like any refusal of a stranger.
+ */
+export async function readPublic(
+  { call, arrivedAt }: Admission,
+  message: Message,
+  { bestEffort, clock, floods, reader }: Pick<PipelineParts, 'bestEffort' | 'clock' | 'floods' | 'reader'>,
+): Promise<Reply | Refusal> {
+  const { method, remote } = call
   const answer = answers.get(method)
   if (answer === undefined) throw new Error(`no answer for ${method.path}`)
-  return { refused: false, message: await answer(reader), replayed: false }
+  const found = await answer(reader, message)
+  const recorded = { call, caller: undefined, args: () => ({}), arrivedAt, clock }
+  if (isRefusal(found)) {
+    const told = { outcome: 'deny', code: found.code, reason: found.reason } as const
+    await floods.anonymous(remote, found.code, () => recordOf(recorded, told))
+    return found
+  }
+  if (!method.unrecorded && floods.ownRead(remote, method.path)) {
+    bestEffort.offer(recordOf(recorded, { outcome: 'allow' }))
+  }
+  return { refused: false, message: found, replayed: false }
+}
+
+function opened(method: Method): Method {
+  return { ...method, access: 'public_read', scope: '', audit: 'best_effort', bestEffort: true }
+}
+
+async function shown(reader: ReaderPort, { log }: { readonly log: string }) {
+  const scope = await reader.tlog.scopeOf(log)
+  return scope === undefined
+    ? refuse('object.not_found', 'there is no such log')
+    : ({ refused: false, log, scope } as const)
 }

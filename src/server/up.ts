@@ -15,7 +15,7 @@ import {
 } from './embedded/index.ts'
 import { startInstance } from './instance.ts'
 import { keepRunning } from './keep-running.ts'
-import { ensureKeyFiles } from './key-files.ts'
+import { ensureKeyFiles, withMasterKey } from './key-files.ts'
 import { makeLog } from './log.ts'
 import { passwordsFile, provision } from './provision.ts'
 import { StartError } from './start-error.ts'
@@ -77,12 +77,13 @@ export async function runEmbedded(
   dirOf: (config: Config) => string,
   workers: number,
 ): Promise<Running> {
-  const config = mustLoad(load)
-  const dir = dirOf(config)
+  const given = mustLoad(load)
+  const dir = dirOf(given)
+  const { config, load: settled } = withMasterKey(given, load, embeddedHome(dir).home)
   const log = makeLog(config.log)
   const store = await openEmbedded(dir, config, log)
   try {
-    const serving = await startServing({ config, load, connection: store.app, log, workers })
+    const serving = await startServing({ config, load: settled, connection: store.app, log, workers })
     const startAgain = async (): Promise<void> => {
       const { port } = await openPostgres(dir, log)
       // Connections read it when they connect; it changes only where another program took the old one.
@@ -152,6 +153,16 @@ export function down(dir: string): Promise<'stopped' | 'not_running'> {
 
 /** A new key for the first admin and a one-time sign-in link, whether or not the server runs (SPEC M1). */
 export async function recoverAdmin(dir: string): Promise<Recovered> {
+  return withInstance(dir, async ({ access }) =>
+    toRecovered(await asOwner(access('portcullis_owner'), recoverFirstAdmin)),
+  )
+}
+
+/** An instance that `up` made, with its PostgreSQL running, whether or not its server does. */
+export async function withInstance<Result>(
+  dir: string,
+  work: (instance: { readonly home: string; readonly access: Access }) => Promise<Result>,
+): Promise<Result> {
   const { home } = embeddedHome(resolve(dir))
   if (!existsSync(join(home, passwordsFile))) {
     throw new StartError(`there is no instance under ${dir}`, [
@@ -160,13 +171,13 @@ export async function recoverAdmin(dir: string): Promise<Recovered> {
   }
   const postgres = await start(resolve(dir), () => undefined)
   try {
-    const access = await provision(postgres, home)
-    const admin = await asOwner(access('portcullis_owner'), recoverFirstAdmin)
-    return toRecovered(admin)
+    return await work({ home, access: await provision(postgres, home) })
   } finally {
     await leave(postgres)
   }
 }
+
+type Access = Awaited<ReturnType<typeof provision>>
 
 export function toRecovered(admin: AdminAccess): Recovered {
   return { adminKey: admin.key.reveal(), signInPath: signInPath(admin) }

@@ -3,7 +3,8 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import { parseAddress, type Config, type LoadInput } from '#config'
+import type { Config, LoadInput } from '#config'
+import { formatAddress, parseAddress } from '#core'
 import type { ConnectionSettings } from '#store'
 import type { Addresses, ToWorker } from './worker.ts'
 
@@ -39,8 +40,8 @@ export async function startWorkers({ count, config, load: given, connection, log
   let stopping = false
   const running = new Set<Worker>()
 
-  const start = async (): Promise<Addresses> => {
-    const worker = cluster.fork({ PORTCULLIS_WORKERS: String(count) })
+  const start = async (index: number): Promise<Addresses> => {
+    const worker = cluster.fork({ PORTCULLIS_WORKERS: String(count), PORTCULLIS_WORKER: String(index) })
     running.add(worker)
     worker.on('exit', (code, signal) => {
       running.delete(worker)
@@ -48,7 +49,7 @@ export async function startWorkers({ count, config, load: given, connection, log
       log.warn({ event: 'worker.ended', pid: worker.process.pid, code, signal }, 'a worker ended and is replaced')
       void delay(againAfterMs).then(async () => {
         if (!stopping)
-          await start().catch((error: unknown) =>
+          await start(index).catch((error: unknown) =>
             log.error({ event: 'worker.failed', err: error }, 'a worker did not start'),
           )
       })
@@ -71,7 +72,7 @@ export async function startWorkers({ count, config, load: given, connection, log
   }
 
   try {
-    const [first] = await Promise.all(Array.from({ length: count }, start))
+    const [first] = await Promise.all(Array.from({ length: count }, (_, index) => start(index)))
     if (first === undefined) throw new Error('no workers')
     return {
       ...first,
@@ -97,7 +98,7 @@ async function fixedPorts(listen: Config['listen']): Promise<Config['listen']> {
     await once(probe, 'listening')
     const bound = probe.address()
     await new Promise((resolve) => probe.close(resolve))
-    return `${host.includes(':') ? `[${host}]` : host}:${typeof bound === 'object' ? (bound?.port ?? 0) : 0}`
+    return formatAddress({ host, port: typeof bound === 'object' ? (bound?.port ?? 0) : 0 })
   }
   return {
     grpc: await settle(listen.grpc),

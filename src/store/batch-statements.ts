@@ -124,6 +124,12 @@ function storeReplies(group: TenantGroup, replyOf: (index: number) => Uint8Array
   return [store]
 }
 
+/** Leaves the id of the batch behind, so that it can be asked for where the answer to the commit is lost. */
+export function markStatement(id: string | undefined): readonly Statement[] {
+  if (id === undefined) return []
+  return [{ name: 'batch.mark', text: 'insert into portcullis.commits (id) values ($1)', values: [id] }]
+}
+
 /** The entries of the batch through the append function, which alone may write them. */
 export function appendStatement(records: readonly LedgerRecord[]): readonly Statement[] {
   if (records.length === 0) return []

@@ -1,6 +1,6 @@
 import { fromBinary, toBinary, type Message } from '@bufbuild/protobuf'
 import type { Client, QueryResult } from 'pg'
-import { isRefusal, refuse, type Refusal } from '#core'
+import { isRefusal, refuse, uuidv7, type Refusal } from '#core'
 import type { Answer, Idempotency, OperationRow, WriteResult, WriterMember } from '#hub'
 import { send, type Connection, type Statement } from './connection.ts'
 import { classify, describe, isKeyTaken, sqlState, unavailableRefusal } from './errors.ts'
@@ -38,6 +38,8 @@ type Verdict =
 
 type Result = QueryResult<Record<string, unknown>>
 
+/** A call that failed alone and has its entry, or was counted: whoever hears of it writes no other. */
+export class RecordedFault extends Error {}
 /** The error of a statement, as opposed to one of the connection: the transaction can be tried again in parts. */
 class StatementFailed extends Error {}
 /** The store went away or cannot serve, and the commit was not sent or was answered otherwise: nothing was done. */
@@ -53,6 +55,8 @@ export class Batch {
   readonly #connection: Connection
   readonly #held: readonly Held[]
   readonly #watch: WriterWatch | undefined
+  /** Of the transaction under way, where a member wants to know what became of it. */
+  #mark: string | undefined
 
   constructor(connection: Connection, held: readonly Held[], watch?: WriterWatch) {
     this.#connection = connection
@@ -94,6 +98,7 @@ export class Batch {
   async #recover(client: Client, held: readonly Held[], error: unknown): Promise<void> {
     if (error instanceof OutcomeUnknown) {
       this.#connection.discard()
+      for (const { member } of held) if (this.#mark !== undefined) member.unknown?.(this.#mark)
       return this.#fail(held, refuse('outcome.unknown', describe(error.cause)))
     }
     if (error instanceof StoreGone) {
@@ -124,21 +129,18 @@ export class Batch {
       describe(cause),
       contended ? { retryAfterSeconds: 1 } : {},
     )
-    if (one.member.effect !== undefined) {
-      const { tenantId, record } = one.member
+    const { effect, ownFailure, record, tenantId } = one.member
+    let recorded = effect !== undefined && ownFailure?.(refusal.code) === false
+    if (effect !== undefined && !recorded) {
       const outcome = { outcome: 'error', code: refusal.code, reason: refusal.reason } as const
-      const ignore = (): void => undefined
-      await this.#attempt([
-        {
-          member: { tenantId, record: () => record(outcome) },
-          resolve: ignore,
-          reject: ignore,
-          queuedAt: one.queuedAt,
-        },
-      ])
+      const settled = (result: WriteResult | 'elsewhere'): void => {
+        recorded = !isRefusal(result)
+      }
+      const member = { tenantId, record: () => record(outcome) }
+      await this.#attempt([{ member, resolve: settled, reject: () => undefined, queuedAt: one.queuedAt }])
     }
     if (contended) one.resolve(refusal)
-    else one.reject(new Error('a member of a batch failed', { cause }))
+    else one.reject(new (recorded ? RecordedFault : Error)('a member of a batch failed', { cause }))
   }
 
   #fail(held: readonly Held[], refusal: Refusal): void {
@@ -154,6 +156,7 @@ export class Batch {
 
   async #transact(client: Client, held: readonly Held[]): Promise<readonly Verdict[]> {
     const begunAt = performance.now()
+    this.#mark = held.some(({ member }) => member.unknown !== undefined) ? uuidv7() : undefined
     const work = sql.groupByTenant(held.map((one) => one.member)).filter((group) => group.effects > 0)
     let verdicts: readonly Verdict[] = held.map(() => ({ kind: 'done', answer: undefined }))
     let rows: Rows = new Map()
@@ -176,6 +179,7 @@ export class Batch {
           (index, part) => rows.get(index)?.[part] !== undefined,
         ),
       ),
+      ...sql.markStatement(this.#mark),
       ...sql.appendStatement(entries),
     ]
     const appendedAt = performance.now()

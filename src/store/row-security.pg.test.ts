@@ -25,6 +25,26 @@ const rowsOfTheHub: readonly string[] = [
      values ($1, gen_random_uuid(), 'w', '', '', 'm', 0, 0, 0, 0, 0, 0, 0, 0, '', now())`,
   `insert into portcullis.published_workflows (tenant_id, workflow) values ($1, 'w')`,
   `insert into portcullis.workflow_totals (tenant_id, workflow) values ($1, '')`,
+  `insert into portcullis.secrets (tenant_id, id, kind, name, envelope, key_id)
+     values ($1, gen_random_uuid(), 'webhook', 'n', decode(repeat('00', 64), 'hex'), 'file:0')`,
+  `insert into portcullis.pseudonym_keys (tenant_id, version, envelope, key_id)
+     values ($1, 1, decode(repeat('00', 64), 'hex'), 'file:0')`,
+  `insert into audits.script_records (tenant_id, id, phase, name, operator, args, destructive, confirmed)
+     values ($1, gen_random_uuid(), 'intent', 'n', 'o', '{}', false, false)`,
+  `insert into audits.tiles (log, tenant_id, level, index, hashes, root)
+     select h.log, h.tenant_id, 0, 0, decode(repeat('00', 8192), 'hex'), sha256('') from audits.heads h where h.tenant_id = $1`,
+  `insert into audits.checkpoints (log, tenant_id, size, root, note)
+     select h.log, h.tenant_id, 1, sha256(''), '' from audits.heads h where h.tenant_id = $1`,
+  `insert into audits.anchors (log, tenant_id, sink, size)
+     select h.log, h.tenant_id, 's', 1 from audits.heads h where h.tenant_id = $1`,
+  `insert into audits.checkpoint_stops (log, tenant_id, reason)
+     select h.log, h.tenant_id, 'r' from audits.heads h where h.tenant_id = $1`,
+  `insert into audits.holds (tenant_id, reason, placed_by) values ($1, 'r', 'p')`,
+  `insert into audits.kept_leaves (log, tenant_id, seq, leaf)
+     select h.log, h.tenant_id, 0, sha256('') from audits.heads h where h.tenant_id = $1`,
+  `insert into audits.prunes (log, tenant_id, below, root, frontier, last_hash, archive, framework, keep_days, hot_days, pruned_by, entry_seq)
+     select h.log, h.tenant_id, 1, sha256(''), sha256(''), sha256(''), sha256(''), 'custom', 1, 1, 'p', 1
+       from audits.heads h where h.tenant_id = $1`,
 ]
 
 beforeAll(async () => {
@@ -35,7 +55,7 @@ beforeAll(async () => {
   theirs = await database.makeTenant('theirs')
   const { rows } = await admin.query<{ table: string }>(
     `select n.nspname || '.' || c.relname as table from pg_class c join pg_namespace n on n.oid = c.relnamespace
-      where n.nspname in ('portcullis', 'audits') and c.relkind in ('r', 'p')
+      where n.nspname in ('portcullis', 'audits') and c.relkind in ('r', 'p') and not c.relispartition
         and exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'tenant_id' and not a.attisdropped) order by 1`,
   )
   tables = rows.map(({ table }) => table)

@@ -4,6 +4,7 @@ import { isRefusal, systemClock, uuidv7 } from '#core'
 import type { WriteResult } from '#hub'
 import { TestDatabase, verifyLog, type TestTenant } from '../../test/harness/postgres.ts'
 import { finishRun, recordAttempt, recordOnly, requestIdOf, startRun, type EffectMember } from './members.fixture.ts'
+import { RecordedFault } from './batch.ts'
 import { Writer, writerDefaults, type WriterSettings } from './writer.ts'
 
 let database: TestDatabase
@@ -111,7 +112,7 @@ describe('batches', () => {
   })
 
   it('L5: the queue is bounded; one more call is refused with store.busy and a time to wait, and does nothing', async () => {
-    const writer = makeWriter({ lanes: 1, queueMax: 10 })
+    const writer = makeWriter({ lanes: 1, queueMax: 13 })
     const calls = Array.from({ length: 12 }, () => startRun(tenant, uuidv7()))
     const results = await Promise.all(calls.map((one) => writer.submit(one)))
     expect(results.map(outcomeOf)).toEqual([...Array<string>(10).fill('done'), 'store.busy', 'store.busy'])
@@ -121,6 +122,24 @@ describe('batches', () => {
         calls.slice(10).map(({ effect }) => effect?.key),
       ]),
     ).toBe(0)
+  })
+
+  it('O14: the last quarter of the queue is for what is shed last, which is refused when that is full, too', async () => {
+    const writer = makeWriter({ lanes: 1, queueMax: 8 })
+    const [ordinary, last] = [
+      Array.from({ length: 7 }, () => startRun(tenant, uuidv7())),
+      Array.from({ length: 3 }, () => ({ ...startRun(tenant, uuidv7()), shedLast: true })),
+    ]
+    const answers = [...ordinary, ...last].map((one) => writer.submit(one))
+    expect(await outcomesOf(answers)).toEqual([
+      ...Array<string>(6).fill('done'),
+      'store.busy',
+      ...Array<string>(2).fill('done'),
+      'store.busy',
+    ])
+    // However small the queue, there is a place for each.
+    const narrow = makeWriter({ lanes: 1, queueMax: 1 })
+    expect(outcomeOf(await narrow.submit(startRun(tenant, uuidv7())))).toBe('done')
   })
 
   it('L5: a call that waited too long for the store is refused with store.busy and does nothing; those behind it go on', async () => {
@@ -142,15 +161,16 @@ describe('batches', () => {
     await holder.query('rollback')
     expect(await outcomesOf(answers)).toEqual(['done', 'store.busy', 'done'])
     expect(await count('select count(*) from portcullis.runs where id = $1', [late.effect?.key])).toBe(0)
-    // Also where nobody else waits.
+    // Also where nobody else waits. What is shed last has as long again.
     await holder.query('begin')
     await holder.query('select from portcullis.runs where id = $1 for update', [runId])
     const again = [writer.submit(recordAttempt(tenant, runId))]
     while (writer.queued > 0) await new Promise(setImmediate)
-    again.push(writer.submit(startRun(tenant, uuidv7())))
+    const last = { ...startRun(tenant, uuidv7()), shedLast: true }
+    again.push(writer.submit(startRun(tenant, uuidv7())), writer.submit(last))
     ahead += writerDefaults.queueWaitMs + 1
     await holder.query('rollback')
-    expect(await outcomesOf(again)).toEqual(['done', 'store.busy'])
+    expect(await outcomesOf(again)).toEqual(['done', 'store.busy', 'done'])
     expect(outcomeOf(await writer.submit(startRun(tenant, uuidv7())))).toBe('done')
   })
 
@@ -206,6 +226,21 @@ describe('a bad member', () => {
     const { bad, outcome } = await oneOf64((one) => withArgs(one, { model: null }))
     expect(outcome).toBe('fault')
     expect(await entriesOf(bad)).toEqual([{ outcome: 'error', code: 'server.internal', replayed: false }])
+  })
+
+  it('L14: one whose failure was counted with its like fails alone without an entry, and says that it is accounted for', async () => {
+    const asked: string[] = []
+    const ownFailure = (code: string): boolean => {
+      asked.push(code)
+      return asked.length === 1
+    }
+    const bad = () => ({ ...withArgs(startRun(tenant, uuidv7()), { maxRetries: null }), ownFailure })
+    const [first, second] = [bad(), bad()]
+    const writer = makeWriter()
+    for (const one of [first, second]) await expect(writer.submit(one)).rejects.toBeInstanceOf(RecordedFault)
+    expect(asked).toEqual(['server.internal', 'server.internal'])
+    expect(await entriesOf(first)).toHaveLength(1)
+    expect(await entriesOf(second)).toEqual([])
   })
 
   it('L5: one with a NUL byte, which fails when it is bound, fails alone', async () => {

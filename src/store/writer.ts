@@ -9,7 +9,7 @@ export interface WriterSettings {
   /** Batches in flight at once; each has a connection of its own. */
   readonly lanes: number
   readonly batchMax: number
-  /** Calls that wait; one more is refused with store.busy. */
+  /** Calls that wait; one more is refused with store.busy, and earlier where it is not shed last. */
   readonly queueMax: number
   /** A call that waited longer is refused with store.busy when its turn comes. */
   readonly queueWaitMs: number
@@ -29,7 +29,9 @@ export const writerDefaults = {
 // Every statement of a batch finds its rows by key. A plan made while a table was small must not scan it once it has grown.
 // Where a plan is forbidden and taken all the same, PostgreSQL before 18 believes it to be dear enough to be compiled each time.
 export const byKeyOnly = [
-  ...['seqscan', 'bitmapscan', 'hashjoin', 'mergejoin', 'material', 'memoize'].map((plan) => `set enable_${plan} = off`),
+  ...['seqscan', 'bitmapscan', 'hashjoin', 'mergejoin', 'material', 'memoize'].map(
+    (plan) => `set enable_${plan} = off`,
+  ),
   'set jit = off',
 ]
 
@@ -49,6 +51,7 @@ export class Writer implements WriterPort {
   readonly #settings: WriterSettings
   readonly #clock: Clock
   readonly #lanes: readonly Lane[]
+  readonly #asking: Connection
   readonly #queue: Held[] = []
   readonly #firsts = new Map<string, Promise<unknown>>()
   #pumping = false
@@ -57,6 +60,7 @@ export class Writer implements WriterPort {
   constructor(settings: WriterSettings, clock: Clock) {
     this.#settings = settings
     this.#clock = clock
+    this.#asking = new Connection(settings.connection, 'writer asks')
     this.#lanes = Array.from({ length: settings.lanes }, (_, lane) => ({
       connection: new Connection({ ...settings.connection, setUp: byKeyOnly }, `writer ${lane}`),
       busy: false,
@@ -101,12 +105,23 @@ export class Writer implements WriterPort {
     }
   }
 
+  /** Asks on a connection of its own; waits for a commit that is under way. */
+  async committed(batch: string): Promise<boolean> {
+    const client = await this.#asking.client()
+    const { rows } = await client.query<{ committed: boolean }>({
+      name: 'batch.committed',
+      text: 'select portcullis.has_committed($1) as committed',
+      values: [batch],
+    })
+    return rows[0]?.committed === true
+  }
+
   /** Resolves once nothing waits and no batch is in flight; then closes the connections. */
   async close(): Promise<void> {
     if (this.#queue.length > 0 || this.#lanes.some((lane) => lane.busy)) {
       await new Promise<void>((resolve) => this.#idle.push(resolve))
     }
-    await Promise.all(this.#lanes.map((lane) => lane.connection.close()))
+    await Promise.all([this.#asking, ...this.#lanes.map(({ connection }) => connection)].map((one) => one.close()))
   }
 
   async #enqueue(member: WriterMember): Promise<WriteResult> {
@@ -115,7 +130,10 @@ export class Writer implements WriterPort {
   }
 
   #enqueueTold(member: WriterMember): Promise<WriteResult | 'elsewhere'> {
-    if (this.#queue.length >= this.#settings.queueMax) {
+    const { queueMax } = this.#settings
+    // The last quarter of the queue is for what must not be shed with the rest (SPEC O14).
+    const most = member.shedLast === true ? queueMax : queueMax - Math.floor(queueMax / 4)
+    if (this.#queue.length >= most) {
       return Promise.resolve(refuse('store.busy', `${this.#queue.length} calls wait`, { retryAfterSeconds: 1 }))
     }
     return new Promise((resolve, reject) => {
@@ -162,10 +180,13 @@ export class Writer implements WriterPort {
     const since = this.#clock.monotonic() - this.#settings.queueWaitMs
     const taken = this.#queue.splice(0, this.#batchSize())
     if ((taken[0]?.queuedAt ?? since) >= since) return taken
-    for (const late of taken.filter(({ queuedAt }) => queuedAt < since)) {
+    // What is shed last has waited behind calls that are refused now: it has as long again for its own turn.
+    const isLate = ({ member, queuedAt }: Held): boolean =>
+      queuedAt < (member.shedLast === true ? since - this.#settings.queueWaitMs : since)
+    for (const late of taken.filter(isLate)) {
       late.resolve(refuse('store.busy', 'waited too long for the store', { retryAfterSeconds: 1 }))
     }
-    return taken.filter(({ queuedAt }) => queuedAt >= since)
+    return taken.filter((one) => !isLate(one))
   }
 
   /** How many of the waiting calls fit into one batch; a call of many parts counts with all of them. */

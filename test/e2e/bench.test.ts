@@ -11,3 +11,15 @@ it('P1: the bench measures the hardened write and its naive twin side by side, a
     date: expect.stringMatching(/^\d{4}-\d\d-\d\d$/),
   })
 })
+
+it('P3: the bench appends to the ledger and to its naive twin side by side, and what it appended verifies', async () => {
+  const stdout = await run(process.execPath, ['bench/main.ts', 'P3', '--json', '--rounds', '1', '--seconds', '1'])
+  expect(JSON.parse(stdout)).toMatchObject({
+    id: 'P3',
+    unit: 'entries/s',
+    ratio: expect.any(Number),
+    loneOursP50Ms: expect.any(Number),
+    verifyOfflinePerSecond: expect.any(Number),
+    verifyOnlinePerSecond: expect.any(Number),
+  })
+})

@@ -1,4 +1,6 @@
 import { execFileSync } from 'node:child_process'
+import { get } from 'node:http'
+import { text } from 'node:stream/consumers'
 import { Client } from 'pg'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { databaseOf, removeInstance } from '../harness/instance.ts'
@@ -59,4 +61,25 @@ it('M6: two workers serve behind one address; one that is killed under load is r
   const admin = new Client(await databaseOf(dir, 'postgres'))
   await admin.connect()
   await expectNothingLost(admin, load).finally(() => admin.end())
+})
+
+it('O4: a scrape says which worker it reached, by a number that its replacement keeps', async () => {
+  const { management } = await server.ready()
+  // A connection of its own each time: whichever worker takes it answers.
+  const scrape = () =>
+    new Promise<string>((resolve, reject) => {
+      const asked = get(`http://${management}/metrics`, { agent: false }, (reply) => text(reply).then(resolve, reject))
+      asked.on('error', reject)
+    })
+  const seen = new Set<string>()
+  await vi.waitFor(
+    async () => {
+      const labels = [...(await scrape()).matchAll(/worker="([^"]*)"/g)].map(([, worker = '']) => worker)
+      // Never two of them on one page.
+      expect(new Set(labels).size).toBe(1)
+      for (const worker of labels) seen.add(worker)
+      expect(seen).toEqual(new Set(['0', '1']))
+    },
+    { timeout: 20_000, interval: 50 },
+  )
 })

@@ -38,9 +38,23 @@ function printCommand(io: Io): Command {
       if (warnings.length > 0) io.err.write(formatProblems(warnings))
       const text = printConfig(config)
       if (options.json) io.out.write(`${JSON.stringify((await import('yaml')).parse(text))}\n`)
-      else io.out.write(text)
+      else io.out.write(`${text}${modesText((await io.server()).auditModes(), config.audit)}`)
     })
   return withExamples(command, 'portcullis config print --config portcullis.yaml')
+}
+
+/** What the contract settles and no setting changes, as comments: what is printed can be read back (SPEC L7). */
+function modesText(
+  modes: Readonly<Record<string, readonly string[]>>,
+  { sinks, checkpoints }: Loaded['config']['audit'],
+): string {
+  const off = sinks.length === 0 ? 'there are no sinks' : 'audit.checkpoints.acknowledgements is 0'
+  const waits = sinks.length > 0 && checkpoints.acknowledgements > 0
+  const lines = Object.entries(modes).flatMap(([mode, methods]) => [
+    `#   ${mode}${mode === 'required_offbox' && !waits ? `, now as required, for ${off}` : ''}:`,
+    ...methods.map((method) => `#     ${method}`),
+  ])
+  return ['# Audit modes, by method; all others are of the mode required:', ...lines, ''].join('\n')
 }
 
 function withFile(command: Command): Command {

@@ -1,5 +1,6 @@
-import { Command, Option } from 'commander'
+import { Command } from 'commander'
 import { Client } from '../client.ts'
+import { filtersOf, withEntryFilters, type FilterOptions } from '../entry-filters.ts'
 import { entryLine } from '../entry-line.ts'
 import type { Io } from '../io.ts'
 import { Tail } from '../ledger-tail.ts'
@@ -7,18 +8,17 @@ import { withClient, withExamples, type ClientOptions } from '../options.ts'
 import { paint } from '../print.ts'
 import { integerBetween } from '../values.ts'
 import { exportCommand } from './ledger-export.ts'
+import { holdCommand } from './ledger-hold.ts'
+import { ledgerKeyCommand } from './ledger-key.ts'
+import { pseudonymCommand } from './ledger-pseudonym.ts'
+import { pruneCommand, retentionCommand } from './ledger-retention.ts'
 import { verifyCommand } from './ledger-verify.ts'
 import type { Entry } from '../replies.ts'
 
-interface TailOptions extends ClientOptions {
+interface TailOptions extends ClientOptions, FilterOptions {
   readonly log?: string
   readonly limit: number
   readonly follow?: boolean
-  readonly caller?: string
-  readonly action?: string
-  readonly outcome?: string
-  readonly code?: string
-  readonly requestId?: string
 }
 
 export function ledgerCommand(io: Io): Command {
@@ -27,26 +27,24 @@ export function ledgerCommand(io: Io): Command {
     .addCommand(tailCommand(io))
     .addCommand(verifyCommand(io))
     .addCommand(exportCommand(io))
+    .addCommand(pseudonymCommand(io))
+    .addCommand(ledgerKeyCommand(io))
+    .addCommand(retentionCommand(io))
+    .addCommand(holdCommand(io))
+    .addCommand(pruneCommand(io))
 }
 
 function tailCommand(io: Io): Command {
-  const command = withClient(new Command('tail'))
+  const command = withEntryFilters(withClient(new Command('tail')))
     .description(
       'Prints the newest entries of a log, oldest first: time (UTC), outcome, code, method, caller and reason. With --follow --json one document per line.',
     )
     .option('--log <name>', 'the log; `system` needs the scope tenants:write (default: that of your tenant)')
     .option('--limit <n>', 'how many entries', integerBetween(1, 1000), 20)
     .option('--follow', 'go on with new entries as they come; leaves out the entries that it causes itself')
-    .option('--caller <id>', 'only the entries of this caller')
-    .option('--action <name>', 'only the entries of this method or kind of event')
-    .addOption(
-      new Option('--outcome <outcome>', 'only the entries with this outcome').choices(['allow', 'deny', 'error']),
-    )
-    .option('--code <code>', 'only the entries with this refusal code')
-    .option('--request-id <id>', 'only the entries of this request')
     .action(async (options: TailOptions) => {
-      const { log, limit, caller, action, outcome, code, requestId } = options
-      const tail = new Tail(new Client(options, io), { log, caller, action, outcome, code, requestId })
+      const { log, limit } = options
+      const tail = new Tail(new Client(options, io), { log, ...filtersOf(options) })
       const entries = await tail.newest(limit)
       if (options.json && !options.follow) {
         io.out.write(`${JSON.stringify({ entries })}\n`)

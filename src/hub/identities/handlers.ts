@@ -62,10 +62,10 @@ const listAgents = read(
       { ...filter, tenant: scope.tenantId },
       message,
       (page) => reader.agents(scope, filter, page),
-      ({ id }) => id,
+      agentMessage,
     )
     if (isRefusal(list)) return list
-    return create(ListAgentsResponseSchema, { agents: list.rows.map(agentMessage), nextPageToken: list.nextPageToken })
+    return create(ListAgentsResponseSchema, { agents: [...list.items], nextPageToken: list.nextPageToken })
   },
   ({ pageSize, name }) => ({ name, pageSize }),
 )
@@ -150,10 +150,10 @@ const listKeys = read(
       { ...filter, tenant: scope.tenantId },
       message,
       (page) => reader.keys(scope, filter, page),
-      ({ id }) => id,
+      keyMessage,
     )
     if (isRefusal(list)) return list
-    return create(ListKeysResponseSchema, { keys: list.rows.map(keyMessage), nextPageToken: list.nextPageToken })
+    return create(ListKeysResponseSchema, { keys: [...list.items], nextPageToken: list.nextPageToken })
   },
   ({ pageSize, agentId }) => ({ agentId, pageSize }),
 )

@@ -2,6 +2,7 @@ import { create } from '@bufbuild/protobuf'
 import { timestampFromMs } from '@bufbuild/protobuf/wkt'
 import { AgentSchema, ApiKeySchema, type Agent, type ApiKey } from '@portcullis/contract'
 import { publicId, refuse, scopes as knownScopes, type Caller, type Refusal, type ServiceActions } from '#core'
+import { maskText } from '#ledger'
 import type { AgentRow, KeyRow } from '../ports.ts'
 
 export const agentNamePattern = /^[a-z0-9][a-z0-9._-]{0,62}$/
@@ -30,10 +31,10 @@ export function agentMessage(row: AgentRow): Agent {
   return create(AgentSchema, {
     id: publicId('agt', row.id),
     name: row.name,
-    owner: row.owner,
-    labels: { ...row.labels },
-    allowedModels: [...row.allowedModels],
-    allowedTools: [...row.allowedTools],
+    owner: maskText(row.owner),
+    labels: Object.fromEntries(Object.entries(row.labels).map(([name, value]) => [maskText(name), maskText(value)])),
+    allowedModels: row.allowedModels.map((model) => maskText(model)),
+    allowedTools: row.allowedTools.map((tool) => maskText(tool)),
     createdAt: timestampFromMs(row.createdAtMs),
     ...(row.disabledAtMs === null ? {} : { disabledAt: timestampFromMs(row.disabledAtMs) }),
   })
@@ -48,8 +49,8 @@ export function keyMessage(row: KeyRow): ApiKey {
     ...(row.expiresAtMs === null ? {} : { expiresAt: timestampFromMs(row.expiresAtMs) }),
     ...(row.revokedAtMs === null ? {} : { revokedAt: timestampFromMs(row.revokedAtMs) }),
     ...(row.lastUsedAtMs === null ? {} : { lastUsedAt: timestampFromMs(row.lastUsedAtMs) }),
-    allowedModels: [...row.allowedModels],
-    allowedTools: [...row.allowedTools],
+    allowedModels: row.allowedModels.map((model) => maskText(model)),
+    allowedTools: row.allowedTools.map((tool) => maskText(tool)),
     allowedCidrs: [...row.allowedCidrs],
     ratePerSecond: row.ratePerSecond ?? 0,
     rateBurst: row.rateBurst ?? 0,

@@ -60,7 +60,7 @@ function intent(
   output: typeof RecordIntentResponseSchema | typeof RecordIntentOffboxResponseSchema,
 ): Handler {
   return write<typeof OpsService.method.recordIntent.input, DescMessage>(
-    method as DescMethodUnary<typeof OpsService.method.recordIntent.input, DescMessage>,
+    method as DescMethodUnary<typeof OpsService.method.recordIntent.input>,
     (message, { clock }) => {
       const fields = new Fields()
       const id = uuidv7(clock.now())
@@ -80,10 +80,11 @@ function recorded(args: ScriptRecord, answer: (recordedAtMs: number) => Answer):
     operation: 'script.record',
     key: args.id,
     args,
-    answer: (row) =>
-      row === undefined
-        ? refuse('object.state', 'no intent under this id, or an outcome is there already')
-        : answer(row.recordedAtMs),
+    answer: (row) => {
+      if (row === undefined) return refuse('object.not_found', 'no intent under this id for this caller')
+      if (row.recordedAtMs === null) return refuse('object.state', 'the run has its outcome already')
+      return answer(row.recordedAtMs)
+    },
   })
 }
 

@@ -47,16 +47,10 @@ const listTenants = read(
   TenantService.method.list,
   async (message, { caller, reader }) => {
     const scope = readScope(caller, true)
-    const list = await listPage(
-      'tenants',
-      {},
-      message,
-      (page) => reader.tenants(scope, page),
-      ({ id }) => id,
-    )
+    const list = await listPage('tenants', {}, message, (page) => reader.tenants(scope, page), tenantMessage)
     if (isRefusal(list)) return list
     return create(TenantServiceListResponseSchema, {
-      tenants: list.rows.map(tenantMessage),
+      tenants: [...list.items],
       nextPageToken: list.nextPageToken,
     })
   },

@@ -15,6 +15,7 @@ import { credentialsOf, peerAddress, sentRequestId } from '../credentials.ts'
 import { publicMessage, statusDetails } from '../error-info.ts'
 import type { Admission, Pipeline } from '../pipeline.ts'
 import { rateHeaders } from '../rate-headers.ts'
+import type { OnFault } from '../transport-faults.ts'
 import { addHealth } from './health.ts'
 import { addReflection } from './reflection.ts'
 import {
@@ -38,13 +39,15 @@ interface GrpcParts {
   readonly pipeline: Pipeline
   readonly log: Logger
   readonly healthy: () => boolean
+  readonly onFault?: OnFault
 }
 
 /** The gRPC door: raw bytes in and out, the decision at the metadata, the body decoded after it. */
-export async function listenGrpc({ config, pipeline, log, healthy }: GrpcParts): Promise<GrpcListener> {
+export async function listenGrpc({ config, pipeline, log, healthy, onFault }: GrpcParts): Promise<GrpcListener> {
   // Services of the transport itself (health, reflection where it is on): public, and they decide nothing.
   const open = new Set<string>()
-  const server = makeServer(config.limits.grpc, { interceptors: [gateInterceptor({ pipeline, log, open })] })
+  const interceptors = [gateInterceptor({ pipeline, log, open })]
+  const server = makeServer(config.limits.grpc, { interceptors }, onFault)
   addHealth(server, healthy)
   if (config.reflection.enabled) addReflection(server)
   for (const path of registeredPaths(server)) open.add(path)

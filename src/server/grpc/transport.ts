@@ -1,5 +1,7 @@
+import type { Http2Server } from 'node:http2'
 import { Server, status, type Metadata, type ServerOptions } from '@grpc/grpc-js'
 import type { Config } from '#config'
+import type { OnFault, TransportFault } from '../transport-faults.ts'
 
 type GrpcLimits = Config['limits']['grpc']
 
@@ -10,6 +12,7 @@ export interface TransportStatus {
 }
 
 const streamHandler = '_streamHandler'
+const setUpHandlers = '_setupHandlers'
 
 /**
  * The only file that reaches into grpc-js (SPEC G1). It passes no more than the stream count on to node:http2, answers unknown
@@ -28,6 +31,8 @@ interface Internals {
     flags: number,
     raw: readonly string[],
   ) => void
+  /** Called once for each server of node:http2 that it makes. */
+  [setUpHandlers]: (this: Server, http2Server: Http2Server, interceptors: readonly unknown[]) => void
 }
 
 interface RegisteredHandler {
@@ -38,8 +43,11 @@ interface RegisteredHandler {
   readonly deserialize: (bytes: Buffer) => Buffer
 }
 
-/** A grpc-js server with the bounds of the configuration and a handler for every path that has none. */
-export function makeServer(limits: GrpcLimits, more: ServerOptions): Server {
+// What node:http2 holds for one connection, in megabytes: replies that the peer does not read, headers, tables. grpc-js sets none.
+const sessionMemoryMb = 64
+
+/** A grpc-js server with the bounds of the configuration; `onFault` hears of what ends below every call. */
+export function makeServer(limits: GrpcLimits, more: ServerOptions, onFault: OnFault = () => undefined): Server {
   const server = new Server({
     'grpc.max_receive_message_length': limits.recvBytes,
     'grpc.max_send_message_length': limits.sendBytes,
@@ -49,6 +57,7 @@ export function makeServer(limits: GrpcLimits, more: ServerOptions): Server {
     'grpc.keepalive_timeout_ms': 20_000,
     // Registers sessions for channelz otherwise, for no reader.
     'grpc.enable_channelz': 0,
+    'grpc-node.max_session_memory': sessionMemoryMb,
     ...more,
   })
   const { commonServerOptions } = internals(server)
@@ -60,7 +69,8 @@ export function makeServer(limits: GrpcLimits, more: ServerOptions): Server {
     maxOutstandingPings: 10,
     settings: { ...commonServerOptions.settings, maxHeaderListSize: limits.headerBytes },
   })
-  showDuplicates(server)
+  showDuplicates(server, onFault)
+  watchSessions(server, onFault)
   return server
 }
 
@@ -68,10 +78,34 @@ export function makeServer(limits: GrpcLimits, more: ServerOptions): Server {
 // they are seen as two (SPEC G3).
 const credentialFields: ReadonlySet<string> = new Set(['authorization', 'x-portcullis-key'])
 
-function showDuplicates(server: Server): void {
+/** Connections that node:http2 ends for what they sent; there is no call yet. */
+function watchSessions(server: Server, onFault: OnFault): void {
+  const inner = internals(server)
+  const setUp = inner[setUpHandlers]
+  inner[setUpHandlers] = function (http2Server, interceptors): void {
+    http2Server.on('sessionError', (error: Error & { readonly errno?: number }) => onFault(faultOf(error.errno)))
+    setUp.call(server, http2Server, interceptors)
+  }
+}
+
+// The errors of nghttp2 by which a connection ends.
+const nghttp2Faults: Readonly<Record<number, TransportFault>> = {
+  [-505]: 'protocol',
+  [-903]: 'preface',
+  [-904]: 'flood',
+  [-905]: 'continuation',
+}
+
+function faultOf(errno: number | undefined): TransportFault {
+  return nghttp2Faults[errno ?? 0] ?? 'connection'
+}
+
+function showDuplicates(server: Server, onFault: OnFault): void {
   const inner = internals(server)
   const handle = inner[streamHandler]
   inner[streamHandler] = function (interceptors, stream, headers, flags, raw): void {
+    // grpc-js answers it with 415 and tells nobody.
+    if (!String(headers['content-type']).startsWith('application/grpc')) onFault('content_type')
     let first: Map<string, number> | undefined
     for (let at = 0; at + 1 < raw.length; at += 2) {
       const name = raw[at] ?? ''
@@ -152,7 +186,8 @@ function internals(server: Server): Internals {
   if (
     inner.commonServerOptions === undefined ||
     !(inner.handlers instanceof Map) ||
-    typeof inner[streamHandler] !== 'function'
+    typeof inner[streamHandler] !== 'function' ||
+    typeof inner[setUpHandlers] !== 'function'
   ) {
     throw new Error('this version of @grpc/grpc-js has other internals; adapt src/server/grpc/transport.ts to it')
   }

@@ -4,6 +4,7 @@ import type { Logger } from 'pino'
 import type { Config } from '#config'
 import { publicId, refusals, refuse, uuidv7, type Refusal, type RefusalCode } from '#core'
 import { sentRequestId } from '../credentials.ts'
+import type { OnFault, TransportFault } from '../transport-faults.ts'
 import type { TrustedProxies } from '../trusted-proxies.ts'
 import { sendRefusal } from './problem.ts'
 
@@ -20,6 +21,7 @@ export function makeApp(
   proxies: TrustedProxies,
   origin: () => string = () => '',
   onOverBound: OverBound = () => Promise.resolve(),
+  onFault: OnFault = () => undefined,
 ): FastifyInstance {
   const { http } = config.limits
   const app = fastify({
@@ -37,9 +39,10 @@ export function makeApp(
       headersTimeout: http.headersTimeoutMs,
       connectionsCheckingInterval: lookForLateEveryMs,
     },
-    clientErrorHandler: answerBroken,
+    clientErrorHandler: (error, socket) => answerBroken(error, socket, onFault),
     // A path that the router cannot read never reaches a hook or a handler.
     frameworkErrors: (error, request, reply) => {
+      onFault('path')
       void reply.header('x-request-id', request.id)
       void sendRefusal(request, reply, refusalOf(error, request, log), origin())
     },
@@ -105,9 +108,11 @@ function warnTooLarge(log: Logger, request: FastifyRequest): void {
 }
 
 /** Answers what node:http could not read: there is no request yet, so the reply is written by hand. */
-function answerBroken(error: Error & { readonly code?: string }, socket: Socket): void {
+function answerBroken(error: Error & { readonly code?: string }, socket: Socket, onFault: OnFault): void {
+  // Node says it again for what still arrives on a socket that was answered; and a peer that is gone did nothing wrong.
   if (socket.destroyed || !socket.writable) return
-  const [line, code] = brokenReplies[error.code ?? ''] ?? brokenReply
+  const [line, code, fault] = brokenReplies[error.code ?? ''] ?? brokenReply
+  if (error.code !== 'ECONNRESET') onFault(fault)
   const requestId = newRequestId()
   const body = JSON.stringify({
     type: `/problems/${code}`,
@@ -128,10 +133,11 @@ function answerBroken(error: Error & { readonly code?: string }, socket: Socket)
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
 }
 
-const brokenReply: readonly [string, RefusalCode] = ['400 Bad Request', 'input.malformed']
-const brokenReplies: Readonly<Record<string, readonly [string, RefusalCode]>> = {
-  HPE_HEADER_OVERFLOW: ['431 Request Header Fields Too Large', 'bounds.headers_too_large'],
-  ERR_HTTP_REQUEST_TIMEOUT: ['408 Request Timeout', 'bounds.deadline'],
+type Broken = readonly [string, RefusalCode, TransportFault]
+const brokenReply: Broken = ['400 Bad Request', 'input.malformed', 'unreadable']
+const brokenReplies: Readonly<Record<string, Broken>> = {
+  HPE_HEADER_OVERFLOW: ['431 Request Header Fields Too Large', 'bounds.headers_too_large', 'headers_too_large'],
+  ERR_HTTP_REQUEST_TIMEOUT: ['408 Request Timeout', 'bounds.deadline', 'timeout'],
 }
 
 function newRequestId(): string {

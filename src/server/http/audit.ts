@@ -23,7 +23,7 @@ interface AuditParts {
 
 const query = methodOf(LedgerService.method.query)
 const verify = methodOf(LedgerService.method.verify)
-const listParameters = 'log, caller, action, outcome, code, request_id, after, before, page_size, page_token'
+const listParameters = 'log, caller, action, outcome, code, request_id, tenant, after, before, page_size, page_token'
 const listed: ReadonlySet<string> = new Set(listParameters.split(', '))
 const verified: ReadonlySet<string> = new Set(['verify_chain', 'log'])
 
@@ -100,6 +100,7 @@ function messageOf(parameters: URLSearchParams): Message | Refusal {
     outcome: text('outcome'),
     code: text('code'),
     requestId: text('request_id'),
+    tenant: text('tenant'),
     pageSize: Number(size),
     pageToken: text('page_token'),
     ...(after === undefined ? {} : { after }),
@@ -125,8 +126,13 @@ function chainJson(found: VerifyResponse) {
     root: found.root,
     checkpoint_size: Number(found.checkpointSize),
     anchored_size: Number(found.anchoredSize),
-    ...(found.chainValid ? {} : { first_bad_seq: Number(found.firstBadSeq), problem: found.problem }),
+    ...(found.chainValid ? noteOf(found) : { first_bad_seq: Number(found.firstBadSeq), problem: found.problem }),
   }
+}
+
+/** What is to be said of a valid log: that it was truncated by policy. */
+function noteOf({ problem }: VerifyResponse) {
+  return problem === '' ? {} : { note: problem }
 }
 
 function listJson({ entries, nextPageToken }: QueryResponse) {

@@ -2,6 +2,7 @@ import { fromJson, toBinary, toJsonString, type JsonValue, type Message } from '
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { methods, type Method } from '@portcullis/contract'
 import { isRefusal, refuse, type Refusal } from '#core'
+import { maskText } from '#ledger'
 import { credentialsOf, peerAddress } from '../credentials.ts'
 import type { Admission, Pipeline, Reply } from '../pipeline.ts'
 import { expandEnumNames } from './enum-names.ts'
@@ -130,7 +131,7 @@ async function perform(
     const said = (error instanceof Error ? error.message : String(error)).slice(0, 200).toWellFormed()
     // What the decoder says names fields of the request and nothing of ours. The ledger keeps it without the quoted values,
     // which may be secrets that stand in the wrong place.
-    const refusal = refuse('input.malformed', `json: ${said.replace(/".*/s, '…')}`, { detail: said })
+    const refusal = refuse('input.malformed', `json: ${said.replace(/".*/s, '…')}`, { detail: maskText(said) })
     return pipeline.reject(admission, refusal)
   }
   return pipeline.perform(admission, message, key)

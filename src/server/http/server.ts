@@ -2,15 +2,17 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import type { Logger } from 'pino'
 import { methods } from '@portcullis/contract'
 import type { Config } from '#config'
-import { parseAddress } from '#core'
+import { formatAddress, parseAddress } from '#core'
 import { peerAddress } from '../credentials.ts'
 import type { Pipeline } from '../pipeline.ts'
+import type { OnFault } from '../transport-faults.ts'
 import type { TrustedProxies } from '../trusted-proxies.ts'
-import { makeApp, refusalOf, stopApp } from './app.ts'
+import { makeApp, refusalOf, stopApp, type OverBound } from './app.ts'
 import { addAudit } from './audit.ts'
 import { addConsole, type ConsoleParts } from './console.ts'
 import { addMethods } from './methods.ts'
 import { addProblems } from './problems.ts'
+import { addTlog } from './tlog.ts'
 import { sendRefusal } from './problem.ts'
 import { securityHeaders } from './security-headers.ts'
 
@@ -25,19 +27,28 @@ interface HttpParts {
   readonly log: Logger
   readonly proxies: TrustedProxies
   readonly console: ConsoleParts
+  readonly onFault?: OnFault
 }
 
 /** The HTTP door: the API, the pages behind problem types, the console. */
-export async function listenHttp({ config, pipeline, log, proxies, console }: HttpParts): Promise<HttpListener> {
+export async function listenHttp({
+  config,
+  pipeline,
+  log,
+  proxies,
+  console,
+  onFault,
+}: HttpParts): Promise<HttpListener> {
   const { host, port } = parseAddress(config.listen.http)
   let address = config.listen.http
   const origin = (): string => `http://${address}`
-  const app = makeApp(config, log, proxies, origin, async (request, refusal) => {
+  const overBound: OverBound = async (request, refusal) => {
     const method = methods.get(request.routeOptions.url ?? '')
     if (method === undefined) return
     const remote = peerAddress(request.ip)
     await pipeline.noteUnread({ method, credentials: [], remote, requestId: request.id, tenantId: undefined }, refusal)
-  })
+  }
+  const app = makeApp(config, log, proxies, origin, overBound, onFault)
   app.decorateRequest('admission', undefined)
   securityHeaders(app)
   const unknown = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
@@ -53,6 +64,13 @@ export async function listenHttp({ config, pipeline, log, proxies, console }: Ht
   app.addHook('onRequest', async (request, reply) => (request.is404 ? unknown(request, reply) : undefined))
   addMethods(app, { pipeline, origin, replyBytesMax: config.limits.http.replyBytes })
   addAudit(app, { pipeline, origin, replyBytesMax: config.limits.http.replyBytes })
+  addTlog(app, {
+    pipeline,
+    origin,
+    replyBytesMax: config.limits.http.replyBytes,
+    open: config.audit.checkpoints.public,
+    unknown,
+  })
   addProblems(app)
   addConsole(app, console)
   app.setNotFoundHandler(unknown)
@@ -62,6 +80,6 @@ export async function listenHttp({ config, pipeline, log, proxies, console }: Ht
     return sendRefusal(request, reply, known, origin())
   })
   const bound = new URL(await app.listen({ host, port }))
-  address = `${host.includes(':') ? `[${host}]` : host}:${bound.port === '' ? String(port) : bound.port}`
+  address = formatAddress({ host, port: Number(bound.port) || port })
   return { address, stop: (deadlineMs) => stopApp(app, deadlineMs) }
 }

@@ -2,6 +2,8 @@ import type { OperationName } from '#hub'
 import * as identities from './identities.ts'
 import * as runs from './runs.ts'
 import * as boards from './boards.ts'
+import { destroyPseudonymKey } from './pseudonym-keys.ts'
+import * as scripts from './scripts.ts'
 import * as sessions from './sessions.ts'
 import type { OperationStatement } from './statement.ts'
 
@@ -17,11 +19,13 @@ export const operations: ReadonlyMap<OperationName, OperationStatement> = new Ma
   ['agent.disable', identities.disableAgent],
   ['key.create', identities.createKey],
   ['key.revoke', identities.revokeKey],
+  ['pseudonym_key.destroy', destroyPseudonymKey],
   ['task.create', boards.createTask],
   ['task.update', boards.updateTask],
   ['task.delete', boards.deleteTask],
   ['note.create', boards.createNote],
   ['changelog.append', boards.appendChangelog],
+  ['script.record', scripts.recordScript],
   ['workflow.publish', boards.publishWorkflow],
   ['run.start', runs.startRun],
   ['attempt.record', runs.recordAttempt],

@@ -1,6 +1,6 @@
 import { members, ms, type OperationStatement } from './statement.ts'
 
-// An outcome that names a run needs its intent; a second row of the same phase is refused. What could not be announced is told afterwards.
+// An outcome that names a run needs its intent, and there is one of each: the second answers the verdict object.state.
 export const recordScript: OperationStatement = {
   name: 'script.record',
   text: `with ${members(`id uuid, phase text, announced boolean, name text, operator text, args text[], destructive boolean,
@@ -16,5 +16,6 @@ export const recordScript: OperationStatement = {
       from found order by id
     on conflict do nothing
     returning id, phase, ${ms('recorded_at', 'recordedAtMs')})
-  select n, "recordedAtMs" from found join written using (id, phase)`,
+  select n, case when "recordedAtMs" is null then 'object.state' else 'done' end as verdict, "recordedAtMs"
+    from found left join written using (id, phase)`,
 }

@@ -1,0 +1,46 @@
+import { connect } from 'node:net'
+import { once } from 'node:events'
+import { pino } from 'pino'
+import { afterEach, expect, it } from 'vitest'
+import { loadConfig } from '#config'
+import { TrustedProxies } from '../trusted-proxies.ts'
+import { makeApp, stopApp } from './app.ts'
+
+const stops: (() => Promise<unknown>)[] = []
+afterEach(() => Promise.all(stops.splice(0).map((stop) => stop())))
+
+it('G1: what ends before there is a request is answered, counted by its kind, and nothing else is counted', async () => {
+  const loaded = loadConfig({
+    mode: 'serve',
+    env: {},
+    overrides: {
+      env: 'development',
+      database: { url: 'postgres://portcullis_app:x@127.0.0.1:5432/portcullis' },
+      limits: { http: { headersTimeoutMs: 100, requestTimeoutMs: 100 } },
+    },
+  })
+  if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems))
+  const faults: string[] = []
+  const log = pino({ level: 'silent' })
+  const app = makeApp(loaded.config, log, new TrustedProxies([]), undefined, undefined, (fault) => faults.push(fault))
+  app.get('/there/:name', () => ({}))
+  stops.push(() => stopApp(app, 1000))
+  const url = new URL(await app.listen({ host: '127.0.0.1', port: 0 }))
+  const answerTo = async (bytes: string): Promise<string> => {
+    const socket = connect({ host: url.hostname, port: Number(url.port) })
+    let text = ''
+    socket.on('data', (part: Buffer) => (text += part.toString('latin1')))
+    socket.on('error', () => undefined)
+    socket.write(bytes)
+    await once(socket, 'close')
+    return text.slice(0, 12)
+  }
+  const head = 'host: 127.0.0.1\r\nconnection: close\r\n'
+  expect(await answerTo(`GET /there/a HTTP/1.1\r\n${head}\r\n`)).toBe('HTTP/1.1 200')
+  expect(faults).toEqual([])
+  expect(await answerTo('\u0016\u0003\u0001 hello\r\n\r\n')).toBe('HTTP/1.1 400')
+  expect(await answerTo(`GET /there/a HTTP/1.1\r\n${head}x: ${'y'.repeat(64 * 1024)}\r\n\r\n`)).toBe('HTTP/1.1 431')
+  expect(await answerTo(`GET /there/a HTTP/1.1\r\nhost: 127.0`)).toBe('HTTP/1.1 408')
+  expect(await answerTo(`GET /there/%ff HTTP/1.1\r\n${head}\r\n`)).toBe('HTTP/1.1 400')
+  expect(faults).toEqual(['unreadable', 'headers_too_large', 'timeout', 'path'])
+})
