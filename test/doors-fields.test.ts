@@ -121,7 +121,8 @@ function oddRequests(method: Method): readonly { readonly field: string; readonl
   )
 }
 
-const withFields = [...methods.values()].filter(({ input }) => input.fields.length > 0)
+// There is no sink here; what needs one has the fields of a method that does not.
+const withFields = [...methods.values()].filter(({ input, needsSink }) => input.fields.length > 0 && !needsSink)
 
 describe.each(withFields.map((method) => [method.path, method] as const))('%s', (path, method) => {
   const authorization = (): string => `Bearer ${instance.adminKey}`
