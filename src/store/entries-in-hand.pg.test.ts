@@ -1,5 +1,5 @@
 import type { Client } from 'pg'
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest'
 import { uuidv7 } from '#core'
 import type { LedgerRecord } from '#ledger'
 import { TestDatabase, verifyLog } from '../../test/harness/postgres.ts'
@@ -38,6 +38,21 @@ async function unseenForAMinute(id: string): Promise<void> {
   ])
 }
 
+/** Closes it, and waits until PostgreSQL has noticed that the session is over: until then it holds its lock. */
+async function ended(id: string, hand: EntriesInHand): Promise<void> {
+  await hand.close()
+  await vi.waitFor(
+    async () => {
+      const { rows: locks } = await admin.query<{ free: boolean }>(
+        'select pg_try_advisory_lock(portcullis.hand_lock($1)) and pg_advisory_unlock(portcullis.hand_lock($1)) as free',
+        [id],
+      )
+      expect(locks).toEqual([{ free: true }])
+    },
+    { timeout: 20_000, interval: 10 },
+  )
+}
+
 const rows = async (id: string): Promise<readonly number[]> =>
   (await admin.query('select at_most from portcullis.entries_in_hand where replica = $1', [id])).rows.map(
     (row) => row.at_most,
@@ -67,7 +82,7 @@ it('L7: what a replica that is gone had in hand is told by one entry, whoever lo
   await unseenForAMinute(id)
   // Not seen, and alive still: it holds its lock.
   for (const other of others) expect(await other.tellDead(record)).toBe(0)
-  await hand.close()
+  await ended(id, hand)
   const told = await Promise.all([...others, ...others].map((other) => other.tellDead(record)))
   expect(told.reduce((sum, one) => sum + one, 0)).toBe(1)
   expect(await gapsOf(id)).toEqual([{ atMost: 256, replica: id }])
@@ -98,7 +113,7 @@ it('L7: after a restart of PostgreSQL every replica is given the time to come ba
 it('L7: an entry that cannot be written leaves the account as it was', async () => {
   const { id, hand } = replica()
   await hand.hold(256)
-  await hand.close()
+  await ended(id, hand)
   await unseenForAMinute(id)
   const other = replica().hand
   await expect(
