@@ -117,7 +117,8 @@ describe('sinks with real peers', () => {
     await expect
       .poll(async () => Math.min((await lag('nats')) ?? 0, (await lag('syslog')) ?? 0), drained)
       .toBeGreaterThan(100)
-    expect(await lag('file')).toBeLessThan((await lag('nats')) ?? 0)
+    // A sink that is there catches up between two of its looks.
+    await expect.poll(async () => ((await lag('nats')) ?? 0) - ((await lag('file')) ?? 0), drained).toBeGreaterThan(0)
     await delay(outageSeconds * 1000)
     const [before, during] = [running.times.slice(0, calm), running.times.slice(calm)]
     await Promise.all([nats.start(), rsyslog.start()])
