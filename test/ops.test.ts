@@ -2,8 +2,8 @@ import { readFile, mkdir, mkdtemp, utimes, writeFile, readdir, rm } from 'node:f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { embeddedHome } from '../src/server/embedded/index.ts'
 import { startInstance, type TestInstance } from './harness/instance.ts'
+import { postgresProcesses } from './harness/postgres-processes.ts'
 import { Portcullis, type Exit } from './harness/portcullis.ts'
 
 let instance: TestInstance
@@ -118,10 +118,7 @@ it('O5: an outcome needs its intent, and there is one of each', async () => {
 })
 
 it('O5: while the database is away a confirmed run goes on with one line on stderr; with --audit required it does not', async () => {
-  const { home } = embeddedHome(instance.dir)
-  const postmaster = Number((await readFile(join(home, 'pgdata', 'postmaster.pid'), 'utf8')).split('\n')[0])
-  const children = (await readFile(`/proc/${postmaster}/task/${postmaster}/children`, 'utf8')).trim().split(' ')
-  const all = [postmaster, ...children.map(Number)]
+  const all = await postgresProcesses(instance.dir)
   const marker = join(folder, 'ran')
   for (const pid of all) process.kill(pid, 'SIGSTOP')
   try {

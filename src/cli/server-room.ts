@@ -37,7 +37,7 @@ export interface ServerRoom extends ExportRoom, RetentionRoom, SecretsRoom {
   readonly StartError: new (...args: never[]) => Error & { readonly problems: readonly string[] }
 }
 
-type OnProgress = (done: { readonly bytes: number; readonly totalBytes: number }) => void
+export type OnProgress = (done: { readonly bytes: number; readonly totalBytes: number }) => void
 
 interface LogSize {
   readonly log: string

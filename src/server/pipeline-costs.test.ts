@@ -10,40 +10,17 @@ import {
   StartRunRequestSchema,
   type Method,
 } from '@portcullis/contract'
-import {
-  closeScopes,
-  isRefusal,
-  keyPartOf,
-  makeKey,
-  platformAdminScopes,
-  publicId,
-  Secret,
-  sha256,
-  uuidv7,
-} from '#core'
-import { chargeHere, Gcra, type Call, type GatePorts, type KeyRecord } from '#gate'
+import { isRefusal, keyPartOf, publicId, Secret, uuidv7 } from '#core'
+import { chargeHere, Gcra, type Call, type GatePorts } from '#gate'
 import { denyAll, type ReaderPort, type WriteResult, type WriterMember, type WriterPort } from '#hub'
 import type { LedgerRecord } from '#ledger'
 import { RecordedFault } from '#store'
 import { BestEffort } from './best-effort.ts'
 import { Floods } from './floods.ts'
+import { operatorKey } from './operator-key.fixture.ts'
 import { Pipeline } from './pipeline.ts'
 
-const uuid = uuidv7()
-const { text, secret } = makeKey(uuid)
-const key: KeyRecord = {
-  id: `key_${uuid}`,
-  digest: sha256(secret),
-  owner: { kind: 'operator', id: `opr_${uuidv7()}` },
-  tenant: { id: `ten_${uuidv7()}`, name: 'acme' },
-  scopes: closeScopes(new Set([...platformAdminScopes, 'authz:check'])),
-  expiresAtMs: undefined,
-  revokedAtMs: undefined,
-  ownerDisabled: false,
-  tenantDisabled: false,
-  allowedCidrs: [],
-  rate: undefined,
-}
+const { uuid, text, key } = operatorKey('acme')
 const clock = { now: () => 1_800_000_000_000, monotonic: () => 0 }
 const opened: Floods[] = []
 afterEach(() => Promise.all(opened.splice(0).map((floods) => floods.close())))

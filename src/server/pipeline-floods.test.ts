@@ -11,29 +11,16 @@ import {
   QueryRequestSchema,
   type Method,
 } from '@portcullis/contract'
-import { closeScopes, isRefusal, keyPartOf, makeKey, platformAdminScopes, Secret, sha256, uuidv7 } from '#core'
-import { Gcra, type Call, type GatePorts, type KeyRecord } from '#gate'
+import { isRefusal, keyPartOf, Secret } from '#core'
+import { Gcra, type Call, type GatePorts } from '#gate'
 import type { ReaderPort, WriterPort } from '#hub'
 import type { LedgerRecord } from '#ledger'
 import { BestEffort } from './best-effort.ts'
 import { Floods } from './floods.ts'
+import { operatorKey } from './operator-key.fixture.ts'
 import { Pipeline } from './pipeline.ts'
 
-const uuid = uuidv7()
-const { text, secret } = makeKey(uuid)
-const key: KeyRecord = {
-  id: `key_${uuid}`,
-  digest: sha256(secret),
-  owner: { kind: 'operator', id: `opr_${uuidv7()}` },
-  tenant: { id: `ten_${uuidv7()}`, name: 'acme' },
-  scopes: closeScopes(new Set([...platformAdminScopes, 'authz:check'])),
-  expiresAtMs: undefined,
-  revokedAtMs: undefined,
-  ownerDisabled: false,
-  tenantDisabled: false,
-  allowedCidrs: [],
-  rate: undefined,
-}
+const { uuid, text, key } = operatorKey('acme')
 const startRun = methodOf(HubService.method.startRun)
 const summary = methodOf(HubService.method.getTelemetrySummary)
 const query = methodOf(LedgerService.method.query)

@@ -11,40 +11,16 @@ import {
   RevokeKeyResponseSchema,
   StartRunRequestSchema,
 } from '@portcullis/contract'
-import {
-  closeScopes,
-  isRefusal,
-  keyPartOf,
-  makeKey,
-  platformAdminScopes,
-  refuse,
-  Secret,
-  sha256,
-  uuidv7,
-  type Refusal,
-} from '#core'
-import { Gcra, type Call, type GatePorts, type KeyRecord } from '#gate'
+import { isRefusal, keyPartOf, refuse, Secret, type Refusal } from '#core'
+import { Gcra, type Call, type GatePorts } from '#gate'
 import type { ReaderPort, WriterMember, WriterPort, WriteResult } from '#hub'
 import type { LedgerRecord } from '#ledger'
 import { BestEffort } from './best-effort.ts'
 import { Floods } from './floods.ts'
+import { operatorKey } from './operator-key.fixture.ts'
 import { Pipeline, type Admission, type PipelineParts } from './pipeline.ts'
 
-const uuid = uuidv7()
-const { text, secret } = makeKey(uuid)
-const key: KeyRecord = {
-  id: `key_${uuid}`,
-  digest: sha256(secret),
-  owner: { kind: 'operator', id: `opr_${uuidv7()}` },
-  tenant: { id: `ten_${uuidv7()}`, name: 'main' },
-  scopes: closeScopes(new Set(platformAdminScopes)),
-  expiresAtMs: undefined,
-  revokedAtMs: undefined,
-  ownerDisabled: false,
-  tenantDisabled: false,
-  allowedCidrs: [],
-  rate: undefined,
-}
+const { uuid, text, key } = operatorKey('main')
 const clock = { now: () => 1_800_000_000_000, monotonic: () => 5 }
 const wide = { perSecond: 1000, burst: 1000 }
 const boom = new Error('password=hunter2 select * from keys')

@@ -1,7 +1,5 @@
-import { readdir, readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
-import { embeddedHome } from '../../src/server/embedded/index.ts'
+import { postgresProcesses } from '../harness/postgres-processes.ts'
 import { startInstance, type TestInstance } from '../harness/instance.ts'
 
 let instance: TestInstance
@@ -10,26 +8,8 @@ beforeAll(async () => {
 })
 afterAll(() => instance.stop())
 
-/** The postmaster and every process below it. */
-async function processes(): Promise<readonly number[]> {
-  const pidFile = join(embeddedHome(instance.dir).home, 'pgdata', 'postmaster.pid')
-  const postmaster = Number((await readFile(pidFile, 'utf8')).split('\n')[0])
-  const parents = await Promise.all(
-    (await readdir('/proc'))
-      .filter((name) => /^\d+$/.test(name))
-      .map(async (pid) => ({ pid: Number(pid), stat: await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '') })),
-  )
-  // After the name, which ends with the last parenthesis: state, then the parent.
-  return [
-    postmaster,
-    ...parents
-      .filter(({ stat }) => Number(stat.slice(stat.lastIndexOf(')') + 4).split(' ')[0]) === postmaster)
-      .map(({ pid }) => pid),
-  ]
-}
-
 it('G20: while PostgreSQL stands still every call is refused in time, and all is well once it goes on', async () => {
-  const frozen = await processes()
+  const frozen = await postgresProcesses(instance.dir)
   expect(frozen.length).toBeGreaterThan(3)
   for (const pid of frozen) process.kill(pid, 'SIGSTOP')
   const codes: string[] = []

@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import type { Io } from '../io.ts'
 import { withDir, withExamples, withJson, type JsonOption } from '../options.ts'
 import { ProgressBar } from '../progress.ts'
+import type { OnProgress } from '../server-room.ts'
 import { withServer } from '../start-errors.ts'
 
 interface DirOptions extends JsonOption {
@@ -61,10 +62,7 @@ function restoreCommand(io: Io): Command {
   return withExamples(command, 'portcullis restore /srv/backup/2026-11-21 --dir /srv/portcullis')
 }
 
-async function withProgress<T>(
-  io: Io,
-  work: (progress: (done: { readonly bytes: number; readonly totalBytes: number }) => void) => Promise<T>,
-): Promise<T> {
+async function withProgress<T>(io: Io, work: (progress: OnProgress) => Promise<T>): Promise<T> {
   const bar = new ProgressBar(io)
   try {
     return await work(({ bytes, totalBytes }) =>
