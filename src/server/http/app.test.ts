@@ -1,5 +1,6 @@
 import { connect } from 'node:net'
 import { once } from 'node:events'
+import type { FastifyInstance } from 'fastify'
 import { pino } from 'pino'
 import { afterEach, expect, it } from 'vitest'
 import { loadConfig } from '#config'
@@ -9,22 +10,27 @@ import { makeApp, stopApp } from './app.ts'
 const stops: (() => Promise<unknown>)[] = []
 afterEach(() => Promise.all(stops.splice(0).map((stop) => stop())))
 
-it('G1: what ends before there is a request is answered, counted by its kind, and nothing else is counted', async () => {
+function madeApp(limits: object, onFault?: (fault: string) => void): FastifyInstance {
   const loaded = loadConfig({
     mode: 'serve',
     env: {},
     overrides: {
       env: 'development',
       database: { url: 'postgres://portcullis_app:x@127.0.0.1:5432/portcullis' },
-      limits: { http: { headersTimeoutMs: 100, requestTimeoutMs: 100 } },
+      limits,
     },
   })
   if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems))
-  const faults: string[] = []
   const log = pino({ level: 'silent' })
-  const app = makeApp(loaded.config, log, new TrustedProxies([]), undefined, undefined, (fault) => faults.push(fault))
+  const app = makeApp(loaded.config, log, new TrustedProxies([]), undefined, undefined, onFault)
   app.get('/there/:name', () => ({}))
   stops.push(() => stopApp(app, 1000))
+  return app
+}
+
+it('G1: what ends before there is a request is answered, counted by its kind, and nothing else is counted', async () => {
+  const faults: string[] = []
+  const app = madeApp({ http: { headersTimeoutMs: 100, requestTimeoutMs: 100 } }, (fault) => faults.push(fault))
   const url = new URL(await app.listen({ host: '127.0.0.1', port: 0 }))
   const answerTo = async (bytes: string): Promise<string> => {
     const socket = connect({ host: url.hostname, port: Number(url.port) })
@@ -43,4 +49,23 @@ it('G1: what ends before there is a request is answered, counted by its kind, an
   expect(await answerTo(`GET /there/a HTTP/1.1\r\nhost: 127.0`)).toBe('HTTP/1.1 408')
   expect(await answerTo(`GET /there/%ff HTTP/1.1\r\n${head}\r\n`)).toBe('HTTP/1.1 400')
   expect(faults).toEqual(['unreadable', 'headers_too_large', 'timeout', 'path'])
+})
+
+it('C3: what arrives while the listener closes is refused with a code and a request id, not with a bare 503', async () => {
+  const app = madeApp({})
+  const closing = Promise.withResolvers<undefined>()
+  const answered = Promise.withResolvers<undefined>()
+  app.addHook('preClose', () => {
+    closing.resolve(undefined)
+    return answered.promise
+  })
+  const origin = await app.listen({ host: '127.0.0.1', port: 0 })
+  const closed = app.close()
+  await closing.promise
+  const reply = await fetch(`${origin}/there/a`)
+  expect(reply.status).toBe(503)
+  expect(reply.headers.get('content-type')).toContain('application/problem+json')
+  expect(await reply.json()).toMatchObject({ code: 'server.draining', requestId: reply.headers.get('x-request-id') })
+  answered.resolve(undefined)
+  await closed
 })

@@ -29,7 +29,8 @@ export function makeApp(
     requestTimeout: http.requestTimeoutMs,
     keepAliveTimeout: http.idleTimeoutMs,
     connectionTimeout: 0,
-    return503OnClosing: true,
+    // Fastify's own 503 has no code and no request id.
+    return503OnClosing: false,
     forceCloseConnections: 'idle',
     routerOptions: { ignoreTrailingSlash: false, caseSensitive: true, maxParamLength: 200 },
     trustProxy: (address: string) => proxies.trusts(address),
@@ -49,8 +50,16 @@ export function makeApp(
   })
   // Counted below with a refusal of ours; node would drop what is over its count and go on.
   app.server.maxHeadersCount = 0
+  let closing = false
+  app.addHook('preClose', async () => {
+    closing = true
+  })
   app.addHook('onRequest', async (request, reply) => {
     void reply.header('x-request-id', request.id)
+    if (closing) {
+      void reply.header('connection', 'close')
+      return sendRefusal(request, reply, refuse('server.draining', 'the listener is closing'), origin())
+    }
     const refusal = overBound(request, http)
     if (refusal === undefined) return undefined
     if (refusal.code === 'bounds.message_too_large') warnTooLarge(log, request)
