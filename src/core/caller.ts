@@ -10,13 +10,28 @@ export interface Tenant {
 export interface Caller {
   /** A service has no objects of its own: it acts on those of its tenant, and is never the platform. */
   readonly kind: 'agent' | 'operator' | 'service'
-  /** `agt_...`, `opr_...`, or `legacy` for callers with the legacy token */
+  /** `agt_...`, `opr_...`, `app_...`, the subject of another issuer, or `legacy`, `bypass`, `anonymous` */
   readonly id: string
   readonly tenant: Tenant
   /** Closed under implication: `admin:read` brings the scopes that it includes. */
   readonly scopes: ReadonlySet<string>
-  readonly credential: { readonly kind: 'api_key' | 'legacy_token'; readonly id: string }
+  readonly credential: { readonly kind: CredentialKind; readonly id: string }
+  /** The OAuth client that acts for the caller. */
+  readonly clientId?: string | undefined
 }
+
+/** How a caller showed who it is; one caller may have several (SPEC G3). */
+export type CredentialKind =
+  | 'api_key'
+  | 'signed_api_key'
+  | 'access_token'
+  | 'dpop_access_token'
+  | 'certificate_bound_access_token'
+  | 'client_certificate'
+  | 'service_token'
+  | 'legacy_token'
+  | 'bypass'
+  | 'anonymous'
 
 /** Operators with this scope see tenants and the system log: they run the platform. */
 export function isPlatform(caller: Caller): boolean {

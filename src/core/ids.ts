@@ -39,7 +39,25 @@ function h(byte: number): string {
 
 /** The kinds of object that have an id, by the prefix of the id as people see it. */
 export type IdPrefix =
-  'agt' | 'opr' | 'key' | 'ten' | 'tsk' | 'not' | 'chg' | 'run' | 'att' | 'evt' | 'ben' | 'req' | 'ent' | 'scr'
+  | 'agt'
+  | 'opr'
+  | 'key'
+  | 'ten'
+  | 'tsk'
+  | 'not'
+  | 'chg'
+  | 'run'
+  | 'att'
+  | 'evt'
+  | 'ben'
+  | 'req'
+  | 'ent'
+  | 'scr'
+  | 'app'
+  | 'ses'
+  | 'crt'
+  | 'sgk'
+  | 'grn'
 
 /** `run_0199...`: what callers see (SPEC C5). The database stores the bare UUID. */
 export function publicId(prefix: IdPrefix, uuid: string): string {

@@ -1,5 +1,5 @@
 import type { Method } from '@portcullis/contract'
-import type { Caller, Rate, RateState, Refusal, Secret } from '#core'
+import type { Caller, Rate, RateState, Refusal, Secret, VerifiedProof, VerifiedToken } from '#core'
 import type { Charge } from './charge.ts'
 import type { KeyRecord } from './ports.ts'
 
@@ -13,13 +13,34 @@ export interface Call {
   readonly requestId: string
   /** `x-tenant-id` where sent. */
   readonly tenantId: string | undefined
+  /** The certificate that the peer proved to hold when it connected; only where the listener asked for one. */
+  readonly certificate?: PeerCertificate | undefined
+  /** Every `DPoP` header, each value apart. */
+  readonly dpop?: readonly string[] | undefined
+  /** Every `x-service-token`, each value apart. */
+  readonly serviceTokens?: readonly Secret[] | undefined
+  /** `x-actor-id` where sent; believed only beside the right service token. */
+  readonly actorId?: string | undefined
+  /** What became of the token, once it was looked at. A token without a verdict is refused. */
+  readonly token?: VerifiedToken | Refusal | undefined
+  /** What became of the DPoP proof, once it was looked at. */
+  readonly proof?: VerifiedProof | Refusal | undefined
   /** The W3C `traceparent` header where sent; decides nothing. */
   readonly traceparent?: string | undefined
 }
 
 export interface PresentedCredential {
-  readonly kind: 'api_key' | 'query'
+  readonly kind: 'api_key' | 'access_token' | 'query'
   readonly text: Secret
+  /** The scheme was `DPoP` and not `Bearer`. */
+  readonly dpop?: boolean
+}
+
+export interface PeerCertificate {
+  /** SHA-256 of its DER, base64url: as in `cnf.x5t#S256` (RFC 8705). */
+  readonly thumbprint: string
+  /** The subject as a distinguished name (RFC 4514). */
+  readonly subject: string
 }
 
 export interface Allowed {

@@ -3,10 +3,12 @@ import type { Refusal } from '#core'
 import type { Call, Decision, Progress } from './call.ts'
 import type { GatePorts } from './ports.ts'
 import { authenticate } from './steps/authenticate.ts'
+import { checkKill } from './steps/check-kill.ts'
 import { limitAddress } from './steps/limit-address.ts'
 import { limitFailures } from './steps/limit-failures.ts'
 import { limitKey } from './steps/limit-key.ts'
 import { matchTenant } from './steps/match-tenant.ts'
+import { requirePolicy } from './steps/require-policy.ts'
 import { requireScope } from './steps/require-scope.ts'
 
 /** One stage of the gate. A refusal leaves the table; undefined goes on. What was learned is written to `progress`. */
@@ -26,8 +28,10 @@ const table: readonly (readonly [Step, ...AccessClassName[]])[] = [
   [limitFailures,    R, W],
   [authenticate,     R, W],
   [limitKey,         R, W],
+  [checkKill,        R, W],
   [requireScope,     R, W],
   [matchTenant,      R, W],
+  [requirePolicy,    R, W],
 ]
 
 const stepsOf: Readonly<Record<AccessClassName, readonly Step[]>> = {

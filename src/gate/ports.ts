@@ -1,4 +1,5 @@
-import type { Caller, Cidr, Clock, Rate, Tenant } from '#core'
+import type { Caller, Cidr, Clock, Rate, Refusal, Tenant, VerifiedToken } from '#core'
+import type { Call } from './call.ts'
 import type { Gcra } from './gcra.ts'
 
 /** A stored API key with all that a decision needs; read from memory, never from the database, at call time (SPEC G4). */
@@ -36,10 +37,50 @@ export interface LegacyPort {
   caller(): Caller | undefined
 }
 
+/** A certificate that stands for an agent; in memory as keys are (SPEC G17). */
+export interface CertificateRecord {
+  /** `crt_...` */
+  readonly id: string
+  readonly agentId: string
+  readonly tenant: Tenant
+  readonly scopes: ReadonlySet<string>
+  /** Milliseconds since the epoch. */
+  readonly expiresAtMs: number
+  readonly revokedAtMs: number | undefined
+  readonly agentDisabled: boolean
+  readonly tenantDisabled: boolean
+}
+
+export interface CertificatePort {
+  /** By the SHA-256 of the certificate, base64url. */
+  find(thumbprint: string): CertificateRecord | undefined
+}
+
+/** Who tokens stand for, under what is in memory: apps, agents, people, and what was revoked (SPEC A10). */
+export interface TokenPort {
+  /** Cheap, and asked at every call. A refusal where the token may not be used, or not any more. */
+  callerOf(token: VerifiedToken): Caller | Refusal
+}
+
+/** The kill switch; nothing is engaged without one (SPEC G14). */
+export interface KillPort {
+  /** Why this call is not let in: engaged, or not known to be released. */
+  refusal(call: Call, caller: Caller): Refusal | undefined
+}
+
+/** Fine policy behind the scopes; without one the scopes decide (SPEC G21). */
+export interface PolicyPort {
+  refusal(call: Call, caller: Caller): Refusal | undefined
+}
+
 export interface GatePorts {
   readonly clock: Clock
   readonly keys: KeyPort
   readonly legacy?: LegacyPort | undefined
+  readonly tokens?: TokenPort | undefined
+  readonly certificates?: CertificatePort | undefined
+  readonly kill?: KillPort | undefined
+  readonly policy?: PolicyPort | undefined
   /** Failed credentials, per address. */
   readonly failures: Gcra
   /** Public reads and unknown methods, per address. */

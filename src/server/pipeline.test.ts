@@ -18,7 +18,8 @@ import type { LedgerRecord } from '#ledger'
 import { BestEffort } from './best-effort.ts'
 import { Floods } from './floods.ts'
 import { operatorKey } from './operator-key.fixture.ts'
-import { Pipeline, type Admission, type PipelineParts } from './pipeline.ts'
+import type { Admission } from './admissions.ts'
+import { Pipeline, type PipelineParts } from './pipeline.ts'
 
 const { uuid, text, key } = operatorKey('main')
 const clock = { now: () => 1_800_000_000_000, monotonic: () => 5 }

@@ -1,26 +1,6 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { fromBinary, type Message } from '@bufbuild/protobuf'
-import {
-  isRefusal,
-  noServices,
-  refuse,
-  type Caller,
-  type Clock,
-  type Refusal,
-  type RefusalCode,
-  type ServiceActions,
-} from '#core'
-import {
-  addressCharge,
-  chargeHere,
-  decide,
-  limited,
-  type Allowed,
-  type Call,
-  type Charge,
-  type Decision,
-  type GatePorts,
-} from '#gate'
+import { isRefusal, noServices, refuse, type Caller, type Refusal, type RefusalCode, type ServiceActions } from '#core'
+import { addressCharge, chargeHere, limited, type Call } from '#gate'
 import {
   bare,
   denyAll,
@@ -33,6 +13,7 @@ import {
 } from '#hub'
 import type { LedgerRecord } from '#ledger'
 import { RecordedFault } from '#store'
+import { Admissions, type Admission, type AdmissionParts, type Denied, type Told } from './admissions.ts'
 import type { BestEffort } from './best-effort.ts'
 import type { Floods } from './floods.ts'
 import { idempotencyOf } from './idempotency.ts'
@@ -40,47 +21,27 @@ import type { Pseudonyms } from './pseudonyms.ts'
 import { recordOf } from './record.ts'
 import type { Offbox } from './checkpoints/offbox.ts'
 import { readPublic } from './public-reads.ts'
-import { settled, spend, type SharedRatesPort } from './settle-rates.ts'
+import { spend } from './settle-rates.ts'
 import { shownArguments } from './shown-arguments.ts'
-import { timesOf, toldOf, type CallTimes, type Decided } from './telemetry/decided.ts'
+import { timesOf, toldOf, type Decided } from './telemetry/decided.ts'
 
-const lateLookMs = 1000
-
-export interface PipelineParts {
-  readonly gate: GatePorts
-  readonly credentials: { fresh(): boolean; refresh(): Promise<void> }
+export interface PipelineParts extends AdmissionParts {
   readonly writer: WriterPort
   readonly reader: ReaderPort
   readonly floods: Floods
   readonly bestEffort: Pick<BestEffort, 'offer' | 'offerOrCount'>
-  readonly clock: Clock
   /** What changes of keys wait for before they are done (SPEC L7). */
   readonly offbox?: Pick<Offbox, 'holds' | 'intend'> | undefined
-  /** Where replicas share the buckets of the gate. */
-  readonly sharedRates?: SharedRatesPort | undefined
   /** For services that ask; nobody is let in without one. */
   readonly decider?: Decider
   readonly services?: ServiceActions
   readonly pseudonyms?: Pick<Pseudonyms, 'of' | 'all'> | undefined
-  /** A fault, for the log: the caller gets the request id and nothing else (SPEC G19). */
-  readonly fault: (error: unknown, call?: Call) => void
   /** Told of the outcome of every decision, once (SPEC J3, O4). Never throws and never waits. */
   readonly told?: (decided: Decided) => void
   /** Why there is no room for what the call would leave behind (SPEC O14). */
   readonly full?: (method: Call['method']) => Refusal | undefined
   /** Whether what is told says when the gate and the store had the call, for traces. */
   readonly timed?: boolean
-  /** Told how long the gate took for a call. */
-  readonly gated?: (elapsedMs: number) => void
-}
-
-/** A call that the gate has let in; its body has not been read yet. */
-export interface Admission {
-  readonly call: Call
-  readonly decision: Allowed
-  /** Monotonic milliseconds. */
-  readonly arrivedAt: number
-  readonly decidedAt?: number
 }
 
 export interface Reply {
@@ -99,8 +60,14 @@ export interface Reply {
 export class Pipeline {
   readonly #parts: PipelineParts
 
+  readonly #admissions: Admissions
+
   constructor(parts: PipelineParts) {
     this.#parts = parts
+    this.#admissions = new Admissions(parts, {
+      refuse: (denied, refusal) => this.#refuse(denied, refusal),
+      tell: (of, code, outcome) => this.#tell(of, code, outcome),
+    })
   }
 
   /**
@@ -108,66 +75,7 @@ export class Pipeline {
    * promise resolves. Never rejects.
    */
   admit(call: Call): Admission | Promise<Admission | Refusal> {
-    const { clock, credentials, gate } = this.#parts
-    const arrivedAt = clock.monotonic()
-    try {
-      if (!credentials.fresh() && call.method.access !== 'public_read') return this.#admitLate(call, arrivedAt)
-      const decision = decide(call, gate)
-      const decidedAt = clock.monotonic()
-      this.#parts.gated?.(decidedAt - arrivedAt)
-      if (decision.charges !== undefined) return this.#admitShared(call, decision, decision.charges, arrivedAt)
-      if (!decision.refused) return { call, decision, arrivedAt, decidedAt }
-      return this.#refuse({ call, arrivedAt, decidedAt, caller: decision.caller }, decision.refusal)
-    } catch (error) {
-      this.#parts.fault(error, call)
-      const refusal = refuse('server.internal', 'fault')
-      this.#tell({ call, arrivedAt, caller: undefined }, refusal.code, 'error')
-      return Promise.resolve(refusal)
-    }
-  }
-
-  /** The decision holds once the shared buckets have said so. */
-  async #admitShared(
-    call: Call,
-    decided: Decision,
-    charges: readonly Charge[],
-    arrivedAt: number,
-  ): Promise<Admission | Refusal> {
-    try {
-      const decision = await settled(decided, charges, this.#parts.gate, this.#parts.sharedRates)
-      const decidedAt = this.#parts.clock.monotonic()
-      if (!decision.refused) return { call, decision, arrivedAt, decidedAt }
-      return await this.#refuse({ call, arrivedAt, decidedAt, caller: decision.caller }, decision.refusal)
-    } catch (error) {
-      this.#parts.fault(error, call)
-      const refusal = refuse('server.internal', 'fault')
-      this.#tell({ call, arrivedAt, caller: undefined }, refusal.code, 'error')
-      return refusal
-    }
-  }
-
-  /** One look at the credentials before the refusal: after a stall of this process their state is late, not wrong. */
-  async #admitLate(call: Call, arrivedAt: number): Promise<Admission | Refusal> {
-    const { credentials, gate } = this.#parts
-    try {
-      const over = new AbortController()
-      const late = delay(lateLookMs, undefined, { ref: false, signal: over.signal })
-      await Promise.race([credentials.refresh(), late]).catch(() => undefined)
-      over.abort()
-      late.catch(() => undefined)
-      const decided = decide(call, gate)
-      const decision =
-        decided.charges === undefined ? decided : await settled(decided, decided.charges, gate, this.#parts.sharedRates)
-      if (!decision.refused) return { call, decision, arrivedAt }
-      const recorded = this.#refuse({ call, arrivedAt, caller: decision.caller }, decision.refusal)
-      // While the store is away nothing can be written down: the caller hears of it now and not after the writer gave up.
-      return decision.refusal.code === 'store.unavailable' ? decision.refusal : await recorded
-    } catch (error) {
-      this.#parts.fault(error, call)
-      const refusal = refuse('server.internal', 'fault')
-      this.#tell({ call, arrivedAt, caller: undefined }, refusal.code, 'error')
-      return refusal
-    }
+    return this.#admissions.admit(call)
   }
 
   async #refuse(denied: Denied, refusal: Refusal, outcome: 'deny' | 'error' = 'deny'): Promise<Refusal> {
@@ -384,16 +292,6 @@ export class Pipeline {
     const elapsedMs = clock.monotonic() - of.arrivedAt
     told(toldOf(of.call, of.caller, elapsedMs, code, outcome, timed === true ? timesOf(of) : undefined))
   }
-}
-
-interface Told extends CallTimes {
-  readonly call: Parameters<typeof toldOf>[0]
-  readonly caller: Caller | undefined
-}
-
-interface Denied extends CallTimes {
-  readonly call: Call
-  readonly caller: Allowed['caller']
 }
 
 type Recorder = (outcome: RecordedOutcome, kind?: 'intent' | 'aborted') => LedgerRecord

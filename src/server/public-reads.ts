@@ -10,7 +10,8 @@ import {
 } from '@portcullis/contract'
 import { isRefusal, refuse, type Refusal } from '#core'
 import { checkpointOf, telemetrySummary, tileOf, type ReaderPort } from '#hub'
-import type { Admission, PipelineParts, Reply } from './pipeline.ts'
+import type { Admission } from './admissions.ts'
+import type { PipelineParts, Reply } from './pipeline.ts'
 import { recordOf } from './record.ts'
 import { version } from './version.ts'
 

@@ -10,6 +10,19 @@ export interface KeyCacheSettings {
   readonly leaseMs: number
   /** Told how far the clock of this process is ahead of the database's, and how exact that is (SPEC O15). */
   readonly clockSeen?: (skewMs: number, withinMs: number) => void
+  readonly tables?: readonly CachedTable[]
+}
+
+/**
+ * More that is in memory under the same epoch: what else decides who a credential stands for. Every change of it writes the id of
+ * its transaction into its row, and notifies `portcullis_credentials`.
+ */
+export interface CachedTable {
+  /** Of the prepared statement. */
+  readonly name: string
+  /** Selects the rows that changed in transaction `$1` (text of an xid8) or later. */
+  readonly text: string
+  keep(rows: readonly Readonly<Record<string, unknown>>[]): void | Promise<void>
 }
 
 export const keyCacheDefaults = { pollMs: 250, leaseMs: 1000 } as const
@@ -126,7 +139,8 @@ export class KeyCache implements KeyPort {
       this.#listening = client
     }
     // The horizon is taken before the rows are read: what commits in between is read twice, never missed.
-    const [horizon, changed] = await Promise.all([
+    const { tables = [] } = this.#settings
+    const [horizon, changed, ...more] = await Promise.all([
       client
         .query<{ horizon: string; now_ms: number }>({
           name: 'keys.horizon',
@@ -142,7 +156,9 @@ export class KeyCache implements KeyPort {
         text: 'select * from portcullis.load_keys($1::text::xid8)',
         values: [this.#horizon],
       }),
+      ...tables.map(({ name, text }) => client.query({ name, text, values: [this.#horizon] })),
     ])
+    for (const [at, table] of tables.entries()) await table.keep(more[at]?.rows ?? [])
     for (const row of changed.rows) this.#keep(keyPartOf(row.id), toRecord(row))
     this.#horizon = horizon.rows[0]?.horizon ?? this.#horizon
     this.#freshAt = askedAt

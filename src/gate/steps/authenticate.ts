@@ -7,6 +7,7 @@ import {
   sha256,
   type Caller,
   type Refusal,
+  type RefusalCode,
   type Secret,
 } from '#core'
 import { addressGroup } from '../address-group.ts'
@@ -14,14 +15,19 @@ import type { Call, PresentedCredential, Progress } from '../call.ts'
 import type { Step } from '../chain.ts'
 import { charge } from '../charge.ts'
 import type { GatePorts, KeyRecord, LegacyPort } from '../ports.ts'
+import { identifyCertificate } from './identify-certificate.ts'
+import { identifyToken } from './identify-token.ts'
 
 // Compared with where no key was found, so that an unknown key takes as long as a wrong one (SPEC G4).
 const nobody = sha256('')
 
+// What the caller can do nothing about is not charged to its address.
+const notTheirs: ReadonlySet<RefusalCode> = new Set(['store.unavailable', 'auth.authority_unavailable'])
+
 /** Exactly one primary credential; every failure is charged to the address. */
 export const authenticate: Step = (call, progress, ports) => {
   const refusal = identify(call, progress, ports)
-  if (refusal !== undefined && refusal.code !== 'store.unavailable') {
+  if (refusal !== undefined && !notTheirs.has(refusal.code)) {
     // The tokens were there a moment ago: limitFailures looked. Where the buckets are shared, what they say comes first.
     charge(progress, ports, 'failures', addressGroup(call.remote))
   }
@@ -32,11 +38,21 @@ function identify(call: Call, progress: Progress, ports: GatePorts): Refusal | u
   if (call.credentials.some(({ kind }) => kind === 'query'))
     return refuse('auth.credential_ambiguous', 'credential in the query string')
   const [credential, second] = call.credentials
-  if (credential === undefined) return refuse('auth.credential_missing', 'no credential')
   if (second !== undefined) return refuse('auth.credential_ambiguous', `${call.credentials.length} credentials`)
-  if (!ports.keys.fresh())
-    return refuse('store.unavailable', 'key state is older than its lease', { retryAfterSeconds: 1 })
+  if (credential === undefined) return identifyBare(call, progress, ports)
+  if (!ports.keys.fresh()) return stale()
+  if (credential.kind === 'access_token') return identifyToken(call, progress, ports)
   return identifyCredential(credential, call.remote, progress, ports)
+}
+
+/** A call without a credential in its headers. */
+function identifyBare({ certificate }: Call, progress: Progress, ports: GatePorts): Refusal | undefined {
+  if (certificate === undefined) return refuse('auth.credential_missing', 'no credential')
+  return ports.keys.fresh() ? identifyCertificate(certificate, progress, ports) : stale()
+}
+
+function stale(): Refusal {
+  return refuse('store.unavailable', 'key state is older than its lease', { retryAfterSeconds: 1 })
 }
 
 /** Whose credential this is, and whether it may be used from that address. Charges nobody. */

@@ -11,9 +11,10 @@ import type { Logger } from 'pino'
 import { methods, type Method } from '@portcullis/contract'
 import type { Config } from '#config'
 import { grpcCodes, isRefusal, publicId, refusals, refuse, uuidv7, type RateState, type Refusal } from '#core'
-import { credentialsOf, peerAddress, sentRequestId } from '../credentials.ts'
+import { peerAddress, presentedOf, sentRequestId } from '../credentials.ts'
 import { publicMessage, statusDetails } from '../error-info.ts'
-import type { Admission, Pipeline } from '../pipeline.ts'
+import type { Admission } from '../admissions.ts'
+import type { Pipeline } from '../pipeline.ts'
 import { rateHeaders } from '../rate-headers.ts'
 import type { OnFault } from '../transport-faults.ts'
 import { addHealth } from './health.ts'
@@ -138,15 +139,9 @@ function gateInterceptor({ pipeline, log, open }: InterceptorParts): ServerInter
             }
             const decided = pipeline.admit({
               method,
-              credentials: credentialsOf(
-                texts(metadata, 'authorization'),
-                texts(metadata, 'x-portcullis-key'),
-                undefined,
-              ),
+              ...presentedOf((name) => texts(metadata, name), undefined),
               remote,
               requestId,
-              tenantId: text(metadata, 'x-tenant-id'),
-              traceparent: text(metadata, 'traceparent'),
             })
             // Decided at once but for refusals, which are recorded first.
             if (decided instanceof Promise) void decided.then(proceed)

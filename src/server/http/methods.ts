@@ -3,8 +3,9 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { methods, type Method } from '@portcullis/contract'
 import { isRefusal, refuse, type Refusal } from '#core'
 import { maskText } from '#ledger'
-import { credentialsOf, peerAddress } from '../credentials.ts'
-import type { Admission, Pipeline, Reply } from '../pipeline.ts'
+import { peerAddress, presentedOf } from '../credentials.ts'
+import type { Admission } from '../admissions.ts'
+import type { Pipeline, Reply } from '../pipeline.ts'
 import { expandEnumNames } from './enum-names.ts'
 import { mediaType, sendRefusal, setRate } from './problem.ts'
 
@@ -50,15 +51,9 @@ export async function admitHeaders(
   const remote = peerAddress(request.ip)
   const decided = await pipeline.admit({
     method,
-    credentials: credentialsOf(
-      rawValues(request, 'authorization'),
-      rawValues(request, 'x-portcullis-key'),
-      queryOf(request),
-    ),
+    ...presentedOf((name) => rawValues(request, name), queryOf(request)),
     remote,
     requestId: request.id,
-    tenantId: joined(request, 'x-tenant-id'),
-    traceparent: joined(request, 'traceparent'),
   })
   if (isRefusal(decided)) return decided
   request.admission = decided

@@ -2,18 +2,18 @@
 // @generated from file portcullis/v1/identity.proto (package portcullis.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import { file_portcullis_v1_access } from "./access_pb.ts";
-import type { Message } from "@bufbuild/protobuf";
+import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file portcullis/v1/identity.proto.
  */
 export const file_portcullis_v1_identity: GenFile = /*@__PURE__*/
-  fileDesc("Chxwb3J0Y3VsbGlzL3YxL2lkZW50aXR5LnByb3RvEg1wb3J0Y3VsbGlzLnYxIqECCgVBZ2VudBIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEg0KBW93bmVyGAMgASgJEjAKBmxhYmVscxgEIAMoCzIgLnBvcnRjdWxsaXMudjEuQWdlbnQuTGFiZWxzRW50cnkSFgoOYWxsb3dlZF9tb2RlbHMYBSADKAkSFQoNYWxsb3dlZF90b29scxgGIAMoCRIuCgpjcmVhdGVkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtkaXNhYmxlZF9hdBgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASLrAgoGQXBpS2V5EgoKAmlkGAEgASgJEhAKCGFnZW50X2lkGAIgASgJEg4KBnNjb3BlcxgDIAMoCRIuCgpjcmVhdGVkX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpleHBpcmVzX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpyZXZva2VkX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxsYXN0X3VzZWRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhYKDmFsbG93ZWRfbW9kZWxzGAggAygJEhUKDWFsbG93ZWRfdG9vbHMYCSADKAkSFQoNYWxsb3dlZF9jaWRycxgKIAMoCRIXCg9yYXRlX3Blcl9zZWNvbmQYCyABKAUSEgoKcmF0ZV9idXJzdBgMIAEoBSLnAQoSQ3JlYXRlQWdlbnRSZXF1ZXN0EhcKD2lkZW1wb3RlbmN5X2tleRgBIAEoCRIMCgRuYW1lGAIgASgJEg0KBW93bmVyGAMgASgJEj0KBmxhYmVscxgEIAMoCzItLnBvcnRjdWxsaXMudjEuQ3JlYXRlQWdlbnRSZXF1ZXN0LkxhYmVsc0VudHJ5EhYKDmFsbG93ZWRfbW9kZWxzGAUgAygJEhUKDWFsbG93ZWRfdG9vbHMYBiADKAkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASI6ChNDcmVhdGVBZ2VudFJlc3BvbnNlEiMKBWFnZW50GAEgASgLMhQucG9ydGN1bGxpcy52MS5BZ2VudCJIChFMaXN0QWdlbnRzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCRIMCgRuYW1lGAMgASgJIlMKEkxpc3RBZ2VudHNSZXNwb25zZRIkCgZhZ2VudHMYASADKAsyFC5wb3J0Y3VsbGlzLnYxLkFnZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJAChNEaXNhYmxlQWdlbnRSZXF1ZXN0EhcKD2lkZW1wb3RlbmN5X2tleRgBIAEoCRIQCghhZ2VudF9pZBgCIAEoCSI7ChREaXNhYmxlQWdlbnRSZXNwb25zZRIjCgVhZ2VudBgBIAEoCzIULnBvcnRjdWxsaXMudjEuQWdlbnQi8AEKEENyZWF0ZUtleVJlcXVlc3QSFwoPaWRlbXBvdGVuY3lfa2V5GAEgASgJEhAKCGFnZW50X2lkGAIgASgJEg4KBnNjb3BlcxgDIAMoCRIuCgpleHBpcmVzX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIWCg5hbGxvd2VkX21vZGVscxgFIAMoCRIVCg1hbGxvd2VkX3Rvb2xzGAYgAygJEhUKDWFsbG93ZWRfY2lkcnMYByADKAkSFwoPcmF0ZV9wZXJfc2Vjb25kGAggASgFEhIKCnJhdGVfYnVyc3QYCSABKAUiSAoRQ3JlYXRlS2V5UmVzcG9uc2USJgoHYXBpX2tleRgBIAEoCzIVLnBvcnRjdWxsaXMudjEuQXBpS2V5EgsKA2tleRgCIAEoCSJKCg9MaXN0S2V5c1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkSEAoIYWdlbnRfaWQYAyABKAkiUAoQTGlzdEtleXNSZXNwb25zZRIjCgRrZXlzGAEgAygLMhUucG9ydGN1bGxpcy52MS5BcGlLZXkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIjsKEFJldm9rZUtleVJlcXVlc3QSFwoPaWRlbXBvdGVuY3lfa2V5GAEgASgJEg4KBmtleV9pZBgCIAEoCSI7ChFSZXZva2VLZXlSZXNwb25zZRImCgdhcGlfa2V5GAEgASgLMhUucG9ydGN1bGxpcy52MS5BcGlLZXkyqgUKD0lkZW50aXR5U2VydmljZRJyCgtDcmVhdGVBZ2VudBIhLnBvcnRjdWxsaXMudjEuQ3JlYXRlQWdlbnRSZXF1ZXN0GiIucG9ydGN1bGxpcy52MS5DcmVhdGVBZ2VudFJlc3BvbnNlIhyqxRgYCAMSDmlkZW50aXR5OndyaXRlGAEgATgDEmoKCkxpc3RBZ2VudHMSIC5wb3J0Y3VsbGlzLnYxLkxpc3RBZ2VudHNSZXF1ZXN0GiEucG9ydGN1bGxpcy52MS5MaXN0QWdlbnRzUmVzcG9uc2UiF6rFGBMIAhINaWRlbnRpdHk6cmVhZBgBEnUKDERpc2FibGVBZ2VudBIiLnBvcnRjdWxsaXMudjEuRGlzYWJsZUFnZW50UmVxdWVzdBojLnBvcnRjdWxsaXMudjEuRGlzYWJsZUFnZW50UmVzcG9uc2UiHKrFGBgIAxIOaWRlbnRpdHk6d3JpdGUYAiABSAESbAoJQ3JlYXRlS2V5Eh8ucG9ydGN1bGxpcy52MS5DcmVhdGVLZXlSZXF1ZXN0GiAucG9ydGN1bGxpcy52MS5DcmVhdGVLZXlSZXNwb25zZSIcqsUYGAgDEg5pZGVudGl0eTp3cml0ZRgCIAE4AxJkCghMaXN0S2V5cxIeLnBvcnRjdWxsaXMudjEuTGlzdEtleXNSZXF1ZXN0Gh8ucG9ydGN1bGxpcy52MS5MaXN0S2V5c1Jlc3BvbnNlIheqxRgTCAISDWlkZW50aXR5OnJlYWQYARJsCglSZXZva2VLZXkSHy5wb3J0Y3VsbGlzLnYxLlJldm9rZUtleVJlcXVlc3QaIC5wb3J0Y3VsbGlzLnYxLlJldm9rZUtleVJlc3BvbnNlIhyqxRgYCAMSDmlkZW50aXR5OndyaXRlGAIgAUgBYgZwcm90bzM", [file_google_protobuf_timestamp, file_portcullis_v1_access]);
+  fileDesc("Chxwb3J0Y3VsbGlzL3YxL2lkZW50aXR5LnByb3RvEg1wb3J0Y3VsbGlzLnYxIqECCgVBZ2VudBIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEg0KBW93bmVyGAMgASgJEjAKBmxhYmVscxgEIAMoCzIgLnBvcnRjdWxsaXMudjEuQWdlbnQuTGFiZWxzRW50cnkSFgoOYWxsb3dlZF9tb2RlbHMYBSADKAkSFQoNYWxsb3dlZF90b29scxgGIAMoCRIuCgpjcmVhdGVkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtkaXNhYmxlZF9hdBgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKiAwoGQXBpS2V5EgoKAmlkGAEgASgJEhAKCGFnZW50X2lkGAIgASgJEg4KBnNjb3BlcxgDIAMoCRIuCgpjcmVhdGVkX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpleHBpcmVzX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpyZXZva2VkX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxsYXN0X3VzZWRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhYKDmFsbG93ZWRfbW9kZWxzGAggAygJEhUKDWFsbG93ZWRfdG9vbHMYCSADKAkSFQoNYWxsb3dlZF9jaWRycxgKIAMoCRIXCg9yYXRlX3Blcl9zZWNvbmQYCyABKAUSEgoKcmF0ZV9idXJzdBgMIAEoBRIZChFyZXF1aXJlX3NpZ25hdHVyZRgNIAEoCBIaChJyZXBsYWNlZF9ieV9rZXlfaWQYDiABKAki5wEKEkNyZWF0ZUFnZW50UmVxdWVzdBIXCg9pZGVtcG90ZW5jeV9rZXkYASABKAkSDAoEbmFtZRgCIAEoCRINCgVvd25lchgDIAEoCRI9CgZsYWJlbHMYBCADKAsyLS5wb3J0Y3VsbGlzLnYxLkNyZWF0ZUFnZW50UmVxdWVzdC5MYWJlbHNFbnRyeRIWCg5hbGxvd2VkX21vZGVscxgFIAMoCRIVCg1hbGxvd2VkX3Rvb2xzGAYgAygJGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiOgoTQ3JlYXRlQWdlbnRSZXNwb25zZRIjCgVhZ2VudBgBIAEoCzIULnBvcnRjdWxsaXMudjEuQWdlbnQiSAoRTGlzdEFnZW50c1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkSDAoEbmFtZRgDIAEoCSJTChJMaXN0QWdlbnRzUmVzcG9uc2USJAoGYWdlbnRzGAEgAygLMhQucG9ydGN1bGxpcy52MS5BZ2VudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiQAoTRGlzYWJsZUFnZW50UmVxdWVzdBIXCg9pZGVtcG90ZW5jeV9rZXkYASABKAkSEAoIYWdlbnRfaWQYAiABKAkiOwoURGlzYWJsZUFnZW50UmVzcG9uc2USIwoFYWdlbnQYASABKAsyFC5wb3J0Y3VsbGlzLnYxLkFnZW50IosCChBDcmVhdGVLZXlSZXF1ZXN0EhcKD2lkZW1wb3RlbmN5X2tleRgBIAEoCRIQCghhZ2VudF9pZBgCIAEoCRIOCgZzY29wZXMYAyADKAkSLgoKZXhwaXJlc19hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOYWxsb3dlZF9tb2RlbHMYBSADKAkSFQoNYWxsb3dlZF90b29scxgGIAMoCRIVCg1hbGxvd2VkX2NpZHJzGAcgAygJEhcKD3JhdGVfcGVyX3NlY29uZBgIIAEoBRISCgpyYXRlX2J1cnN0GAkgASgFEhkKEXJlcXVpcmVfc2lnbmF0dXJlGAogASgIIkgKEUNyZWF0ZUtleVJlc3BvbnNlEiYKB2FwaV9rZXkYASABKAsyFS5wb3J0Y3VsbGlzLnYxLkFwaUtleRILCgNrZXkYAiABKAkiSgoPTGlzdEtleXNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJEhAKCGFnZW50X2lkGAMgASgJIlAKEExpc3RLZXlzUmVzcG9uc2USIwoEa2V5cxgBIAMoCzIVLnBvcnRjdWxsaXMudjEuQXBpS2V5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSI7ChBSZXZva2VLZXlSZXF1ZXN0EhcKD2lkZW1wb3RlbmN5X2tleRgBIAEoCRIOCgZrZXlfaWQYAiABKAkiOwoRUmV2b2tlS2V5UmVzcG9uc2USJgoHYXBpX2tleRgBIAEoCzIVLnBvcnRjdWxsaXMudjEuQXBpS2V5IoIBChBSb3RhdGVLZXlSZXF1ZXN0EhcKD2lkZW1wb3RlbmN5X2tleRgBIAEoCRIOCgZrZXlfaWQYAiABKAkSFQoNZ3JhY2Vfc2Vjb25kcxgDIAEoBRIuCgpleHBpcmVzX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJwChFSb3RhdGVLZXlSZXNwb25zZRImCgdhcGlfa2V5GAEgASgLMhUucG9ydGN1bGxpcy52MS5BcGlLZXkSCwoDa2V5GAIgASgJEiYKB29sZF9rZXkYAyABKAsyFS5wb3J0Y3VsbGlzLnYxLkFwaUtleSLnAwoDQXBwEgoKAmlkGAEgASgJEgwKBG5hbWUYAiABKAkSEAoIYWdlbnRfaWQYAyABKAkSDgoGc2NvcGVzGAQgAygJEhUKDXJlZGlyZWN0X3VyaXMYBSADKAkSEwoLZ3JhbnRfdHlwZXMYBiADKAkSNAoLYXV0aF9tZXRob2QYByABKA4yHy5wb3J0Y3VsbGlzLnYxLkNsaWVudEF1dGhNZXRob2QSEQoJandrc19qc29uGAggASgJEhYKDnRsc19zdWJqZWN0X2RuGAkgASgJEhIKCmRwb3BfYm91bmQYCiABKAgSGQoRY2VydGlmaWNhdGVfYm91bmQYCyABKAgSLgoKY3JlYXRlZF9hdBgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNQoRc2VjcmV0X2NyZWF0ZWRfYXQYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKDXNlY3JldF9pc19vbGQYDiABKAgSOQoVb2xkX3NlY3JldF9leHBpcmVzX2F0GA8gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtkaXNhYmxlZF9hdBgQIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAilwIKEENyZWF0ZUFwcFJlcXVlc3QSFwoPaWRlbXBvdGVuY3lfa2V5GAEgASgJEgwKBG5hbWUYAiABKAkSEAoIYWdlbnRfaWQYAyABKAkSDgoGc2NvcGVzGAQgAygJEhUKDXJlZGlyZWN0X3VyaXMYBSADKAkSEwoLZ3JhbnRfdHlwZXMYBiADKAkSNAoLYXV0aF9tZXRob2QYByABKA4yHy5wb3J0Y3VsbGlzLnYxLkNsaWVudEF1dGhNZXRob2QSEQoJandrc19qc29uGAggASgJEhYKDnRsc19zdWJqZWN0X2RuGAkgASgJEhIKCmRwb3BfYm91bmQYCiABKAgSGQoRY2VydGlmaWNhdGVfYm91bmQYCyABKAgiSwoRQ3JlYXRlQXBwUmVzcG9uc2USHwoDYXBwGAEgASgLMhIucG9ydGN1bGxpcy52MS5BcHASFQoNY2xpZW50X3NlY3JldBgCIAEoCSJGCg9MaXN0QXBwc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkSDAoEbmFtZRgDIAEoCSJNChBMaXN0QXBwc1Jlc3BvbnNlEiAKBGFwcHMYASADKAsyEi5wb3J0Y3VsbGlzLnYxLkFwcBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiWgoWUm90YXRlQXBwU2VjcmV0UmVxdWVzdBIXCg9pZGVtcG90ZW5jeV9rZXkYASABKAkSDgoGYXBwX2lkGAIgASgJEhcKD292ZXJsYXBfc2Vjb25kcxgDIAEoBSJRChdSb3RhdGVBcHBTZWNyZXRSZXNwb25zZRIfCgNhcHAYASABKAsyEi5wb3J0Y3VsbGlzLnYxLkFwcBIVCg1jbGllbnRfc2VjcmV0GAIgASgJIjwKEURpc2FibGVBcHBSZXF1ZXN0EhcKD2lkZW1wb3RlbmN5X2tleRgBIAEoCRIOCgZhcHBfaWQYAiABKAkiNQoSRGlzYWJsZUFwcFJlc3BvbnNlEh8KA2FwcBgBIAEoCzISLnBvcnRjdWxsaXMudjEuQXBwIuABCghPcGVyYXRvchIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEikKBHJvbGUYAyABKA4yGy5wb3J0Y3VsbGlzLnYxLk9wZXJhdG9yUm9sZRIYChB1cHN0cmVhbV9zdWJqZWN0GAQgASgJEhQKDGhhc19wYXNzd29yZBgFIAEoCBIuCgpjcmVhdGVkX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtkaXNhYmxlZF9hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAigwEKFUNyZWF0ZU9wZXJhdG9yUmVxdWVzdBIXCg9pZGVtcG90ZW5jeV9rZXkYASABKAkSDAoEbmFtZRgCIAEoCRIpCgRyb2xlGAMgASgOMhsucG9ydGN1bGxpcy52MS5PcGVyYXRvclJvbGUSGAoQdXBzdHJlYW1fc3ViamVjdBgEIAEoCSJYChZDcmVhdGVPcGVyYXRvclJlc3BvbnNlEikKCG9wZXJhdG9yGAEgASgLMhcucG9ydGN1bGxpcy52MS5PcGVyYXRvchITCgtzaWduX2luX3VybBgCIAEoCSJLChRMaXN0T3BlcmF0b3JzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCRIMCgRuYW1lGAMgASgJIlwKFUxpc3RPcGVyYXRvcnNSZXNwb25zZRIqCglvcGVyYXRvcnMYASADKAsyFy5wb3J0Y3VsbGlzLnYxLk9wZXJhdG9yEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJGChZEaXNhYmxlT3BlcmF0b3JSZXF1ZXN0EhcKD2lkZW1wb3RlbmN5X2tleRgBIAEoCRITCgtvcGVyYXRvcl9pZBgCIAEoCSJEChdEaXNhYmxlT3BlcmF0b3JSZXNwb25zZRIpCghvcGVyYXRvchgBIAEoCzIXLnBvcnRjdWxsaXMudjEuT3BlcmF0b3IiygEKB1Nlc3Npb24SCgoCaWQYASABKAkSEwoLb3BlcmF0b3JfaWQYAiABKAkSDgoGYXBwX2lkGAMgASgJEi4KCmNyZWF0ZWRfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCmV4cGlyZXNfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnJldm9rZWRfYXQYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIlEKE0xpc3RTZXNzaW9uc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkSEwoLb3BlcmF0b3JfaWQYAyABKAkiWQoUTGlzdFNlc3Npb25zUmVzcG9uc2USKAoIc2Vzc2lvbnMYASADKAsyFi5wb3J0Y3VsbGlzLnYxLlNlc3Npb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIkMKFFJldm9rZVNlc3Npb25SZXF1ZXN0EhcKD2lkZW1wb3RlbmN5X2tleRgBIAEoCRISCgpzZXNzaW9uX2lkGAIgASgJIkAKFVJldm9rZVNlc3Npb25SZXNwb25zZRInCgdzZXNzaW9uGAEgASgLMhYucG9ydGN1bGxpcy52MS5TZXNzaW9uIvMBCgtDZXJ0aWZpY2F0ZRIKCgJpZBgBIAEoCRIQCghhZ2VudF9pZBgCIAEoCRISCgp0aHVtYnByaW50GAMgASgJEhIKCnN1YmplY3RfZG4YBCABKAkSDgoGc2NvcGVzGAUgAygJEi4KCmNyZWF0ZWRfYXQYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCmV4cGlyZXNfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnJldm9rZWRfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIpwBChZCaW5kQ2VydGlmaWNhdGVSZXF1ZXN0EhcKD2lkZW1wb3RlbmN5X2tleRgBIAEoCRIQCghhZ2VudF9pZBgCIAEoCRIXCg9jZXJ0aWZpY2F0ZV9wZW0YAyABKAkSDgoGc2NvcGVzGAQgAygJEi4KCmV4cGlyZXNfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIkoKF0JpbmRDZXJ0aWZpY2F0ZVJlc3BvbnNlEi8KC2NlcnRpZmljYXRlGAEgASgLMhoucG9ydGN1bGxpcy52MS5DZXJ0aWZpY2F0ZSJSChdMaXN0Q2VydGlmaWNhdGVzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCRIQCghhZ2VudF9pZBgDIAEoCSJlChhMaXN0Q2VydGlmaWNhdGVzUmVzcG9uc2USMAoMY2VydGlmaWNhdGVzGAEgAygLMhoucG9ydGN1bGxpcy52MS5DZXJ0aWZpY2F0ZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiSwoYUmV2b2tlQ2VydGlmaWNhdGVSZXF1ZXN0EhcKD2lkZW1wb3RlbmN5X2tleRgBIAEoCRIWCg5jZXJ0aWZpY2F0ZV9pZBgCIAEoCSJMChlSZXZva2VDZXJ0aWZpY2F0ZVJlc3BvbnNlEi8KC2NlcnRpZmljYXRlGAEgASgLMhoucG9ydGN1bGxpcy52MS5DZXJ0aWZpY2F0ZSLYAQoKU2lnbmluZ0tleRIKCgJpZBgBIAEoCRIQCghhZ2VudF9pZBgCIAEoCRI0CglhbGdvcml0aG0YAyABKA4yIS5wb3J0Y3VsbGlzLnYxLlNpZ25hdHVyZUFsZ29yaXRobRIWCg5wdWJsaWNfa2V5X3BlbRgEIAEoCRIuCgpjcmVhdGVkX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpyZXZva2VkX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKSAQoXQ3JlYXRlU2lnbmluZ0tleVJlcXVlc3QSFwoPaWRlbXBvdGVuY3lfa2V5GAEgASgJEhAKCGFnZW50X2lkGAIgASgJEjQKCWFsZ29yaXRobRgDIAEoDjIhLnBvcnRjdWxsaXMudjEuU2lnbmF0dXJlQWxnb3JpdGhtEhYKDnB1YmxpY19rZXlfcGVtGAQgASgJIloKGENyZWF0ZVNpZ25pbmdLZXlSZXNwb25zZRIuCgtzaWduaW5nX2tleRgBIAEoCzIZLnBvcnRjdWxsaXMudjEuU2lnbmluZ0tleRIOCgZzZWNyZXQYAiABKAkiUQoWTGlzdFNpZ25pbmdLZXlzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCRIQCghhZ2VudF9pZBgDIAEoCSJjChdMaXN0U2lnbmluZ0tleXNSZXNwb25zZRIvCgxzaWduaW5nX2tleXMYASADKAsyGS5wb3J0Y3VsbGlzLnYxLlNpZ25pbmdLZXkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIkoKF1Jldm9rZVNpZ25pbmdLZXlSZXF1ZXN0EhcKD2lkZW1wb3RlbmN5X2tleRgBIAEoCRIWCg5zaWduaW5nX2tleV9pZBgCIAEoCSJKChhSZXZva2VTaWduaW5nS2V5UmVzcG9uc2USLgoLc2lnbmluZ19rZXkYASABKAsyGS5wb3J0Y3VsbGlzLnYxLlNpZ25pbmdLZXkqrgIKEENsaWVudEF1dGhNZXRob2QSIgoeQ0xJRU5UX0FVVEhfTUVUSE9EX1VOU1BFQ0lGSUVEEAASKgomQ0xJRU5UX0FVVEhfTUVUSE9EX0NMSUVOVF9TRUNSRVRfQkFTSUMQARIpCiVDTElFTlRfQVVUSF9NRVRIT0RfQ0xJRU5UX1NFQ1JFVF9QT1NUEAISJgoiQ0xJRU5UX0FVVEhfTUVUSE9EX1BSSVZBVEVfS0VZX0pXVBADEiYKIkNMSUVOVF9BVVRIX01FVEhPRF9UTFNfQ0xJRU5UX0FVVEgQBBIyCi5DTElFTlRfQVVUSF9NRVRIT0RfU0VMRl9TSUdORURfVExTX0NMSUVOVF9BVVRIEAUSGwoXQ0xJRU5UX0FVVEhfTUVUSE9EX05PTkUQBip8CgxPcGVyYXRvclJvbGUSHQoZT1BFUkFUT1JfUk9MRV9VTlNQRUNJRklFRBAAEhgKFE9QRVJBVE9SX1JPTEVfVklFV0VSEAESGgoWT1BFUkFUT1JfUk9MRV9PUEVSQVRPUhACEhcKE09QRVJBVE9SX1JPTEVfQURNSU4QAyp/ChJTaWduYXR1cmVBbGdvcml0aG0SIwofU0lHTkFUVVJFX0FMR09SSVRITV9VTlNQRUNJRklFRBAAEh8KG1NJR05BVFVSRV9BTEdPUklUSE1fRUQyNTUxORABEiMKH1NJR05BVFVSRV9BTEdPUklUSE1fSE1BQ19TSEEyNTYQAjLDFAoPSWRlbnRpdHlTZXJ2aWNlEnIKC0NyZWF0ZUFnZW50EiEucG9ydGN1bGxpcy52MS5DcmVhdGVBZ2VudFJlcXVlc3QaIi5wb3J0Y3VsbGlzLnYxLkNyZWF0ZUFnZW50UmVzcG9uc2UiHKrFGBgIAxIOaWRlbnRpdHk6d3JpdGUYASABOAMSagoKTGlzdEFnZW50cxIgLnBvcnRjdWxsaXMudjEuTGlzdEFnZW50c1JlcXVlc3QaIS5wb3J0Y3VsbGlzLnYxLkxpc3RBZ2VudHNSZXNwb25zZSIXqsUYEwgCEg1pZGVudGl0eTpyZWFkGAESdQoMRGlzYWJsZUFnZW50EiIucG9ydGN1bGxpcy52MS5EaXNhYmxlQWdlbnRSZXF1ZXN0GiMucG9ydGN1bGxpcy52MS5EaXNhYmxlQWdlbnRSZXNwb25zZSIcqsUYGAgDEg5pZGVudGl0eTp3cml0ZRgCIAFIARJsCglDcmVhdGVLZXkSHy5wb3J0Y3VsbGlzLnYxLkNyZWF0ZUtleVJlcXVlc3QaIC5wb3J0Y3VsbGlzLnYxLkNyZWF0ZUtleVJlc3BvbnNlIhyqxRgYCAMSDmlkZW50aXR5OndyaXRlGAIgATgDEmQKCExpc3RLZXlzEh4ucG9ydGN1bGxpcy52MS5MaXN0S2V5c1JlcXVlc3QaHy5wb3J0Y3VsbGlzLnYxLkxpc3RLZXlzUmVzcG9uc2UiF6rFGBMIAhINaWRlbnRpdHk6cmVhZBgBEmwKCVJldm9rZUtleRIfLnBvcnRjdWxsaXMudjEuUmV2b2tlS2V5UmVxdWVzdBogLnBvcnRjdWxsaXMudjEuUmV2b2tlS2V5UmVzcG9uc2UiHKrFGBgIAxIOaWRlbnRpdHk6d3JpdGUYAiABSAESbAoJUm90YXRlS2V5Eh8ucG9ydGN1bGxpcy52MS5Sb3RhdGVLZXlSZXF1ZXN0GiAucG9ydGN1bGxpcy52MS5Sb3RhdGVLZXlSZXNwb25zZSIcqsUYGAgDEg5pZGVudGl0eTp3cml0ZRgCIAE4AxJsCglDcmVhdGVBcHASHy5wb3J0Y3VsbGlzLnYxLkNyZWF0ZUFwcFJlcXVlc3QaIC5wb3J0Y3VsbGlzLnYxLkNyZWF0ZUFwcFJlc3BvbnNlIhyqxRgYCAMSDmlkZW50aXR5OndyaXRlGAIgATgDEmQKCExpc3RBcHBzEh4ucG9ydGN1bGxpcy52MS5MaXN0QXBwc1JlcXVlc3QaHy5wb3J0Y3VsbGlzLnYxLkxpc3RBcHBzUmVzcG9uc2UiF6rFGBMIAhINaWRlbnRpdHk6cmVhZBgBEn4KD1JvdGF0ZUFwcFNlY3JldBIlLnBvcnRjdWxsaXMudjEuUm90YXRlQXBwU2VjcmV0UmVxdWVzdBomLnBvcnRjdWxsaXMudjEuUm90YXRlQXBwU2VjcmV0UmVzcG9uc2UiHKrFGBgIAxIOaWRlbnRpdHk6d3JpdGUYAiABOAMSbwoKRGlzYWJsZUFwcBIgLnBvcnRjdWxsaXMudjEuRGlzYWJsZUFwcFJlcXVlc3QaIS5wb3J0Y3VsbGlzLnYxLkRpc2FibGVBcHBSZXNwb25zZSIcqsUYGAgDEg5pZGVudGl0eTp3cml0ZRgCIAFIARJ7Cg5DcmVhdGVPcGVyYXRvchIkLnBvcnRjdWxsaXMudjEuQ3JlYXRlT3BlcmF0b3JSZXF1ZXN0GiUucG9ydGN1bGxpcy52MS5DcmVhdGVPcGVyYXRvclJlc3BvbnNlIhyqxRgYCAMSDmlkZW50aXR5OndyaXRlGAIgATgDEnMKDUxpc3RPcGVyYXRvcnMSIy5wb3J0Y3VsbGlzLnYxLkxpc3RPcGVyYXRvcnNSZXF1ZXN0GiQucG9ydGN1bGxpcy52MS5MaXN0T3BlcmF0b3JzUmVzcG9uc2UiF6rFGBMIAhINaWRlbnRpdHk6cmVhZBgBEn4KD0Rpc2FibGVPcGVyYXRvchIlLnBvcnRjdWxsaXMudjEuRGlzYWJsZU9wZXJhdG9yUmVxdWVzdBomLnBvcnRjdWxsaXMudjEuRGlzYWJsZU9wZXJhdG9yUmVzcG9uc2UiHKrFGBgIAxIOaWRlbnRpdHk6d3JpdGUYAiABSAEScAoMTGlzdFNlc3Npb25zEiIucG9ydGN1bGxpcy52MS5MaXN0U2Vzc2lvbnNSZXF1ZXN0GiMucG9ydGN1bGxpcy52MS5MaXN0U2Vzc2lvbnNSZXNwb25zZSIXqsUYEwgCEg1pZGVudGl0eTpyZWFkGAESeAoNUmV2b2tlU2Vzc2lvbhIjLnBvcnRjdWxsaXMudjEuUmV2b2tlU2Vzc2lvblJlcXVlc3QaJC5wb3J0Y3VsbGlzLnYxLlJldm9rZVNlc3Npb25SZXNwb25zZSIcqsUYGAgDEg5pZGVudGl0eTp3cml0ZRgCIAFIARJ+Cg9CaW5kQ2VydGlmaWNhdGUSJS5wb3J0Y3VsbGlzLnYxLkJpbmRDZXJ0aWZpY2F0ZVJlcXVlc3QaJi5wb3J0Y3VsbGlzLnYxLkJpbmRDZXJ0aWZpY2F0ZVJlc3BvbnNlIhyqxRgYCAMSDmlkZW50aXR5OndyaXRlGAIgATgDEnwKEExpc3RDZXJ0aWZpY2F0ZXMSJi5wb3J0Y3VsbGlzLnYxLkxpc3RDZXJ0aWZpY2F0ZXNSZXF1ZXN0GicucG9ydGN1bGxpcy52MS5MaXN0Q2VydGlmaWNhdGVzUmVzcG9uc2UiF6rFGBMIAhINaWRlbnRpdHk6cmVhZBgBEoQBChFSZXZva2VDZXJ0aWZpY2F0ZRInLnBvcnRjdWxsaXMudjEuUmV2b2tlQ2VydGlmaWNhdGVSZXF1ZXN0GigucG9ydGN1bGxpcy52MS5SZXZva2VDZXJ0aWZpY2F0ZVJlc3BvbnNlIhyqxRgYCAMSDmlkZW50aXR5OndyaXRlGAIgAUgBEoEBChBDcmVhdGVTaWduaW5nS2V5EiYucG9ydGN1bGxpcy52MS5DcmVhdGVTaWduaW5nS2V5UmVxdWVzdBonLnBvcnRjdWxsaXMudjEuQ3JlYXRlU2lnbmluZ0tleVJlc3BvbnNlIhyqxRgYCAMSDmlkZW50aXR5OndyaXRlGAIgATgDEnkKD0xpc3RTaWduaW5nS2V5cxIlLnBvcnRjdWxsaXMudjEuTGlzdFNpZ25pbmdLZXlzUmVxdWVzdBomLnBvcnRjdWxsaXMudjEuTGlzdFNpZ25pbmdLZXlzUmVzcG9uc2UiF6rFGBMIAhINaWRlbnRpdHk6cmVhZBgBEoEBChBSZXZva2VTaWduaW5nS2V5EiYucG9ydGN1bGxpcy52MS5SZXZva2VTaWduaW5nS2V5UmVxdWVzdBonLnBvcnRjdWxsaXMudjEuUmV2b2tlU2lnbmluZ0tleVJlc3BvbnNlIhyqxRgYCAMSDmlkZW50aXR5OndyaXRlGAIgAUgBYgZwcm90bzM", [file_google_protobuf_timestamp, file_portcullis_v1_access]);
 
 /**
  * @generated from message portcullis.v1.Agent
@@ -146,6 +146,20 @@ export type ApiKey = Message<"portcullis.v1.ApiKey"> & {
    * @generated from field: int32 rate_burst = 12;
    */
   rateBurst: number;
+
+  /**
+   * Methods of high risk take this key with a signed request only.
+   *
+   * @generated from field: bool require_signature = 13;
+   */
+  requireSignature: boolean;
+
+  /**
+   * The key that took its place, where it was rotated.
+   *
+   * @generated from field: string replaced_by_key_id = 14;
+   */
+  replacedByKeyId: string;
 };
 
 /**
@@ -358,6 +372,13 @@ export type CreateKeyRequest = Message<"portcullis.v1.CreateKeyRequest"> & {
    * @generated from field: int32 rate_burst = 9;
    */
   rateBurst: number;
+
+  /**
+   * Methods of high risk take the key with a signed request only.
+   *
+   * @generated from field: bool require_signature = 10;
+   */
+  requireSignature: boolean;
 };
 
 /**
@@ -480,6 +501,1284 @@ export const RevokeKeyResponseSchema: GenMessage<RevokeKeyResponse> = /*@__PURE_
   messageDesc(file_portcullis_v1_identity, 13);
 
 /**
+ * @generated from message portcullis.v1.RotateKeyRequest
+ */
+export type RotateKeyRequest = Message<"portcullis.v1.RotateKeyRequest"> & {
+  /**
+   * @generated from field: string idempotency_key = 1;
+   */
+  idempotencyKey: string;
+
+  /**
+   * @generated from field: string key_id = 2;
+   */
+  keyId: string;
+
+  /**
+   * How long the old key goes on working; 0 ends it at once, at most 30 days.
+   *
+   * @generated from field: int32 grace_seconds = 3;
+   */
+  graceSeconds: number;
+
+  /**
+   * Of the new key; unset takes the expiry of the old one.
+   *
+   * @generated from field: google.protobuf.Timestamp expires_at = 4;
+   */
+  expiresAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message portcullis.v1.RotateKeyRequest.
+ * Use `create(RotateKeyRequestSchema)` to create a new message.
+ */
+export const RotateKeyRequestSchema: GenMessage<RotateKeyRequest> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_identity, 14);
+
+/**
+ * @generated from message portcullis.v1.RotateKeyResponse
+ */
+export type RotateKeyResponse = Message<"portcullis.v1.RotateKeyResponse"> & {
+  /**
+   * @generated from field: portcullis.v1.ApiKey api_key = 1;
+   */
+  apiKey?: ApiKey | undefined;
+
+  /**
+   * The secret itself, shown once: a replayed reply leaves it empty.
+   *
+   * @generated from field: string key = 2;
+   */
+  key: string;
+
+  /**
+   * The old key, with the end of its grace as its expiry.
+   *
+   * @generated from field: portcullis.v1.ApiKey old_key = 3;
+   */
+  oldKey?: ApiKey | undefined;
+};
+
+/**
+ * Describes the message portcullis.v1.RotateKeyResponse.
+ * Use `create(RotateKeyResponseSchema)` to create a new message.
+ */
+export const RotateKeyResponseSchema: GenMessage<RotateKeyResponse> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_identity, 15);
+
+/**
+ * @generated from message portcullis.v1.App
+ */
+export type App = Message<"portcullis.v1.App"> & {
+  /**
+   * Also its client_id.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * What its tokens by client credentials stand for; empty where they stand for the app itself.
+   *
+   * @generated from field: string agent_id = 3;
+   */
+  agentId: string;
+
+  /**
+   * The ceiling: no token of the app has a scope that is not here.
+   *
+   * @generated from field: repeated string scopes = 4;
+   */
+  scopes: string[];
+
+  /**
+   * Exact strings.
+   *
+   * @generated from field: repeated string redirect_uris = 5;
+   */
+  redirectUris: string[];
+
+  /**
+   * client_credentials, authorization_code, refresh_token
+   *
+   * @generated from field: repeated string grant_types = 6;
+   */
+  grantTypes: string[];
+
+  /**
+   * @generated from field: portcullis.v1.ClientAuthMethod auth_method = 7;
+   */
+  authMethod: ClientAuthMethod;
+
+  /**
+   * Public keys of private_key_jwt and of self-signed certificates, as a JWK set.
+   *
+   * @generated from field: string jwks_json = 8;
+   */
+  jwksJson: string;
+
+  /**
+   * Subject of the certificate of tls_client_auth (RFC 4514).
+   *
+   * @generated from field: string tls_subject_dn = 9;
+   */
+  tlsSubjectDn: string;
+
+  /**
+   * Its tokens are bound to a key that proves itself with each call (RFC 9449).
+   *
+   * @generated from field: bool dpop_bound = 10;
+   */
+  dpopBound: boolean;
+
+  /**
+   * Its tokens are bound to the certificate of its connection (RFC 8705).
+   *
+   * @generated from field: bool certificate_bound = 11;
+   */
+  certificateBound: boolean;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp created_at = 12;
+   */
+  createdAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp secret_created_at = 13;
+   */
+  secretCreatedAt?: Timestamp | undefined;
+
+  /**
+   * The secret is older than 90 days.
+   *
+   * @generated from field: bool secret_is_old = 14;
+   */
+  secretIsOld: boolean;
+
+  /**
+   * Until then the secret before the present one is good too.
+   *
+   * @generated from field: google.protobuf.Timestamp old_secret_expires_at = 15;
+   */
+  oldSecretExpiresAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp disabled_at = 16;
+   */
+  disabledAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message portcullis.v1.App.
+ * Use `create(AppSchema)` to create a new message.
+ */
+export const AppSchema: GenMessage<App> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_identity, 16);
+
+/**
+ * @generated from message portcullis.v1.CreateAppRequest
+ */
+export type CreateAppRequest = Message<"portcullis.v1.CreateAppRequest"> & {
+  /**
+   * @generated from field: string idempotency_key = 1;
+   */
+  idempotencyKey: string;
+
+  /**
+   * Unique in the tenant.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * @generated from field: string agent_id = 3;
+   */
+  agentId: string;
+
+  /**
+   * At least one, and none that the caller lacks.
+   *
+   * @generated from field: repeated string scopes = 4;
+   */
+  scopes: string[];
+
+  /**
+   * @generated from field: repeated string redirect_uris = 5;
+   */
+  redirectUris: string[];
+
+  /**
+   * Empty is client_credentials.
+   *
+   * @generated from field: repeated string grant_types = 6;
+   */
+  grantTypes: string[];
+
+  /**
+   * Unset is client_secret_basic.
+   *
+   * @generated from field: portcullis.v1.ClientAuthMethod auth_method = 7;
+   */
+  authMethod: ClientAuthMethod;
+
+  /**
+   * @generated from field: string jwks_json = 8;
+   */
+  jwksJson: string;
+
+  /**
+   * @generated from field: string tls_subject_dn = 9;
+   */
+  tlsSubjectDn: string;
+
+  /**
+   * @generated from field: bool dpop_bound = 10;
+   */
+  dpopBound: boolean;
+
+  /**
+   * @generated from field: bool certificate_bound = 11;
+   */
+  certificateBound: boolean;
+};
+
+/**
+ * Describes the message portcullis.v1.CreateAppRequest.
+ * Use `create(CreateAppRequestSchema)` to create a new message.
+ */
+export const CreateAppRequestSchema: GenMessage<CreateAppRequest> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_identity, 17);
+
+/**
+ * @generated from message portcullis.v1.CreateAppResponse
+ */
+export type CreateAppResponse = Message<"portcullis.v1.CreateAppResponse"> & {
+  /**
+   * @generated from field: portcullis.v1.App app = 1;
+   */
+  app?: App | undefined;
+
+  /**
+   * The secret itself, shown once: a replayed reply leaves it empty. Empty where the app has none.
+   *
+   * @generated from field: string client_secret = 2;
+   */
+  clientSecret: string;
+};
+
+/**
+ * Describes the message portcullis.v1.CreateAppResponse.
+ * Use `create(CreateAppResponseSchema)` to create a new message.
+ */
+export const CreateAppResponseSchema: GenMessage<CreateAppResponse> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_identity, 18);
+
+/**
+ * @generated from message portcullis.v1.ListAppsRequest
+ */
+export type ListAppsRequest = Message<"portcullis.v1.ListAppsRequest"> & {
+  /**
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+
+  /**
+   * Exact name.
+   *
+   * @generated from field: string name = 3;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message portcullis.v1.ListAppsRequest.
+ * Use `create(ListAppsRequestSchema)` to create a new message.
+ */
+export const ListAppsRequestSchema: GenMessage<ListAppsRequest> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_identity, 19);
+
+/**
+ * @generated from message portcullis.v1.ListAppsResponse
+ */
+export type ListAppsResponse = Message<"portcullis.v1.ListAppsResponse"> & {
+  /**
+   * @generated from field: repeated portcullis.v1.App apps = 1;
+   */
+  apps: App[];
+
+  /**
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message portcullis.v1.ListAppsResponse.
+ * Use `create(ListAppsResponseSchema)` to create a new message.
+ */
+export const ListAppsResponseSchema: GenMessage<ListAppsResponse> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_identity, 20);
+
+/**
+ * @generated from message portcullis.v1.RotateAppSecretRequest
+ */
+export type RotateAppSecretRequest = Message<"portcullis.v1.RotateAppSecretRequest"> & {
+  /**
+   * @generated from field: string idempotency_key = 1;
+   */
+  idempotencyKey: string;
+
+  /**
+   * @generated from field: string app_id = 2;
+   */
+  appId: string;
+
+  /**
+   * How long the old secret goes on working; 0 ends it at once, at most 30 days.
+   *
+   * @generated from field: int32 overlap_seconds = 3;
+   */
+  overlapSeconds: number;
+};
+
+/**
+ * Describes the message portcullis.v1.RotateAppSecretRequest.
+ * Use `create(RotateAppSecretRequestSchema)` to create a new message.
+ */
+export const RotateAppSecretRequestSchema: GenMessage<RotateAppSecretRequest> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_identity, 21);
+
+/**
+ * @generated from message portcullis.v1.RotateAppSecretResponse
+ */
+export type RotateAppSecretResponse = Message<"portcullis.v1.RotateAppSecretResponse"> & {
+  /**
+   * @generated from field: portcullis.v1.App app = 1;
+   */
+  app?: App | undefined;
+
+  /**
+   * The secret itself, shown once: a replayed reply leaves it empty.
+   *
+   * @generated from field: string client_secret = 2;
+   */
+  clientSecret: string;
+};
+
+/**
+ * Describes the message portcullis.v1.RotateAppSecretResponse.
+ * Use `create(RotateAppSecretResponseSchema)` to create a new message.
+ */
+export const RotateAppSecretResponseSchema: GenMessage<RotateAppSecretResponse> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_identity, 22);
+
+/**
+ * @generated from message portcullis.v1.DisableAppRequest
+ */
+export type DisableAppRequest = Message<"portcullis.v1.DisableAppRequest"> & {
+  /**
+   * @generated from field: string idempotency_key = 1;
+   */
+  idempotencyKey: string;
+
+  /**
+   * @generated from field: string app_id = 2;
+   */
+  appId: string;
+};
+
+/**
+ * Describes the message portcullis.v1.DisableAppRequest.
+ * Use `create(DisableAppRequestSchema)` to create a new message.
+ */
+export const DisableAppRequestSchema: GenMessage<DisableAppRequest> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_identity, 23);
+
+/**
+ * @generated from message portcullis.v1.DisableAppResponse
+ */
+export type DisableAppResponse = Message<"portcullis.v1.DisableAppResponse"> & {
+  /**
+   * @generated from field: portcullis.v1.App app = 1;
+   */
+  app?: App | undefined;
+};
+
+/**
+ * Describes the message portcullis.v1.DisableAppResponse.
+ * Use `create(DisableAppResponseSchema)` to create a new message.
+ */
+export const DisableAppResponseSchema: GenMessage<DisableAppResponse> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_identity, 24);
+
+/**
+ * @generated from message portcullis.v1.Operator
+ */
+export type Operator = Message<"portcullis.v1.Operator"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * Unique in the tenant; what the person signs in with.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * @generated from field: portcullis.v1.OperatorRole role = 3;
+   */
+  role: OperatorRole;
+
+  /**
+   * Who this is at the upstream issuer, where people sign in there.
+   *
+   * @generated from field: string upstream_subject = 4;
+   */
+  upstreamSubject: string;
+
+  /**
+   * @generated from field: bool has_password = 5;
+   */
+  hasPassword: boolean;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp created_at = 6;
+   */
+  createdAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp disabled_at = 7;
+   */
+  disabledAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message portcullis.v1.Operator.
+ * Use `create(OperatorSchema)` to create a new message.
+ */
+export const OperatorSchema: GenMessage<Operator> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_identity, 25);
+
+/**
+ * @generated from message portcullis.v1.CreateOperatorRequest
+ */
+export type CreateOperatorRequest = Message<"portcullis.v1.CreateOperatorRequest"> & {
+  /**
+   * @generated from field: string idempotency_key = 1;
+   */
+  idempotencyKey: string;
+
+  /**
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * @generated from field: portcullis.v1.OperatorRole role = 3;
+   */
+  role: OperatorRole;
+
+  /**
+   * @generated from field: string upstream_subject = 4;
+   */
+  upstreamSubject: string;
+};
+
+/**
+ * Describes the message portcullis.v1.CreateOperatorRequest.
+ * Use `create(CreateOperatorRequestSchema)` to create a new message.
+ */
+export const CreateOperatorRequestSchema: GenMessage<CreateOperatorRequest> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_identity, 26);
+
+/**
+ * @generated from message portcullis.v1.CreateOperatorResponse
+ */
+export type CreateOperatorResponse = Message<"portcullis.v1.CreateOperatorResponse"> & {
+  /**
+   * @generated from field: portcullis.v1.Operator operator = 1;
+   */
+  operator?: Operator | undefined;
+
+  /**
+   * Shown once: a replayed reply leaves it empty. Empty for a person of the upstream issuer.
+   *
+   * @generated from field: string sign_in_url = 2;
+   */
+  signInUrl: string;
+};
+
+/**
+ * Describes the message portcullis.v1.CreateOperatorResponse.
+ * Use `create(CreateOperatorResponseSchema)` to create a new message.
+ */
+export const CreateOperatorResponseSchema: GenMessage<CreateOperatorResponse> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_identity, 27);
+
+/**
+ * @generated from message portcullis.v1.ListOperatorsRequest
+ */
+export type ListOperatorsRequest = Message<"portcullis.v1.ListOperatorsRequest"> & {
+  /**
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+
+  /**
+   * Exact name.
+   *
+   * @generated from field: string name = 3;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message portcullis.v1.ListOperatorsRequest.
+ * Use `create(ListOperatorsRequestSchema)` to create a new message.
+ */
+export const ListOperatorsRequestSchema: GenMessage<ListOperatorsRequest> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_identity, 28);
+
+/**
+ * @generated from message portcullis.v1.ListOperatorsResponse
+ */
+export type ListOperatorsResponse = Message<"portcullis.v1.ListOperatorsResponse"> & {
+  /**
+   * @generated from field: repeated portcullis.v1.Operator operators = 1;
+   */
+  operators: Operator[];
+
+  /**
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message portcullis.v1.ListOperatorsResponse.
+ * Use `create(ListOperatorsResponseSchema)` to create a new message.
+ */
+export const ListOperatorsResponseSchema: GenMessage<ListOperatorsResponse> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_identity, 29);
+
+/**
+ * @generated from message portcullis.v1.DisableOperatorRequest
+ */
+export type DisableOperatorRequest = Message<"portcullis.v1.DisableOperatorRequest"> & {
+  /**
+   * @generated from field: string idempotency_key = 1;
+   */
+  idempotencyKey: string;
+
+  /**
+   * @generated from field: string operator_id = 2;
+   */
+  operatorId: string;
+};
+
+/**
+ * Describes the message portcullis.v1.DisableOperatorRequest.
+ * Use `create(DisableOperatorRequestSchema)` to create a new message.
+ */
+export const DisableOperatorRequestSchema: GenMessage<DisableOperatorRequest> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_identity, 30);
+
+/**
+ * @generated from message portcullis.v1.DisableOperatorResponse
+ */
+export type DisableOperatorResponse = Message<"portcullis.v1.DisableOperatorResponse"> & {
+  /**
+   * @generated from field: portcullis.v1.Operator operator = 1;
+   */
+  operator?: Operator | undefined;
+};
+
+/**
+ * Describes the message portcullis.v1.DisableOperatorResponse.
+ * Use `create(DisableOperatorResponseSchema)` to create a new message.
+ */
+export const DisableOperatorResponseSchema: GenMessage<DisableOperatorResponse> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_identity, 31);
+
+/**
+ * @generated from message portcullis.v1.Session
+ */
+export type Session = Message<"portcullis.v1.Session"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * @generated from field: string operator_id = 2;
+   */
+  operatorId: string;
+
+  /**
+   * The app that the person signed in to; empty for the console.
+   *
+   * @generated from field: string app_id = 3;
+   */
+  appId: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp created_at = 4;
+   */
+  createdAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp expires_at = 5;
+   */
+  expiresAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp revoked_at = 6;
+   */
+  revokedAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message portcullis.v1.Session.
+ * Use `create(SessionSchema)` to create a new message.
+ */
+export const SessionSchema: GenMessage<Session> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_identity, 32);
+
+/**
+ * @generated from message portcullis.v1.ListSessionsRequest
+ */
+export type ListSessionsRequest = Message<"portcullis.v1.ListSessionsRequest"> & {
+  /**
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+
+  /**
+   * @generated from field: string operator_id = 3;
+   */
+  operatorId: string;
+};
+
+/**
+ * Describes the message portcullis.v1.ListSessionsRequest.
+ * Use `create(ListSessionsRequestSchema)` to create a new message.
+ */
+export const ListSessionsRequestSchema: GenMessage<ListSessionsRequest> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_identity, 33);
+
+/**
+ * @generated from message portcullis.v1.ListSessionsResponse
+ */
+export type ListSessionsResponse = Message<"portcullis.v1.ListSessionsResponse"> & {
+  /**
+   * @generated from field: repeated portcullis.v1.Session sessions = 1;
+   */
+  sessions: Session[];
+
+  /**
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message portcullis.v1.ListSessionsResponse.
+ * Use `create(ListSessionsResponseSchema)` to create a new message.
+ */
+export const ListSessionsResponseSchema: GenMessage<ListSessionsResponse> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_identity, 34);
+
+/**
+ * @generated from message portcullis.v1.RevokeSessionRequest
+ */
+export type RevokeSessionRequest = Message<"portcullis.v1.RevokeSessionRequest"> & {
+  /**
+   * @generated from field: string idempotency_key = 1;
+   */
+  idempotencyKey: string;
+
+  /**
+   * @generated from field: string session_id = 2;
+   */
+  sessionId: string;
+};
+
+/**
+ * Describes the message portcullis.v1.RevokeSessionRequest.
+ * Use `create(RevokeSessionRequestSchema)` to create a new message.
+ */
+export const RevokeSessionRequestSchema: GenMessage<RevokeSessionRequest> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_identity, 35);
+
+/**
+ * @generated from message portcullis.v1.RevokeSessionResponse
+ */
+export type RevokeSessionResponse = Message<"portcullis.v1.RevokeSessionResponse"> & {
+  /**
+   * @generated from field: portcullis.v1.Session session = 1;
+   */
+  session?: Session | undefined;
+};
+
+/**
+ * Describes the message portcullis.v1.RevokeSessionResponse.
+ * Use `create(RevokeSessionResponseSchema)` to create a new message.
+ */
+export const RevokeSessionResponseSchema: GenMessage<RevokeSessionResponse> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_identity, 36);
+
+/**
+ * @generated from message portcullis.v1.Certificate
+ */
+export type Certificate = Message<"portcullis.v1.Certificate"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * @generated from field: string agent_id = 2;
+   */
+  agentId: string;
+
+  /**
+   * SHA-256 of the DER, base64url (RFC 8705).
+   *
+   * @generated from field: string thumbprint = 3;
+   */
+  thumbprint: string;
+
+  /**
+   * @generated from field: string subject_dn = 4;
+   */
+  subjectDn: string;
+
+  /**
+   * @generated from field: repeated string scopes = 5;
+   */
+  scopes: string[];
+
+  /**
+   * @generated from field: google.protobuf.Timestamp created_at = 6;
+   */
+  createdAt?: Timestamp | undefined;
+
+  /**
+   * That of the certificate itself, or an earlier one.
+   *
+   * @generated from field: google.protobuf.Timestamp expires_at = 7;
+   */
+  expiresAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp revoked_at = 8;
+   */
+  revokedAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message portcullis.v1.Certificate.
+ * Use `create(CertificateSchema)` to create a new message.
+ */
+export const CertificateSchema: GenMessage<Certificate> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_identity, 37);
+
+/**
+ * @generated from message portcullis.v1.BindCertificateRequest
+ */
+export type BindCertificateRequest = Message<"portcullis.v1.BindCertificateRequest"> & {
+  /**
+   * @generated from field: string idempotency_key = 1;
+   */
+  idempotencyKey: string;
+
+  /**
+   * @generated from field: string agent_id = 2;
+   */
+  agentId: string;
+
+  /**
+   * PEM, one certificate.
+   *
+   * @generated from field: string certificate_pem = 3;
+   */
+  certificatePem: string;
+
+  /**
+   * At least one, and none that the caller lacks.
+   *
+   * @generated from field: repeated string scopes = 4;
+   */
+  scopes: string[];
+
+  /**
+   * @generated from field: google.protobuf.Timestamp expires_at = 5;
+   */
+  expiresAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message portcullis.v1.BindCertificateRequest.
+ * Use `create(BindCertificateRequestSchema)` to create a new message.
+ */
+export const BindCertificateRequestSchema: GenMessage<BindCertificateRequest> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_identity, 38);
+
+/**
+ * @generated from message portcullis.v1.BindCertificateResponse
+ */
+export type BindCertificateResponse = Message<"portcullis.v1.BindCertificateResponse"> & {
+  /**
+   * @generated from field: portcullis.v1.Certificate certificate = 1;
+   */
+  certificate?: Certificate | undefined;
+};
+
+/**
+ * Describes the message portcullis.v1.BindCertificateResponse.
+ * Use `create(BindCertificateResponseSchema)` to create a new message.
+ */
+export const BindCertificateResponseSchema: GenMessage<BindCertificateResponse> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_identity, 39);
+
+/**
+ * @generated from message portcullis.v1.ListCertificatesRequest
+ */
+export type ListCertificatesRequest = Message<"portcullis.v1.ListCertificatesRequest"> & {
+  /**
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+
+  /**
+   * @generated from field: string agent_id = 3;
+   */
+  agentId: string;
+};
+
+/**
+ * Describes the message portcullis.v1.ListCertificatesRequest.
+ * Use `create(ListCertificatesRequestSchema)` to create a new message.
+ */
+export const ListCertificatesRequestSchema: GenMessage<ListCertificatesRequest> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_identity, 40);
+
+/**
+ * @generated from message portcullis.v1.ListCertificatesResponse
+ */
+export type ListCertificatesResponse = Message<"portcullis.v1.ListCertificatesResponse"> & {
+  /**
+   * @generated from field: repeated portcullis.v1.Certificate certificates = 1;
+   */
+  certificates: Certificate[];
+
+  /**
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message portcullis.v1.ListCertificatesResponse.
+ * Use `create(ListCertificatesResponseSchema)` to create a new message.
+ */
+export const ListCertificatesResponseSchema: GenMessage<ListCertificatesResponse> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_identity, 41);
+
+/**
+ * @generated from message portcullis.v1.RevokeCertificateRequest
+ */
+export type RevokeCertificateRequest = Message<"portcullis.v1.RevokeCertificateRequest"> & {
+  /**
+   * @generated from field: string idempotency_key = 1;
+   */
+  idempotencyKey: string;
+
+  /**
+   * @generated from field: string certificate_id = 2;
+   */
+  certificateId: string;
+};
+
+/**
+ * Describes the message portcullis.v1.RevokeCertificateRequest.
+ * Use `create(RevokeCertificateRequestSchema)` to create a new message.
+ */
+export const RevokeCertificateRequestSchema: GenMessage<RevokeCertificateRequest> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_identity, 42);
+
+/**
+ * @generated from message portcullis.v1.RevokeCertificateResponse
+ */
+export type RevokeCertificateResponse = Message<"portcullis.v1.RevokeCertificateResponse"> & {
+  /**
+   * @generated from field: portcullis.v1.Certificate certificate = 1;
+   */
+  certificate?: Certificate | undefined;
+};
+
+/**
+ * Describes the message portcullis.v1.RevokeCertificateResponse.
+ * Use `create(RevokeCertificateResponseSchema)` to create a new message.
+ */
+export const RevokeCertificateResponseSchema: GenMessage<RevokeCertificateResponse> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_identity, 43);
+
+/**
+ * @generated from message portcullis.v1.SigningKey
+ */
+export type SigningKey = Message<"portcullis.v1.SigningKey"> & {
+  /**
+   * Also the keyid of its signatures.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * @generated from field: string agent_id = 2;
+   */
+  agentId: string;
+
+  /**
+   * @generated from field: portcullis.v1.SignatureAlgorithm algorithm = 3;
+   */
+  algorithm: SignatureAlgorithm;
+
+  /**
+   * Of Ed25519: PEM. Empty for HMAC.
+   *
+   * @generated from field: string public_key_pem = 4;
+   */
+  publicKeyPem: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp created_at = 5;
+   */
+  createdAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp revoked_at = 6;
+   */
+  revokedAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message portcullis.v1.SigningKey.
+ * Use `create(SigningKeySchema)` to create a new message.
+ */
+export const SigningKeySchema: GenMessage<SigningKey> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_identity, 44);
+
+/**
+ * @generated from message portcullis.v1.CreateSigningKeyRequest
+ */
+export type CreateSigningKeyRequest = Message<"portcullis.v1.CreateSigningKeyRequest"> & {
+  /**
+   * @generated from field: string idempotency_key = 1;
+   */
+  idempotencyKey: string;
+
+  /**
+   * @generated from field: string agent_id = 2;
+   */
+  agentId: string;
+
+  /**
+   * Unset is Ed25519.
+   *
+   * @generated from field: portcullis.v1.SignatureAlgorithm algorithm = 3;
+   */
+  algorithm: SignatureAlgorithm;
+
+  /**
+   * Of Ed25519, PEM; the private key never leaves the agent.
+   *
+   * @generated from field: string public_key_pem = 4;
+   */
+  publicKeyPem: string;
+};
+
+/**
+ * Describes the message portcullis.v1.CreateSigningKeyRequest.
+ * Use `create(CreateSigningKeyRequestSchema)` to create a new message.
+ */
+export const CreateSigningKeyRequestSchema: GenMessage<CreateSigningKeyRequest> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_identity, 45);
+
+/**
+ * @generated from message portcullis.v1.CreateSigningKeyResponse
+ */
+export type CreateSigningKeyResponse = Message<"portcullis.v1.CreateSigningKeyResponse"> & {
+  /**
+   * @generated from field: portcullis.v1.SigningKey signing_key = 1;
+   */
+  signingKey?: SigningKey | undefined;
+
+  /**
+   * Of HMAC: 32 bytes in base64url, shown once; a replayed reply leaves it empty.
+   *
+   * @generated from field: string secret = 2;
+   */
+  secret: string;
+};
+
+/**
+ * Describes the message portcullis.v1.CreateSigningKeyResponse.
+ * Use `create(CreateSigningKeyResponseSchema)` to create a new message.
+ */
+export const CreateSigningKeyResponseSchema: GenMessage<CreateSigningKeyResponse> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_identity, 46);
+
+/**
+ * @generated from message portcullis.v1.ListSigningKeysRequest
+ */
+export type ListSigningKeysRequest = Message<"portcullis.v1.ListSigningKeysRequest"> & {
+  /**
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+
+  /**
+   * @generated from field: string agent_id = 3;
+   */
+  agentId: string;
+};
+
+/**
+ * Describes the message portcullis.v1.ListSigningKeysRequest.
+ * Use `create(ListSigningKeysRequestSchema)` to create a new message.
+ */
+export const ListSigningKeysRequestSchema: GenMessage<ListSigningKeysRequest> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_identity, 47);
+
+/**
+ * @generated from message portcullis.v1.ListSigningKeysResponse
+ */
+export type ListSigningKeysResponse = Message<"portcullis.v1.ListSigningKeysResponse"> & {
+  /**
+   * @generated from field: repeated portcullis.v1.SigningKey signing_keys = 1;
+   */
+  signingKeys: SigningKey[];
+
+  /**
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message portcullis.v1.ListSigningKeysResponse.
+ * Use `create(ListSigningKeysResponseSchema)` to create a new message.
+ */
+export const ListSigningKeysResponseSchema: GenMessage<ListSigningKeysResponse> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_identity, 48);
+
+/**
+ * @generated from message portcullis.v1.RevokeSigningKeyRequest
+ */
+export type RevokeSigningKeyRequest = Message<"portcullis.v1.RevokeSigningKeyRequest"> & {
+  /**
+   * @generated from field: string idempotency_key = 1;
+   */
+  idempotencyKey: string;
+
+  /**
+   * @generated from field: string signing_key_id = 2;
+   */
+  signingKeyId: string;
+};
+
+/**
+ * Describes the message portcullis.v1.RevokeSigningKeyRequest.
+ * Use `create(RevokeSigningKeyRequestSchema)` to create a new message.
+ */
+export const RevokeSigningKeyRequestSchema: GenMessage<RevokeSigningKeyRequest> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_identity, 49);
+
+/**
+ * @generated from message portcullis.v1.RevokeSigningKeyResponse
+ */
+export type RevokeSigningKeyResponse = Message<"portcullis.v1.RevokeSigningKeyResponse"> & {
+  /**
+   * @generated from field: portcullis.v1.SigningKey signing_key = 1;
+   */
+  signingKey?: SigningKey | undefined;
+};
+
+/**
+ * Describes the message portcullis.v1.RevokeSigningKeyResponse.
+ * Use `create(RevokeSigningKeyResponseSchema)` to create a new message.
+ */
+export const RevokeSigningKeyResponseSchema: GenMessage<RevokeSigningKeyResponse> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_identity, 50);
+
+/**
+ * How an app shows the token endpoint who it is.
+ *
+ * @generated from enum portcullis.v1.ClientAuthMethod
+ */
+export const ClientAuthMethod = {
+  /**
+   * @generated from enum value: CLIENT_AUTH_METHOD_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * @generated from enum value: CLIENT_AUTH_METHOD_CLIENT_SECRET_BASIC = 1;
+   */
+  CLIENT_SECRET_BASIC: 1,
+
+  /**
+   * @generated from enum value: CLIENT_AUTH_METHOD_CLIENT_SECRET_POST = 2;
+   */
+  CLIENT_SECRET_POST: 2,
+
+  /**
+   * @generated from enum value: CLIENT_AUTH_METHOD_PRIVATE_KEY_JWT = 3;
+   */
+  PRIVATE_KEY_JWT: 3,
+
+  /**
+   * @generated from enum value: CLIENT_AUTH_METHOD_TLS_CLIENT_AUTH = 4;
+   */
+  TLS_CLIENT_AUTH: 4,
+
+  /**
+   * @generated from enum value: CLIENT_AUTH_METHOD_SELF_SIGNED_TLS_CLIENT_AUTH = 5;
+   */
+  SELF_SIGNED_TLS_CLIENT_AUTH: 5,
+
+  /**
+   * A public client: a program on a person's machine. Authorization code with PKCE only.
+   *
+   * @generated from enum value: CLIENT_AUTH_METHOD_NONE = 6;
+   */
+  NONE: 6,
+} as const;
+
+/**
+ * How an app shows the token endpoint who it is.
+ *
+ * @generated from enum portcullis.v1.ClientAuthMethod
+ */
+export type ClientAuthMethod = (typeof ClientAuthMethod)[keyof typeof ClientAuthMethod] | UnknownEnum;
+
+/**
+ * Describes the enum portcullis.v1.ClientAuthMethod.
+ */
+export const ClientAuthMethodSchema: GenEnum<ClientAuthMethod> = /*@__PURE__*/
+  enumDesc(file_portcullis_v1_identity, 0);
+
+/**
+ * @generated from enum portcullis.v1.OperatorRole
+ */
+export const OperatorRole = {
+  /**
+   * @generated from enum value: OPERATOR_ROLE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Reads.
+   *
+   * @generated from enum value: OPERATOR_ROLE_VIEWER = 1;
+   */
+  VIEWER: 1,
+
+  /**
+   * Reads, and runs the day: tasks, jobs, kill switch.
+   *
+   * @generated from enum value: OPERATOR_ROLE_OPERATOR = 2;
+   */
+  OPERATOR: 2,
+
+  /**
+   * All of the tenant.
+   *
+   * @generated from enum value: OPERATOR_ROLE_ADMIN = 3;
+   */
+  ADMIN: 3,
+} as const;
+
+/**
+ * @generated from enum portcullis.v1.OperatorRole
+ */
+export type OperatorRole = (typeof OperatorRole)[keyof typeof OperatorRole] | UnknownEnum;
+
+/**
+ * Describes the enum portcullis.v1.OperatorRole.
+ */
+export const OperatorRoleSchema: GenEnum<OperatorRole> = /*@__PURE__*/
+  enumDesc(file_portcullis_v1_identity, 1);
+
+/**
+ * @generated from enum portcullis.v1.SignatureAlgorithm
+ */
+export const SignatureAlgorithm = {
+  /**
+   * @generated from enum value: SIGNATURE_ALGORITHM_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * @generated from enum value: SIGNATURE_ALGORITHM_ED25519 = 1;
+   */
+  ED25519: 1,
+
+  /**
+   * @generated from enum value: SIGNATURE_ALGORITHM_HMAC_SHA256 = 2;
+   */
+  HMAC_SHA256: 2,
+} as const;
+
+/**
+ * @generated from enum portcullis.v1.SignatureAlgorithm
+ */
+export type SignatureAlgorithm = (typeof SignatureAlgorithm)[keyof typeof SignatureAlgorithm] | UnknownEnum;
+
+/**
+ * Describes the enum portcullis.v1.SignatureAlgorithm.
+ */
+export const SignatureAlgorithmSchema: GenEnum<SignatureAlgorithm> = /*@__PURE__*/
+  enumDesc(file_portcullis_v1_identity, 2);
+
+/**
  * Agents and their API keys.
  *
  * @generated from service portcullis.v1.IdentityService
@@ -540,6 +1839,167 @@ export const IdentityService: GenService<{
     methodKind: "unary";
     input: typeof RevokeKeyRequestSchema;
     output: typeof RevokeKeyResponseSchema;
+  },
+  /**
+   * A new key with the settings of the old one, which goes on working until its grace ends. The reply is the only place where the
+   * new key is ever shown.
+   *
+   * @generated from rpc portcullis.v1.IdentityService.RotateKey
+   */
+  rotateKey: {
+    methodKind: "unary";
+    input: typeof RotateKeyRequestSchema;
+    output: typeof RotateKeyResponseSchema;
+  },
+  /**
+   * An OAuth client. The reply is the only place where its secret is ever shown.
+   *
+   * @generated from rpc portcullis.v1.IdentityService.CreateApp
+   */
+  createApp: {
+    methodKind: "unary";
+    input: typeof CreateAppRequestSchema;
+    output: typeof CreateAppResponseSchema;
+  },
+  /**
+   * Newest first.
+   *
+   * @generated from rpc portcullis.v1.IdentityService.ListApps
+   */
+  listApps: {
+    methodKind: "unary";
+    input: typeof ListAppsRequestSchema;
+    output: typeof ListAppsResponseSchema;
+  },
+  /**
+   * A new secret; the old one ends at once, or when the overlap does.
+   *
+   * @generated from rpc portcullis.v1.IdentityService.RotateAppSecret
+   */
+  rotateAppSecret: {
+    methodKind: "unary";
+    input: typeof RotateAppSecretRequestSchema;
+    output: typeof RotateAppSecretResponseSchema;
+  },
+  /**
+   * Ends the use of the app and of all tokens that it was given, on every replica, within a second.
+   *
+   * @generated from rpc portcullis.v1.IdentityService.DisableApp
+   */
+  disableApp: {
+    methodKind: "unary";
+    input: typeof DisableAppRequestSchema;
+    output: typeof DisableAppResponseSchema;
+  },
+  /**
+   * A person who runs this tenant. The reply holds a link, good once and for an hour, under which the person chooses a password.
+   *
+   * @generated from rpc portcullis.v1.IdentityService.CreateOperator
+   */
+  createOperator: {
+    methodKind: "unary";
+    input: typeof CreateOperatorRequestSchema;
+    output: typeof CreateOperatorResponseSchema;
+  },
+  /**
+   * Newest first.
+   *
+   * @generated from rpc portcullis.v1.IdentityService.ListOperators
+   */
+  listOperators: {
+    methodKind: "unary";
+    input: typeof ListOperatorsRequestSchema;
+    output: typeof ListOperatorsResponseSchema;
+  },
+  /**
+   * Ends the sessions, tokens and keys of the operator, on every replica, within a second.
+   *
+   * @generated from rpc portcullis.v1.IdentityService.DisableOperator
+   */
+  disableOperator: {
+    methodKind: "unary";
+    input: typeof DisableOperatorRequestSchema;
+    output: typeof DisableOperatorResponseSchema;
+  },
+  /**
+   * Sessions of people in browsers and of the apps they signed in to, newest first.
+   *
+   * @generated from rpc portcullis.v1.IdentityService.ListSessions
+   */
+  listSessions: {
+    methodKind: "unary";
+    input: typeof ListSessionsRequestSchema;
+    output: typeof ListSessionsResponseSchema;
+  },
+  /**
+   * Ends the session and every token that was given under it, on every replica, within a second.
+   *
+   * @generated from rpc portcullis.v1.IdentityService.RevokeSession
+   */
+  revokeSession: {
+    methodKind: "unary";
+    input: typeof RevokeSessionRequestSchema;
+    output: typeof RevokeSessionResponseSchema;
+  },
+  /**
+   * From then on the certificate alone is a credential of the agent, on the mTLS listener.
+   *
+   * @generated from rpc portcullis.v1.IdentityService.BindCertificate
+   */
+  bindCertificate: {
+    methodKind: "unary";
+    input: typeof BindCertificateRequestSchema;
+    output: typeof BindCertificateResponseSchema;
+  },
+  /**
+   * Newest first.
+   *
+   * @generated from rpc portcullis.v1.IdentityService.ListCertificates
+   */
+  listCertificates: {
+    methodKind: "unary";
+    input: typeof ListCertificatesRequestSchema;
+    output: typeof ListCertificatesResponseSchema;
+  },
+  /**
+   * Ends the use of the certificate, on every replica, within a second.
+   *
+   * @generated from rpc portcullis.v1.IdentityService.RevokeCertificate
+   */
+  revokeCertificate: {
+    methodKind: "unary";
+    input: typeof RevokeCertificateRequestSchema;
+    output: typeof RevokeCertificateResponseSchema;
+  },
+  /**
+   * A key that signs requests (RFC 9421). Of an HMAC key the reply is the only place where its secret is ever shown.
+   *
+   * @generated from rpc portcullis.v1.IdentityService.CreateSigningKey
+   */
+  createSigningKey: {
+    methodKind: "unary";
+    input: typeof CreateSigningKeyRequestSchema;
+    output: typeof CreateSigningKeyResponseSchema;
+  },
+  /**
+   * Newest first.
+   *
+   * @generated from rpc portcullis.v1.IdentityService.ListSigningKeys
+   */
+  listSigningKeys: {
+    methodKind: "unary";
+    input: typeof ListSigningKeysRequestSchema;
+    output: typeof ListSigningKeysResponseSchema;
+  },
+  /**
+   * Ends the use of the key, on every replica, within a second.
+   *
+   * @generated from rpc portcullis.v1.IdentityService.RevokeSigningKey
+   */
+  revokeSigningKey: {
+    methodKind: "unary";
+    input: typeof RevokeSigningKeyRequestSchema;
+    output: typeof RevokeSigningKeyResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_portcullis_v1_identity, 0);
