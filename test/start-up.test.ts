@@ -204,7 +204,12 @@ describe('portcullis up', () => {
     }
     for (const code of seen)
       expect(['done', 'store.unavailable', 'outcome.unknown', 'audit.unavailable', 'bounds.deadline']).toContain(code)
-    expect((await fetch(`http://${management}/readyz`, { headers: { accept: health } })).status).toBe(200)
+    // The connection that readiness asks over may be one that PostgreSQL has not been tried on yet.
+    await expect
+      .poll(async () => (await fetch(`http://${management}/readyz`, { headers: { accept: health } })).status, {
+        timeout: 10_000,
+      })
+      .toBe(200)
     expect((await server.end()).code).toBe(0)
   })
 })
