@@ -63,9 +63,10 @@ describe('the methods of the contract', () => {
   })
 
   it('C4: every list is paged and answers with the next page', () => {
-    // No lists: one answer for each item asked, a few totals, proofs, one log for each retention class, and an export in pages of its own size.
+    // No lists: one answer for each item asked, a few totals, proofs, one log for each retention class, and exports and events in pages
+    // of their own size, which go forward.
     const bounded =
-      /\/(Check|CheckBatch|RecordBatch|GetTelemetrySummary|ExportState|GetCheckpoint|GetInclusionProof|GetConsistencyProof|GetPseudonyms|GetLogs)$/
+      /\/(Check|CheckBatch|RecordBatch|GetTelemetrySummary|ExportState|GetCheckpoint|GetInclusionProof|GetConsistencyProof|GetPseudonyms|GetLogs|GetTokenEvents)$/
     for (const { path, input, output } of methods.values()) {
       if (bounded.test(path)) continue
       const lists = output.fields.some(({ fieldKind }) => fieldKind === 'list')
@@ -108,6 +109,12 @@ describe('the methods of the contract', () => {
     expect(of('required_offbox').map(({ path }) => path.split('.v1.')[1])).toEqual([
       'IdentityService/CreateAgent',
       'IdentityService/CreateKey',
+      'IdentityService/RotateKey',
+      'IdentityService/CreateApp',
+      'IdentityService/RotateAppSecret',
+      'IdentityService/CreateOperator',
+      'IdentityService/BindCertificate',
+      'IdentityService/CreateSigningKey',
       'LedgerService/DestroyPseudonymKey',
       'OpsService/RecordIntentOffbox',
       'TenantService/Create',

@@ -1466,6 +1466,8 @@ export type SigningKey = Message<"portcullis.v1.SigningKey"> & {
   id: string;
 
   /**
+   * Empty where the key belongs to an operator.
+   *
    * @generated from field: string agent_id = 2;
    */
   agentId: string;
@@ -1510,6 +1512,8 @@ export type CreateSigningKeyRequest = Message<"portcullis.v1.CreateSigningKeyReq
   idempotencyKey: string;
 
   /**
+   * Empty makes a key of the calling operator.
+   *
    * @generated from field: string agent_id = 2;
    */
   agentId: string;

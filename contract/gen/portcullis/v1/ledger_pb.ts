@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file portcullis/v1/ledger.proto.
  */
 export const file_portcullis_v1_ledger: GenFile = /*@__PURE__*/
-  fileDesc("Chpwb3J0Y3VsbGlzL3YxL2xlZGdlci5wcm90bxINcG9ydGN1bGxpcy52MSKPAQoLTGVkZ2VyRW50cnkSCwoDbG9nGAEgASgJEgsKA3NlcRgCIAEoAxImCgJ0cxgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFQoNcHJldmlvdXNfaGFzaBgEIAEoCRITCgtyZWNvcmRfaGFzaBgFIAEoCRISCgplbnRyeV9qc29uGAYgASgJIvwBCgxRdWVyeVJlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkSCwoDbG9nGAMgASgJEg4KBmNhbGxlchgEIAEoCRIOCgZhY3Rpb24YBSABKAkSDwoHb3V0Y29tZRgGIAEoCRIMCgRjb2RlGAcgASgJEhIKCnJlcXVlc3RfaWQYCCABKAkSKQoFYWZ0ZXIYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEioKBmJlZm9yZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGdGVuYW50GAsgASgJIlUKDVF1ZXJ5UmVzcG9uc2USKwoHZW50cmllcxgBIAMoCzIaLnBvcnRjdWxsaXMudjEuTGVkZ2VyRW50cnkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIhwKDVZlcmlmeVJlcXVlc3QSCwoDbG9nGAEgASgJIrIBCg5WZXJpZnlSZXNwb25zZRITCgtjaGFpbl92YWxpZBgBIAEoCBILCgNsb2cYAiABKAkSDAoEZnJvbRgDIAEoAxIKCgJ0bxgEIAEoAxIMCgRyb290GAUgASgJEhcKD2NoZWNrcG9pbnRfc2l6ZRgGIAEoAxIVCg1hbmNob3JlZF9zaXplGAcgASgDEhUKDWZpcnN0X2JhZF9zZXEYCCABKAMSDwoHcHJvYmxlbRgJIAEoCSIQCg5HZXRMb2dzUmVxdWVzdCKZAQoJTGVkZ2VyTG9nEgsKA2xvZxgBIAEoCRIRCglmaXJzdF9zZXEYAiABKAMSDAoEc2l6ZRgDIAEoAxIMCgRyb290GAQgASgJEhEKCWxhc3RfaGFzaBgFIAEoCRISCgpzdGFydF9oYXNoGAYgASgJEhYKDnN0YXJ0X2Zyb250aWVyGAcgASgJEhEKCXBydW5lX3NlcRgIIAEoAyI5Cg9HZXRMb2dzUmVzcG9uc2USJgoEbG9ncxgBIAMoCzIYLnBvcnRjdWxsaXMudjEuTGVkZ2VyTG9nIj0KDUV4cG9ydFJlcXVlc3QSCwoDbG9nGAEgASgJEhAKCGZyb21fc2VxGAIgASgDEg0KBWxpbWl0GAMgASgFIjIKDkV4cG9ydFJlc3BvbnNlEg4KBm5kanNvbhgBIAEoCRIQCghuZXh0X3NlcRgCIAEoAyIjChRHZXRDaGVja3BvaW50UmVxdWVzdBILCgNsb2cYASABKAkitgEKFUdldENoZWNrcG9pbnRSZXNwb25zZRILCgNsb2cYASABKAkSDAoEc2l6ZRgCIAEoAxIMCgRyb290GAMgASgJEgwKBG5vdGUYBCABKAkSLQoJc2lnbmVkX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBImCgdhbmNob3JzGAYgAygLMhUucG9ydGN1bGxpcy52MS5BbmNob3ISDwoHc3RvcHBlZBgHIAEoCSJMCgZBbmNob3ISDAoEc2luaxgBIAEoCRIMCgRzaXplGAIgASgDEiYKAmF0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJHChhHZXRJbmNsdXNpb25Qcm9vZlJlcXVlc3QSCwoDbG9nGAEgASgJEgsKA3NlcRgCIAEoAxIRCgl0cmVlX3NpemUYAyABKAMijAEKGUdldEluY2x1c2lvblByb29mUmVzcG9uc2USCwoDbG9nGAEgASgJEgsKA3NlcRgCIAEoAxIRCgl0cmVlX3NpemUYAyABKAMSEQoJbGVhZl9oYXNoGAQgASgJEg0KBXByb29mGAUgAygJEgwKBHJvb3QYBiABKAkSEgoKdGxvZ19wcm9vZhgHIAEoCSJDChpHZXRDb25zaXN0ZW5jeVByb29mUmVxdWVzdBILCgNsb2cYASABKAkSDAoEZnJvbRgCIAEoAxIKCgJ0bxgDIAEoAyJ3ChtHZXRDb25zaXN0ZW5jeVByb29mUmVzcG9uc2USCwoDbG9nGAEgASgJEgwKBGZyb20YAiABKAMSCgoCdG8YAyABKAMSEQoJZnJvbV9yb290GAQgASgJEg8KB3RvX3Jvb3QYBSABKAkSDQoFcHJvb2YYBiADKAkiSgoOR2V0VGlsZVJlcXVlc3QSCwoDbG9nGAEgASgJEg0KBWxldmVsGAIgASgFEg0KBWluZGV4GAMgASgDEg0KBXdpZHRoGAQgASgFIiEKD0dldFRpbGVSZXNwb25zZRIOCgZoYXNoZXMYASABKAwiQgoVR2V0RW50cnlCdW5kbGVSZXF1ZXN0EgsKA2xvZxgBIAEoCRINCgVpbmRleBgCIAEoAxINCgV3aWR0aBgDIAEoBSIoChZHZXRFbnRyeUJ1bmRsZVJlc3BvbnNlEg4KBmJ1bmRsZRgBIAEoDCIlChRHZXRQc2V1ZG9ueW1zUmVxdWVzdBINCgV2YWx1ZRgBIAEoCSJFChVHZXRQc2V1ZG9ueW1zUmVzcG9uc2USLAoKcHNldWRvbnltcxgBIAMoCzIYLnBvcnRjdWxsaXMudjEuUHNldWRvbnltIi8KCVBzZXVkb255bRIPCgd2ZXJzaW9uGAEgASgFEhEKCXBzZXVkb255bRgCIAEoCSJZChpEZXN0cm95UHNldWRvbnltS2V5UmVxdWVzdBIXCg9pZGVtcG90ZW5jeV9rZXkYASABKAkSEQoJdGVuYW50X2lkGAIgASgJEg8KB3ZlcnNpb24YAyABKAUiTwobRGVzdHJveVBzZXVkb255bUtleVJlc3BvbnNlEjAKDGRlc3Ryb3llZF9hdBgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAy3wkKDUxlZGdlclNlcnZpY2USWQoFUXVlcnkSGy5wb3J0Y3VsbGlzLnYxLlF1ZXJ5UmVxdWVzdBocLnBvcnRjdWxsaXMudjEuUXVlcnlSZXNwb25zZSIVqsUYEQgCEgtsZWRnZXI6cmVhZBgBEl4KBlZlcmlmeRIcLnBvcnRjdWxsaXMudjEuVmVyaWZ5UmVxdWVzdBodLnBvcnRjdWxsaXMudjEuVmVyaWZ5UmVzcG9uc2UiF6rFGBMIAhILbGVkZ2VyOnJlYWQYAUBkEnEKDUdldENoZWNrcG9pbnQSIy5wb3J0Y3VsbGlzLnYxLkdldENoZWNrcG9pbnRSZXF1ZXN0GiQucG9ydGN1bGxpcy52MS5HZXRDaGVja3BvaW50UmVzcG9uc2UiFarFGBEIAhILbGVkZ2VyOnJlYWQYARJ/ChFHZXRJbmNsdXNpb25Qcm9vZhInLnBvcnRjdWxsaXMudjEuR2V0SW5jbHVzaW9uUHJvb2ZSZXF1ZXN0GigucG9ydGN1bGxpcy52MS5HZXRJbmNsdXNpb25Qcm9vZlJlc3BvbnNlIheqxRgTCAISC2xlZGdlcjpyZWFkGAFAAhKFAQoTR2V0Q29uc2lzdGVuY3lQcm9vZhIpLnBvcnRjdWxsaXMudjEuR2V0Q29uc2lzdGVuY3lQcm9vZlJlcXVlc3QaKi5wb3J0Y3VsbGlzLnYxLkdldENvbnNpc3RlbmN5UHJvb2ZSZXNwb25zZSIXqsUYEwgCEgtsZWRnZXI6cmVhZBgBQAISXwoHR2V0VGlsZRIdLnBvcnRjdWxsaXMudjEuR2V0VGlsZVJlcXVlc3QaHi5wb3J0Y3VsbGlzLnYxLkdldFRpbGVSZXNwb25zZSIVqsUYEQgCEgtsZWRnZXI6cmVhZBgBEnYKDkdldEVudHJ5QnVuZGxlEiQucG9ydGN1bGxpcy52MS5HZXRFbnRyeUJ1bmRsZVJlcXVlc3QaJS5wb3J0Y3VsbGlzLnYxLkdldEVudHJ5QnVuZGxlUmVzcG9uc2UiF6rFGBMIAhILbGVkZ2VyOnJlYWQYAUAFEnEKDUdldFBzZXVkb255bXMSIy5wb3J0Y3VsbGlzLnYxLkdldFBzZXVkb255bXNSZXF1ZXN0GiQucG9ydGN1bGxpcy52MS5HZXRQc2V1ZG9ueW1zUmVzcG9uc2UiFarFGBEIAhILbGVkZ2VyOnJlYWQYARKJAQoTRGVzdHJveVBzZXVkb255bUtleRIpLnBvcnRjdWxsaXMudjEuRGVzdHJveVBzZXVkb255bUtleVJlcXVlc3QaKi5wb3J0Y3VsbGlzLnYxLkRlc3Ryb3lQc2V1ZG9ueW1LZXlSZXNwb25zZSIbqsUYFwgDEg10ZW5hbnRzOndyaXRlGAIgATgDEl8KB0dldExvZ3MSHS5wb3J0Y3VsbGlzLnYxLkdldExvZ3NSZXF1ZXN0Gh4ucG9ydGN1bGxpcy52MS5HZXRMb2dzUmVzcG9uc2UiFarFGBEIAhILbGVkZ2VyOnJlYWQYARJeCgZFeHBvcnQSHC5wb3J0Y3VsbGlzLnYxLkV4cG9ydFJlcXVlc3QaHS5wb3J0Y3VsbGlzLnYxLkV4cG9ydFJlc3BvbnNlIheqxRgTCAISC2xlZGdlcjpyZWFkGAFABWIGcHJvdG8z", [file_google_protobuf_timestamp, file_portcullis_v1_access]);
+  fileDesc("Chpwb3J0Y3VsbGlzL3YxL2xlZGdlci5wcm90bxINcG9ydGN1bGxpcy52MSKPAQoLTGVkZ2VyRW50cnkSCwoDbG9nGAEgASgJEgsKA3NlcRgCIAEoAxImCgJ0cxgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFQoNcHJldmlvdXNfaGFzaBgEIAEoCRITCgtyZWNvcmRfaGFzaBgFIAEoCRISCgplbnRyeV9qc29uGAYgASgJIvwBCgxRdWVyeVJlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkSCwoDbG9nGAMgASgJEg4KBmNhbGxlchgEIAEoCRIOCgZhY3Rpb24YBSABKAkSDwoHb3V0Y29tZRgGIAEoCRIMCgRjb2RlGAcgASgJEhIKCnJlcXVlc3RfaWQYCCABKAkSKQoFYWZ0ZXIYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEioKBmJlZm9yZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGdGVuYW50GAsgASgJIlUKDVF1ZXJ5UmVzcG9uc2USKwoHZW50cmllcxgBIAMoCzIaLnBvcnRjdWxsaXMudjEuTGVkZ2VyRW50cnkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIhwKDVZlcmlmeVJlcXVlc3QSCwoDbG9nGAEgASgJIrIBCg5WZXJpZnlSZXNwb25zZRITCgtjaGFpbl92YWxpZBgBIAEoCBILCgNsb2cYAiABKAkSDAoEZnJvbRgDIAEoAxIKCgJ0bxgEIAEoAxIMCgRyb290GAUgASgJEhcKD2NoZWNrcG9pbnRfc2l6ZRgGIAEoAxIVCg1hbmNob3JlZF9zaXplGAcgASgDEhUKDWZpcnN0X2JhZF9zZXEYCCABKAMSDwoHcHJvYmxlbRgJIAEoCSIQCg5HZXRMb2dzUmVxdWVzdCKZAQoJTGVkZ2VyTG9nEgsKA2xvZxgBIAEoCRIRCglmaXJzdF9zZXEYAiABKAMSDAoEc2l6ZRgDIAEoAxIMCgRyb290GAQgASgJEhEKCWxhc3RfaGFzaBgFIAEoCRISCgpzdGFydF9oYXNoGAYgASgJEhYKDnN0YXJ0X2Zyb250aWVyGAcgASgJEhEKCXBydW5lX3NlcRgIIAEoAyI5Cg9HZXRMb2dzUmVzcG9uc2USJgoEbG9ncxgBIAMoCzIYLnBvcnRjdWxsaXMudjEuTGVkZ2VyTG9nIjYKFUdldFRva2VuRXZlbnRzUmVxdWVzdBIOCgZjdXJzb3IYASABKAkSDQoFbGltaXQYAiABKAUiZwoWR2V0VG9rZW5FdmVudHNSZXNwb25zZRIqCgZldmVudHMYASADKAsyGi5wb3J0Y3VsbGlzLnYxLkxlZGdlckVudHJ5EhMKC25leHRfY3Vyc29yGAIgASgJEgwKBG1vcmUYAyABKAgiPQoNRXhwb3J0UmVxdWVzdBILCgNsb2cYASABKAkSEAoIZnJvbV9zZXEYAiABKAMSDQoFbGltaXQYAyABKAUiMgoORXhwb3J0UmVzcG9uc2USDgoGbmRqc29uGAEgASgJEhAKCG5leHRfc2VxGAIgASgDIiMKFEdldENoZWNrcG9pbnRSZXF1ZXN0EgsKA2xvZxgBIAEoCSK2AQoVR2V0Q2hlY2twb2ludFJlc3BvbnNlEgsKA2xvZxgBIAEoCRIMCgRzaXplGAIgASgDEgwKBHJvb3QYAyABKAkSDAoEbm90ZRgEIAEoCRItCglzaWduZWRfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiYKB2FuY2hvcnMYBiADKAsyFS5wb3J0Y3VsbGlzLnYxLkFuY2hvchIPCgdzdG9wcGVkGAcgASgJIkwKBkFuY2hvchIMCgRzaW5rGAEgASgJEgwKBHNpemUYAiABKAMSJgoCYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIkcKGEdldEluY2x1c2lvblByb29mUmVxdWVzdBILCgNsb2cYASABKAkSCwoDc2VxGAIgASgDEhEKCXRyZWVfc2l6ZRgDIAEoAyKMAQoZR2V0SW5jbHVzaW9uUHJvb2ZSZXNwb25zZRILCgNsb2cYASABKAkSCwoDc2VxGAIgASgDEhEKCXRyZWVfc2l6ZRgDIAEoAxIRCglsZWFmX2hhc2gYBCABKAkSDQoFcHJvb2YYBSADKAkSDAoEcm9vdBgGIAEoCRISCgp0bG9nX3Byb29mGAcgASgJIkMKGkdldENvbnNpc3RlbmN5UHJvb2ZSZXF1ZXN0EgsKA2xvZxgBIAEoCRIMCgRmcm9tGAIgASgDEgoKAnRvGAMgASgDIncKG0dldENvbnNpc3RlbmN5UHJvb2ZSZXNwb25zZRILCgNsb2cYASABKAkSDAoEZnJvbRgCIAEoAxIKCgJ0bxgDIAEoAxIRCglmcm9tX3Jvb3QYBCABKAkSDwoHdG9fcm9vdBgFIAEoCRINCgVwcm9vZhgGIAMoCSJKCg5HZXRUaWxlUmVxdWVzdBILCgNsb2cYASABKAkSDQoFbGV2ZWwYAiABKAUSDQoFaW5kZXgYAyABKAMSDQoFd2lkdGgYBCABKAUiIQoPR2V0VGlsZVJlc3BvbnNlEg4KBmhhc2hlcxgBIAEoDCJCChVHZXRFbnRyeUJ1bmRsZVJlcXVlc3QSCwoDbG9nGAEgASgJEg0KBWluZGV4GAIgASgDEg0KBXdpZHRoGAMgASgFIigKFkdldEVudHJ5QnVuZGxlUmVzcG9uc2USDgoGYnVuZGxlGAEgASgMIiUKFEdldFBzZXVkb255bXNSZXF1ZXN0Eg0KBXZhbHVlGAEgASgJIkUKFUdldFBzZXVkb255bXNSZXNwb25zZRIsCgpwc2V1ZG9ueW1zGAEgAygLMhgucG9ydGN1bGxpcy52MS5Qc2V1ZG9ueW0iLwoJUHNldWRvbnltEg8KB3ZlcnNpb24YASABKAUSEQoJcHNldWRvbnltGAIgASgJIlkKGkRlc3Ryb3lQc2V1ZG9ueW1LZXlSZXF1ZXN0EhcKD2lkZW1wb3RlbmN5X2tleRgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSDwoHdmVyc2lvbhgDIAEoBSJPChtEZXN0cm95UHNldWRvbnltS2V5UmVzcG9uc2USMAoMZGVzdHJveWVkX2F0GAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDLXCgoNTGVkZ2VyU2VydmljZRJZCgVRdWVyeRIbLnBvcnRjdWxsaXMudjEuUXVlcnlSZXF1ZXN0GhwucG9ydGN1bGxpcy52MS5RdWVyeVJlc3BvbnNlIhWqxRgRCAISC2xlZGdlcjpyZWFkGAESXgoGVmVyaWZ5EhwucG9ydGN1bGxpcy52MS5WZXJpZnlSZXF1ZXN0Gh0ucG9ydGN1bGxpcy52MS5WZXJpZnlSZXNwb25zZSIXqsUYEwgCEgtsZWRnZXI6cmVhZBgBQGQScQoNR2V0Q2hlY2twb2ludBIjLnBvcnRjdWxsaXMudjEuR2V0Q2hlY2twb2ludFJlcXVlc3QaJC5wb3J0Y3VsbGlzLnYxLkdldENoZWNrcG9pbnRSZXNwb25zZSIVqsUYEQgCEgtsZWRnZXI6cmVhZBgBEn8KEUdldEluY2x1c2lvblByb29mEicucG9ydGN1bGxpcy52MS5HZXRJbmNsdXNpb25Qcm9vZlJlcXVlc3QaKC5wb3J0Y3VsbGlzLnYxLkdldEluY2x1c2lvblByb29mUmVzcG9uc2UiF6rFGBMIAhILbGVkZ2VyOnJlYWQYAUACEoUBChNHZXRDb25zaXN0ZW5jeVByb29mEikucG9ydGN1bGxpcy52MS5HZXRDb25zaXN0ZW5jeVByb29mUmVxdWVzdBoqLnBvcnRjdWxsaXMudjEuR2V0Q29uc2lzdGVuY3lQcm9vZlJlc3BvbnNlIheqxRgTCAISC2xlZGdlcjpyZWFkGAFAAhJfCgdHZXRUaWxlEh0ucG9ydGN1bGxpcy52MS5HZXRUaWxlUmVxdWVzdBoeLnBvcnRjdWxsaXMudjEuR2V0VGlsZVJlc3BvbnNlIhWqxRgRCAISC2xlZGdlcjpyZWFkGAESdgoOR2V0RW50cnlCdW5kbGUSJC5wb3J0Y3VsbGlzLnYxLkdldEVudHJ5QnVuZGxlUmVxdWVzdBolLnBvcnRjdWxsaXMudjEuR2V0RW50cnlCdW5kbGVSZXNwb25zZSIXqsUYEwgCEgtsZWRnZXI6cmVhZBgBQAUScQoNR2V0UHNldWRvbnltcxIjLnBvcnRjdWxsaXMudjEuR2V0UHNldWRvbnltc1JlcXVlc3QaJC5wb3J0Y3VsbGlzLnYxLkdldFBzZXVkb255bXNSZXNwb25zZSIVqsUYEQgCEgtsZWRnZXI6cmVhZBgBEokBChNEZXN0cm95UHNldWRvbnltS2V5EikucG9ydGN1bGxpcy52MS5EZXN0cm95UHNldWRvbnltS2V5UmVxdWVzdBoqLnBvcnRjdWxsaXMudjEuRGVzdHJveVBzZXVkb255bUtleVJlc3BvbnNlIhuqxRgXCAMSDXRlbmFudHM6d3JpdGUYAiABOAMSXwoHR2V0TG9ncxIdLnBvcnRjdWxsaXMudjEuR2V0TG9nc1JlcXVlc3QaHi5wb3J0Y3VsbGlzLnYxLkdldExvZ3NSZXNwb25zZSIVqsUYEQgCEgtsZWRnZXI6cmVhZBgBEnYKDkdldFRva2VuRXZlbnRzEiQucG9ydGN1bGxpcy52MS5HZXRUb2tlbkV2ZW50c1JlcXVlc3QaJS5wb3J0Y3VsbGlzLnYxLkdldFRva2VuRXZlbnRzUmVzcG9uc2UiF6rFGBMIAhILbGVkZ2VyOnJlYWQYAUACEl4KBkV4cG9ydBIcLnBvcnRjdWxsaXMudjEuRXhwb3J0UmVxdWVzdBodLnBvcnRjdWxsaXMudjEuRXhwb3J0UmVzcG9uc2UiF6rFGBMIAhILbGVkZ2VyOnJlYWQYAUAFYgZwcm90bzM", [file_google_protobuf_timestamp, file_portcullis_v1_access]);
 
 /**
  * @generated from message portcullis.v1.LedgerEntry
@@ -346,6 +346,65 @@ export const GetLogsResponseSchema: GenMessage<GetLogsResponse> = /*@__PURE__*/
   messageDesc(file_portcullis_v1_ledger, 7);
 
 /**
+ * @generated from message portcullis.v1.GetTokenEventsRequest
+ */
+export type GetTokenEventsRequest = Message<"portcullis.v1.GetTokenEventsRequest"> & {
+  /**
+   * `next_cursor` of an earlier answer; empty begins now: what comes after is in the next answer.
+   *
+   * @generated from field: string cursor = 1;
+   */
+  cursor: string;
+
+  /**
+   * At most 200; 0 is 100.
+   *
+   * @generated from field: int32 limit = 2;
+   */
+  limit: number;
+};
+
+/**
+ * Describes the message portcullis.v1.GetTokenEventsRequest.
+ * Use `create(GetTokenEventsRequestSchema)` to create a new message.
+ */
+export const GetTokenEventsRequestSchema: GenMessage<GetTokenEventsRequest> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_ledger, 8);
+
+/**
+ * @generated from message portcullis.v1.GetTokenEventsResponse
+ */
+export type GetTokenEventsResponse = Message<"portcullis.v1.GetTokenEventsResponse"> & {
+  /**
+   * Entries of the log of the caller's tenant. There may be none although there are more to come: ask again.
+   *
+   * @generated from field: repeated portcullis.v1.LedgerEntry events = 1;
+   */
+  events: LedgerEntry[];
+
+  /**
+   * Never empty.
+   *
+   * @generated from field: string next_cursor = 2;
+   */
+  nextCursor: string;
+
+  /**
+   * There is more to be looked at now.
+   *
+   * @generated from field: bool more = 3;
+   */
+  more: boolean;
+};
+
+/**
+ * Describes the message portcullis.v1.GetTokenEventsResponse.
+ * Use `create(GetTokenEventsResponseSchema)` to create a new message.
+ */
+export const GetTokenEventsResponseSchema: GenMessage<GetTokenEventsResponse> = /*@__PURE__*/
+  messageDesc(file_portcullis_v1_ledger, 9);
+
+/**
  * @generated from message portcullis.v1.ExportRequest
  */
 export type ExportRequest = Message<"portcullis.v1.ExportRequest"> & {
@@ -372,7 +431,7 @@ export type ExportRequest = Message<"portcullis.v1.ExportRequest"> & {
  * Use `create(ExportRequestSchema)` to create a new message.
  */
 export const ExportRequestSchema: GenMessage<ExportRequest> = /*@__PURE__*/
-  messageDesc(file_portcullis_v1_ledger, 8);
+  messageDesc(file_portcullis_v1_ledger, 10);
 
 /**
  * @generated from message portcullis.v1.ExportResponse
@@ -398,7 +457,7 @@ export type ExportResponse = Message<"portcullis.v1.ExportResponse"> & {
  * Use `create(ExportResponseSchema)` to create a new message.
  */
 export const ExportResponseSchema: GenMessage<ExportResponse> = /*@__PURE__*/
-  messageDesc(file_portcullis_v1_ledger, 9);
+  messageDesc(file_portcullis_v1_ledger, 11);
 
 /**
  * @generated from message portcullis.v1.GetCheckpointRequest
@@ -417,7 +476,7 @@ export type GetCheckpointRequest = Message<"portcullis.v1.GetCheckpointRequest">
  * Use `create(GetCheckpointRequestSchema)` to create a new message.
  */
 export const GetCheckpointRequestSchema: GenMessage<GetCheckpointRequest> = /*@__PURE__*/
-  messageDesc(file_portcullis_v1_ledger, 10);
+  messageDesc(file_portcullis_v1_ledger, 12);
 
 /**
  * @generated from message portcullis.v1.GetCheckpointResponse
@@ -472,7 +531,7 @@ export type GetCheckpointResponse = Message<"portcullis.v1.GetCheckpointResponse
  * Use `create(GetCheckpointResponseSchema)` to create a new message.
  */
 export const GetCheckpointResponseSchema: GenMessage<GetCheckpointResponse> = /*@__PURE__*/
-  messageDesc(file_portcullis_v1_ledger, 11);
+  messageDesc(file_portcullis_v1_ledger, 13);
 
 /**
  * What a sink outside of the database has acknowledged.
@@ -503,7 +562,7 @@ export type Anchor = Message<"portcullis.v1.Anchor"> & {
  * Use `create(AnchorSchema)` to create a new message.
  */
 export const AnchorSchema: GenMessage<Anchor> = /*@__PURE__*/
-  messageDesc(file_portcullis_v1_ledger, 12);
+  messageDesc(file_portcullis_v1_ledger, 14);
 
 /**
  * @generated from message portcullis.v1.GetInclusionProofRequest
@@ -532,7 +591,7 @@ export type GetInclusionProofRequest = Message<"portcullis.v1.GetInclusionProofR
  * Use `create(GetInclusionProofRequestSchema)` to create a new message.
  */
 export const GetInclusionProofRequestSchema: GenMessage<GetInclusionProofRequest> = /*@__PURE__*/
-  messageDesc(file_portcullis_v1_ledger, 13);
+  messageDesc(file_portcullis_v1_ledger, 15);
 
 /**
  * @generated from message portcullis.v1.GetInclusionProofResponse
@@ -585,7 +644,7 @@ export type GetInclusionProofResponse = Message<"portcullis.v1.GetInclusionProof
  * Use `create(GetInclusionProofResponseSchema)` to create a new message.
  */
 export const GetInclusionProofResponseSchema: GenMessage<GetInclusionProofResponse> = /*@__PURE__*/
-  messageDesc(file_portcullis_v1_ledger, 14);
+  messageDesc(file_portcullis_v1_ledger, 16);
 
 /**
  * @generated from message portcullis.v1.GetConsistencyProofRequest
@@ -614,7 +673,7 @@ export type GetConsistencyProofRequest = Message<"portcullis.v1.GetConsistencyPr
  * Use `create(GetConsistencyProofRequestSchema)` to create a new message.
  */
 export const GetConsistencyProofRequestSchema: GenMessage<GetConsistencyProofRequest> = /*@__PURE__*/
-  messageDesc(file_portcullis_v1_ledger, 15);
+  messageDesc(file_portcullis_v1_ledger, 17);
 
 /**
  * @generated from message portcullis.v1.GetConsistencyProofResponse
@@ -658,7 +717,7 @@ export type GetConsistencyProofResponse = Message<"portcullis.v1.GetConsistencyP
  * Use `create(GetConsistencyProofResponseSchema)` to create a new message.
  */
 export const GetConsistencyProofResponseSchema: GenMessage<GetConsistencyProofResponse> = /*@__PURE__*/
-  messageDesc(file_portcullis_v1_ledger, 16);
+  messageDesc(file_portcullis_v1_ledger, 18);
 
 /**
  * @generated from message portcullis.v1.GetTileRequest
@@ -692,7 +751,7 @@ export type GetTileRequest = Message<"portcullis.v1.GetTileRequest"> & {
  * Use `create(GetTileRequestSchema)` to create a new message.
  */
 export const GetTileRequestSchema: GenMessage<GetTileRequest> = /*@__PURE__*/
-  messageDesc(file_portcullis_v1_ledger, 17);
+  messageDesc(file_portcullis_v1_ledger, 19);
 
 /**
  * @generated from message portcullis.v1.GetTileResponse
@@ -711,7 +770,7 @@ export type GetTileResponse = Message<"portcullis.v1.GetTileResponse"> & {
  * Use `create(GetTileResponseSchema)` to create a new message.
  */
 export const GetTileResponseSchema: GenMessage<GetTileResponse> = /*@__PURE__*/
-  messageDesc(file_portcullis_v1_ledger, 18);
+  messageDesc(file_portcullis_v1_ledger, 20);
 
 /**
  * @generated from message portcullis.v1.GetEntryBundleRequest
@@ -740,7 +799,7 @@ export type GetEntryBundleRequest = Message<"portcullis.v1.GetEntryBundleRequest
  * Use `create(GetEntryBundleRequestSchema)` to create a new message.
  */
 export const GetEntryBundleRequestSchema: GenMessage<GetEntryBundleRequest> = /*@__PURE__*/
-  messageDesc(file_portcullis_v1_ledger, 19);
+  messageDesc(file_portcullis_v1_ledger, 21);
 
 /**
  * @generated from message portcullis.v1.GetEntryBundleResponse
@@ -759,7 +818,7 @@ export type GetEntryBundleResponse = Message<"portcullis.v1.GetEntryBundleRespon
  * Use `create(GetEntryBundleResponseSchema)` to create a new message.
  */
 export const GetEntryBundleResponseSchema: GenMessage<GetEntryBundleResponse> = /*@__PURE__*/
-  messageDesc(file_portcullis_v1_ledger, 20);
+  messageDesc(file_portcullis_v1_ledger, 22);
 
 /**
  * @generated from message portcullis.v1.GetPseudonymsRequest
@@ -779,7 +838,7 @@ export type GetPseudonymsRequest = Message<"portcullis.v1.GetPseudonymsRequest">
  * Use `create(GetPseudonymsRequestSchema)` to create a new message.
  */
 export const GetPseudonymsRequestSchema: GenMessage<GetPseudonymsRequest> = /*@__PURE__*/
-  messageDesc(file_portcullis_v1_ledger, 21);
+  messageDesc(file_portcullis_v1_ledger, 23);
 
 /**
  * @generated from message portcullis.v1.GetPseudonymsResponse
@@ -798,7 +857,7 @@ export type GetPseudonymsResponse = Message<"portcullis.v1.GetPseudonymsResponse
  * Use `create(GetPseudonymsResponseSchema)` to create a new message.
  */
 export const GetPseudonymsResponseSchema: GenMessage<GetPseudonymsResponse> = /*@__PURE__*/
-  messageDesc(file_portcullis_v1_ledger, 22);
+  messageDesc(file_portcullis_v1_ledger, 24);
 
 /**
  * @generated from message portcullis.v1.Pseudonym
@@ -822,7 +881,7 @@ export type Pseudonym = Message<"portcullis.v1.Pseudonym"> & {
  * Use `create(PseudonymSchema)` to create a new message.
  */
 export const PseudonymSchema: GenMessage<Pseudonym> = /*@__PURE__*/
-  messageDesc(file_portcullis_v1_ledger, 23);
+  messageDesc(file_portcullis_v1_ledger, 25);
 
 /**
  * @generated from message portcullis.v1.DestroyPseudonymKeyRequest
@@ -851,7 +910,7 @@ export type DestroyPseudonymKeyRequest = Message<"portcullis.v1.DestroyPseudonym
  * Use `create(DestroyPseudonymKeyRequestSchema)` to create a new message.
  */
 export const DestroyPseudonymKeyRequestSchema: GenMessage<DestroyPseudonymKeyRequest> = /*@__PURE__*/
-  messageDesc(file_portcullis_v1_ledger, 24);
+  messageDesc(file_portcullis_v1_ledger, 26);
 
 /**
  * @generated from message portcullis.v1.DestroyPseudonymKeyResponse
@@ -868,7 +927,7 @@ export type DestroyPseudonymKeyResponse = Message<"portcullis.v1.DestroyPseudony
  * Use `create(DestroyPseudonymKeyResponseSchema)` to create a new message.
  */
 export const DestroyPseudonymKeyResponseSchema: GenMessage<DestroyPseudonymKeyResponse> = /*@__PURE__*/
-  messageDesc(file_portcullis_v1_ledger, 25);
+  messageDesc(file_portcullis_v1_ledger, 27);
 
 /**
  * The record of every decision.
@@ -976,6 +1035,17 @@ export const LedgerService: GenService<{
     methodKind: "unary";
     input: typeof GetLogsRequestSchema;
     output: typeof GetLogsResponseSchema;
+  },
+  /**
+   * What became of tokens and sign-ins, oldest first: issued, refreshed, revoked, refused, replayed. As a stream under
+   * `GET /v1/token-events`.
+   *
+   * @generated from rpc portcullis.v1.LedgerService.GetTokenEvents
+   */
+  getTokenEvents: {
+    methodKind: "unary";
+    input: typeof GetTokenEventsRequestSchema;
+    output: typeof GetTokenEventsResponseSchema;
   },
   /**
    * Entries in order as NDJSON, a page at a time; what it answers verifies offline.
