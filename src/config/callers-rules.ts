@@ -10,8 +10,8 @@ interface CallerFacts {
 }
 
 const lengthSound = 16
-// A shared token is known to too many for these.
-const neverLegacy = /^(?:identity:.*|policy:.*|kill:release|tenants:.*)$/
+// Who has no credential of its own never gets these.
+const neverShared = /^(?:identity:.*|policy:.*|kill:release|tenants:.*)$/
 
 /** The legacy token is off, or complete, bounded and, in production, on somebody's word (SPEC G8). */
 export function legacyIsSound({ config, legacyToken, today }: CallerFacts): readonly Problem[] {
@@ -36,42 +36,44 @@ export function legacyIsSound({ config, legacyToken, today }: CallerFacts): read
       problem('legacyToken.tenant', showValue(tenant), 'Every caller belongs to a tenant; there is no default.', todo),
     )
   }
-  problems.push(...scopes.flatMap((scope) => scopeProblem(scope, config)))
-  if (legacyToken) problems.push(...tokenProblems(legacyToken))
+  problems.push(...scopesAreBounded('legacyToken.scopes', scopes, config))
+  if (legacyToken) problems.push(...tokenProblems('legacyToken.token', legacyToken))
   if (config.env === 'production') problems.push(...waiverProblems(waiver, today))
   return problems
 }
 
-function scopeProblem(scope: string, { services }: CheckedConfig): readonly Problem[] {
-  if (neverLegacy.test(scope)) {
-    const why = 'A token that many share never gets this scope.'
-    return [
-      problem('legacyToken.scopes', showValue(scope), why, 'Remove it, and make a key for the caller that needs it.'),
-    ]
+/** What callers may do who share a token or have no credential: nothing that makes callers, policies or tenants (SPEC G8, G9, G12, G13). */
+export function scopesAreBounded(path: string, scopes: readonly string[], config: CheckedConfig): readonly Problem[] {
+  return scopes.flatMap((scope) => scopeProblem(path, scope, config))
+}
+
+function scopeProblem(path: string, scope: string, { services }: CheckedConfig): readonly Problem[] {
+  if (neverShared.test(scope)) {
+    const why = 'Callers that nobody can tell apart never get this scope.'
+    return [problem(path, showValue(scope), why, 'Remove it, and make a key for the caller that needs it.')]
   }
   const known =
     ownScopes.has(scope) || services.some(({ name, actions }) => actions.some((each) => `${name}:${each}` === scope))
   if (known) return []
-  const todo = `Use some of: ${[...ownScopes.keys()].filter((each) => !neverLegacy.test(each)).join(', ')}.`
-  return [problem('legacyToken.scopes', showValue(scope), 'There is no such scope.', todo)]
+  const todo = `Use some of: ${[...ownScopes.keys()].filter((each) => !neverShared.test(each)).join(', ')}.`
+  return [problem(path, showValue(scope), 'There is no such scope.', todo)]
 }
 
-function tokenProblems(token: Secret): readonly Problem[] {
+/** What is wrong with a token that travels in a header. */
+export function tokenProblems(path: string, token: Secret): readonly Problem[] {
   const text = token.reveal()
   if (!/^[\x21-\x7e]+$/.test(text)) {
     const why =
       'The token holds characters that a header cannot carry: blanks, control characters or others than ASCII.'
-    return [problem('legacyToken.token', redacted, why, 'Make a new token, such as with `openssl rand -hex 32`.')]
+    return [problem(path, redacted, why, 'Make a new token, such as with `openssl rand -hex 32`.')]
   }
   if (text.startsWith('pc_')) {
     const why = 'The token begins like an API key of Portcullis and could be taken for one.'
-    return [problem('legacyToken.token', redacted, why, 'Make a new token, such as with `openssl rand -hex 32`.')]
+    return [problem(path, redacted, why, 'Make a new token, such as with `openssl rand -hex 32`.')]
   }
   if (text.length >= lengthSound) return []
   const why = `The token has fewer than ${lengthSound} characters: it can be guessed.`
-  return [
-    problem('legacyToken.token', redacted, why, 'Make a longer one, such as with `openssl rand -hex 32`.', 'warning'),
-  ]
+  return [problem(path, redacted, why, 'Make a longer one, such as with `openssl rand -hex 32`.', 'warning')]
 }
 
 function waiverProblems(waiver: CheckedConfig['legacyToken']['waiver'], today: string): readonly Problem[] {

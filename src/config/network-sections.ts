@@ -8,6 +8,8 @@ export const listen = section('Where the server listens: `host:port`, IPv6 in br
     plain: 'HTTP_ADDR',
   }),
   management: address('127.0.0.1:9091', 'Health, readiness and metrics. Carries no credentials: keep it private.'),
+  agentsGrpc: optionalAddress('gRPC for agents with a client certificate; see `tls`. Off unless it is set.'),
+  agentsHttp: optionalAddress('HTTPS for agents with a client certificate; see `tls`. Off unless it is set.'),
 })
 
 export const reflection = section('gRPC server reflection (v1 and v1alpha).', {
@@ -40,6 +42,12 @@ function address(value: string, description: string, more: Omit<FieldMeta, 'desc
   return parsedText(parseAddress)
     .default(value)
     .meta({ description, form: 'host:port', ...more })
+}
+
+function optionalAddress(description: string) {
+  return parsedText(parseAddress)
+    .optional()
+    .meta({ description, form: 'host:port' } satisfies FieldMeta)
 }
 
 function parseProxyNetwork(text: string): void {

@@ -27,7 +27,8 @@ function valueAt(config: Config, path: string): unknown {
 
 function withValue<T extends object>(target: T, [key = '', ...rest]: readonly string[], value: unknown): T {
   const inner: unknown = Reflect.get(target, key)
-  return { ...target, [key]: rest.length > 0 && isRecord(inner) ? withValue(inner, rest, value) : value }
+  // A section that was not there before begins with what is new in it.
+  return { ...target, [key]: rest.length > 0 ? withValue(isRecord(inner) ? inner : {}, rest, value) : value }
 }
 
 function isEqual(a: unknown, b: unknown): boolean {

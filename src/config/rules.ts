@@ -1,11 +1,17 @@
 import { parseAddress, type Secret } from '#core'
+import { authorityIsSound } from './authority-rules.ts'
 import { legacyIsSound, redisIsSound } from './callers-rules.ts'
+import { bypassIsSound } from './bypass-rules.ts'
 import { checkpointsAreSound } from './checkpoint-rules.ts'
 import { inspectDatabaseUrl } from './database-url.ts'
+import { oauthIsSound } from './oauth-rules.ts'
 import { retentionIsSound } from './retention-sections.ts'
+import { signInIsSound } from './sign-in-rules.ts'
 import { secretsAreSound } from './secrets-rules.ts'
+import { serviceTokensAreSound } from './service-token-rules.ts'
 import { sinksAreSound } from './sink-rules.ts'
 import { telemetryIsSound } from './telemetry-rules.ts'
+import { tlsIsSound } from './tls-rules.ts'
 import { problem, redacted, showValue, type Problem } from './problem.ts'
 import { readTextFile } from './read-file.ts'
 import type { CheckedConfig } from './schema.ts'
@@ -32,6 +38,7 @@ export interface Rule {
 /** What settings must be to each other: neither contradictory nor unsafe (SPEC M4). */
 export const rules: readonly Rule[] = [
   { reads: ['listen'], check: listenersCollide },
+  { reads: ['listen', 'tls', 'env'], check: tlsIsSound },
   { reads: ['database.url', 'database.urlFile', 'database.embedded'], check: oneDatabase },
   { reads: ['database.owner', 'database.maintenance'], check: oneOwner },
   { reads: ['database.embedded', 'database.owner'], check: embeddedHasItsOwner },
@@ -42,6 +49,11 @@ export const rules: readonly Rule[] = [
   { reads: ['limits.http'], check: headersArriveFirst },
   { reads: ['reflection', 'env'], check: reflectionIsWaived },
   { reads: ['legacyToken', 'services', 'env'], check: legacyIsSound },
+  { reads: ['authority', 'services', 'env'], check: authorityIsSound },
+  { reads: ['serviceTokens', 'services', 'env'], check: serviceTokensAreSound },
+  { reads: ['authority.bypassNetworks', 'authority.anonymous', 'services', 'env'], check: bypassIsSound },
+  { reads: ['oauth', 'secrets', 'database', 'env'], check: oauthIsSound },
+  { reads: ['authority', 'oauth', 'env'], check: signInIsSound },
   { reads: ['replicas', 'limits.rate.store', 'env'], check: redisIsSound },
   { reads: ['secrets', 'env'], check: secretsAreSound },
   { reads: ['telemetry', 'debug', 'listen'], check: telemetryIsSound },
@@ -59,7 +71,9 @@ export function databasesAreLocal({ databaseUrls }: Pick<Facts, 'databaseUrls'>)
 }
 
 function listenersCollide({ config }: Facts): readonly Problem[] {
-  const listeners = Object.entries(config.listen).map(([name, text]) => ({ name, text, ...parseAddress(text) }))
+  const listeners = Object.entries(config.listen).flatMap(([name, text]) =>
+    text === undefined ? [] : [{ name, text, ...parseAddress(text) }],
+  )
   return listeners.flatMap((later, index) => {
     const earlier = listeners.slice(0, index).find(({ host, port }) => port === later.port && overlap(host, later.host))
     if (!earlier || later.port === 0) return []

@@ -1,24 +1,34 @@
 import type * as z from 'zod'
 import type { Secret } from '#core'
 import { audit } from './audit-sections.ts'
+import { authority } from './authority-sections.ts'
 import { legacyToken, replicas, services } from './callers-sections.ts'
 import { database } from './database-sections.ts'
 import { choice, section } from './fields.ts'
 import { limits } from './limits-sections.ts'
+import { oauth } from './oauth-sections.ts'
 import { listen, reflection, trustedProxies } from './network-sections.ts'
+import { policy } from './policy-section.ts'
 import { secrets } from './secrets-sections.ts'
+import { serviceTokens } from './service-token-sections.ts'
 import { debug, telemetry } from './telemetry-sections.ts'
+import { tls } from './tls-section.ts'
 
 /** Every setting of the product, once: the types, the checks, the variables and the reference page come from here. */
 export const configSchema = section('', {
   env: choice(['development', 'staging', 'production'], 'development', 'What this instance is for.'),
   listen,
+  tls,
   database,
   limits,
   reflection,
   trustedProxies,
   legacyToken,
+  serviceTokens,
   services,
+  authority,
+  oauth,
+  policy,
   replicas,
   audit,
   secrets,

@@ -25,6 +25,18 @@ export function readSecretFile(path: string, file: string, production: boolean):
   return { secret: new Secret(text), problems: exposure(path, file, read.mode, production) }
 }
 
+export type TokenRead =
+  | { readonly ok: true; readonly secret: Secret | undefined; readonly mode: number }
+  | { readonly ok: false; readonly why: string }
+
+/** Reads a token that may be cleared: an empty file holds none. */
+export function readTokenFile(file: string): TokenRead {
+  const read = readTextFile(file, secretBytesMax)
+  if (!read.ok) return read
+  const text = read.text.replace(/[\r\n]+$/, '')
+  return { ok: true, secret: text.trim() === '' ? undefined : new Secret(text), mode: read.mode }
+}
+
 /** What is wrong with who may open a file that holds a secret. */
 export function exposure(path: string, file: string, mode: number, production: boolean): readonly Problem[] {
   if ((mode & 0o077) === 0) return []

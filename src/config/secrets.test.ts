@@ -47,7 +47,9 @@ const noSecrets = [
   /^secrets\.vault\.(?:keyName|secretIdFile)$/,
   /^secrets\.kms\.(?:keyId|previousKeyIds)$/,
   /^audit\.checkpoints\.knownKeys$/,
-  /^(?:legacyToken|secrets)$/,
+  /^(?:legacyToken|secrets|serviceTokens)$/,
+  /^authority\.tokenClockSkewSeconds$/,
+  /^oauth\.accessTokenTtl$/,
   /^(?:audit\.sinks|secrets)\..*(?:keyId|KeyId)$/,
 ]
 const soundsSecret = /token|secret|passw|credential|apiKey|privateKey|(?:^|\.)key/i

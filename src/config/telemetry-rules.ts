@@ -34,7 +34,9 @@ function debugToken(file: string | undefined): readonly Problem[] {
 function debugPort({ debug, listen }: CheckedConfig): readonly Problem[] {
   const { port } = debug
   if (port === undefined || port === 0) return []
-  const taken = Object.entries(listen).find(([, address]) => parseAddress(address).port === port)
+  const taken = Object.entries(listen).find(
+    ([, address]) => address !== undefined && parseAddress(address).port === port,
+  )
   if (taken === undefined) return []
   return [problem('debug.port', showValue(port), `It is the port of listen.${taken[0]}.`, 'Give it a port of its own.')]
 }

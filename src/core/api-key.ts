@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { crc32 } from 'node:zlib'
+import { base62, checksum62 } from './base62.ts'
 import { Secret } from './secret.ts'
 
-const alphabet = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 const pattern = /^pc_([0-9A-Za-z]{22})_([0-9A-Za-z]{43})([0-9A-Za-z]{6})$/
 
 /** The parts of an API key text, `pc_<id><_><secret><checksum>` (SPEC G4). */
@@ -34,21 +33,5 @@ export function keyPartOf(uuid: string): string {
 }
 
 function checksum(id: string, secret: string): string {
-  let rest = crc32(`pc_${id}_${secret}`)
-  let text = ''
-  for (let place = 0; place < 6; place += 1) {
-    text = alphabet.charAt(rest % 62) + text
-    rest = Math.floor(rest / 62)
-  }
-  return text
-}
-
-function base62(value: bigint, length: number): string {
-  let rest = value
-  let text = ''
-  for (let place = 0; place < length; place += 1) {
-    text = alphabet.charAt(Number(rest % 62n)) + text
-    rest /= 62n
-  }
-  return text
+  return checksum62(`pc_${id}_${secret}`)
 }

@@ -15,7 +15,12 @@ export interface Caller {
   readonly tenant: Tenant
   /** Closed under implication: `admin:read` brings the scopes that it includes. */
   readonly scopes: ReadonlySet<string>
-  readonly credential: { readonly kind: CredentialKind; readonly id: string }
+  readonly credential: {
+    readonly kind: CredentialKind
+    readonly id: string
+    /** The signing key, where the request was signed. */
+    readonly signedBy?: string | undefined
+  }
   /** The OAuth client that acts for the caller. */
   readonly clientId?: string | undefined
 }

@@ -53,6 +53,7 @@ export const refusals = {
   'auth.signature_invalid':       { grpc: 'unauthenticated',     http: 401, say: 'The signature of the request is missing or not accepted.', help: 'Sign the request (RFC 9421) with a registered key, over its method, path, digest, time and a nonce that was never used.' },
   'auth.service_token_invalid':   { grpc: 'unauthenticated',     http: 401, say: 'This service takes calls with its service token only.', help: 'Send the token of the service in x-service-token.' },
   'auth.authority_unavailable':   { grpc: 'unavailable',         http: 503, say: 'The issuer of the token cannot be asked for its keys.', help: 'Retry later; an administrator sees in the log since when the issuer is away.' },
+  'auth.form_foreign':            { grpc: 'permission_denied',   http: 403, say: 'The form did not come from a page of this server in this browser.', help: 'Open the page again, allow its cookies, and send the form from there.' },
   'policy.denied':                { grpc: 'permission_denied',   http: 403, say: 'A policy does not allow this call.', help: 'An administrator sees in the ledger which policy decided.' },
   'kill.engaged':                 { grpc: 'permission_denied',   http: 403, say: 'A kill switch is engaged for this caller.', help: 'Stop; an administrator knows why, and releases it.' },
   'kill.stale':                   { grpc: 'unavailable',         http: 503, say: 'Whether a kill switch is engaged cannot be told now.', help: 'Retry in a moment.' },

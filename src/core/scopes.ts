@@ -20,6 +20,18 @@ export const tenantAdminScopes: readonly string[] = [...scopes.keys()].filter((s
 /** What the first admin of the tenant `main` holds. */
 export const platformAdminScopes: readonly string[] = [...scopes.keys()]
 
+/** What a person who runs a tenant may do there (SPEC A9). */
+export type OperatorRole = 'viewer' | 'operator' | 'admin'
+
+const everyRead = [...scopes.keys()].filter((scope) => scope.endsWith(':read'))
+
+/** The scopes of each role. New scopes are for admins until they are named here, but for reads, which are for everybody. */
+export const roleScopes: Readonly<Record<OperatorRole, readonly string[]>> = {
+  viewer: everyRead,
+  operator: [...everyRead, 'authz:check', 'ops:record', 'tasks:write', 'telemetry:write'],
+  admin: tenantAdminScopes,
+}
+
 const closed = new WeakMap<ReadonlySet<string>, ReadonlySet<string>>()
 
 /** The scopes with all that they include. Computed once per key record. */

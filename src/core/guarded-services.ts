@@ -1,0 +1,9 @@
+/** The services of the contract by their names without its package; a test holds the list to the contract. */
+export const guardedServices: readonly string[] = [
+  'AuthorizationService',
+  'HubService',
+  'IdentityService',
+  'LedgerService',
+  'OpsService',
+  'TenantService',
+]
