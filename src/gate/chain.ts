@@ -10,6 +10,7 @@ import { limitKey } from './steps/limit-key.ts'
 import { matchTenant } from './steps/match-tenant.ts'
 import { requirePolicy } from './steps/require-policy.ts'
 import { requireScope } from './steps/require-scope.ts'
+import { requireSignature } from './steps/require-signature.ts'
 
 /** One stage of the gate. A refusal leaves the table; undefined goes on. What was learned is written to `progress`. */
 export type Step = (call: Call, progress: Progress, ports: GatePorts) => Refusal | undefined
@@ -31,6 +32,7 @@ const table: readonly (readonly [Step, ...AccessClassName[]])[] = [
   [checkKill,        R, W],
   [requireScope,     R, W],
   [matchTenant,      R, W],
+  [requireSignature, R, W],
   [requirePolicy,    R, W],
 ]
 
@@ -45,15 +47,31 @@ const stepsOf: Readonly<Record<AccessClassName, readonly Step[]>> = {
  * shared, the decision names its charges and MUST be settled with them before it counts.
  */
 export function decide(call: Call, ports: GatePorts): Decision {
-  const progress: Progress = { caller: undefined, key: undefined, ownOnly: false, limit: undefined, charges: undefined }
+  const progress: Progress = {
+    caller: undefined,
+    key: undefined,
+    guard: undefined,
+    serviceToken: undefined,
+    actor: undefined,
+    lacking: undefined,
+    ownOnly: false,
+    limit: undefined,
+    charges: undefined,
+  }
   for (const step of stepsOf[call.method.access]) {
     const refusal = step(call, progress, ports)
     if (refusal !== undefined) return denied(refusal, progress)
   }
-  const { caller, key, ownOnly, limit, charges } = progress
-  return { refused: false, caller, ownOnly, limit, rate: key?.rate, charges }
+  const { caller, key, actor, ownOnly, limit, charges } = progress
+  return { refused: false, caller, actor, ownOnly, limit, rate: key?.rate, charges }
 }
 
-function denied(refusal: Refusal, { caller, limit, charges }: Progress): Decision {
-  return { refused: true, refusal: limit === undefined ? refusal : { ...refusal, limit }, caller, charges }
+function denied(refusal: Refusal, { caller, actor, limit, charges }: Progress): Decision {
+  return { refused: true, refusal: limit === undefined ? refusal : { ...refusal, limit }, caller, actor, charges }
+}
+
+/** The call with the bypass network that its source lies in. A call that was not located comes from none. */
+export function locate<Located extends Pick<Call, 'remote' | 'bypass'>>(call: Located, ports: GatePorts): Located {
+  const bypass = ports.bypass?.match(call.remote, ports.clock.now())
+  return bypass === undefined ? call : { ...call, bypass }
 }

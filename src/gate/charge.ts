@@ -1,6 +1,7 @@
 import { refuse, type Rate, type RateState, type Refusal } from '#core'
 import { addressGroup } from './address-group.ts'
 import type { Allowed, Call, Decision, Progress } from './call.ts'
+import { rateSubject } from './rate-subject.ts'
 import type { GatePorts } from './ports.ts'
 
 /** Tokens that a decision depends on. Where the buckets are shared, somebody else takes them, in the order of the list. */
@@ -72,7 +73,8 @@ export function settle(decision: Decision, charges: readonly Charge[], charged: 
     const { bucket, rate } = charged.limited
     // Who is over the rate of its address is not told, and not remembered, as whose it was.
     const caller = bucket === 'calls' ? decision.caller : undefined
-    return { refused: true, refusal: limited(bucket, rate, charged.waitMs), caller }
+    const actor = bucket === 'calls' ? decision.actor : undefined
+    return { refused: true, refusal: limited(bucket, rate, charged.waitMs), caller, actor }
   }
   const at = charges.findIndex(({ bucket }) => bucket === 'calls')
   const [paid, left] = [charges[at], charged.left[at]]
@@ -108,7 +110,7 @@ export function furtherCharge(
   const own = rate ?? ports.calls.rate
   const share = ports.shared === true ? own : shareOf(own, ports.workers ?? 1)
   const more = payable(cost, share) - payable(method.cost, share)
-  return more <= 0 ? undefined : { bucket: 'calls', subject: caller.credential.id, cost: more, rate: own, take: true }
+  return more <= 0 ? undefined : { bucket: 'calls', subject: rateSubject(caller), cost: more, rate: own, take: true }
 }
 
 const shares = new WeakMap<Rate, { readonly workers: number; readonly share: Rate }>()

@@ -15,18 +15,27 @@ import type { Call, PresentedCredential, Progress } from '../call.ts'
 import type { Step } from '../chain.ts'
 import { charge } from '../charge.ts'
 import type { GatePorts, KeyRecord, LegacyPort } from '../ports.ts'
-import { identifyCertificate } from './identify-certificate.ts'
+import { guardService, readServiceToken } from './guard-service.ts'
+import { identifyBare, stale } from './identify-bare.ts'
+import { certificateOfAnother } from './identify-certificate.ts'
 import { identifyToken } from './identify-token.ts'
 
 // Compared with where no key was found, so that an unknown key takes as long as a wrong one (SPEC G4).
 const nobody = sha256('')
 
-// What the caller can do nothing about is not charged to its address.
-const notTheirs: ReadonlySet<RefusalCode> = new Set(['store.unavailable', 'auth.authority_unavailable'])
+// What the caller can do nothing about, and what is said of a token that was right, is not charged to its address.
+const notTheirs: ReadonlySet<RefusalCode> = new Set([
+  'store.unavailable',
+  'auth.authority_unavailable',
+  'store.busy',
+  'tenant.missing',
+  'tenant.mismatch',
+])
 
-/** Exactly one primary credential; every failure is charged to the address. */
+/** Exactly one primary credential, and the token of the service where it is enforced; every failure is charged to the address. */
 export const authenticate: Step = (call, progress, ports) => {
-  const refusal = identify(call, progress, ports)
+  readServiceToken(call, progress, ports)
+  const refusal = guardService(identify(call, progress, ports), progress, ports)
   if (refusal !== undefined && !notTheirs.has(refusal.code)) {
     // The tokens were there a moment ago: limitFailures looked. Where the buckets are shared, what they say comes first.
     charge(progress, ports, 'failures', addressGroup(call.remote))
@@ -41,18 +50,16 @@ function identify(call: Call, progress: Progress, ports: GatePorts): Refusal | u
   if (second !== undefined) return refuse('auth.credential_ambiguous', `${call.credentials.length} credentials`)
   if (credential === undefined) return identifyBare(call, progress, ports)
   if (!ports.keys.fresh()) return stale()
-  if (credential.kind === 'access_token') return identifyToken(call, progress, ports)
-  return identifyCredential(credential, call.remote, progress, ports)
+  const isToken = credential.kind === 'access_token' && !isLegacy(credential, ports.legacy)
+  const refusal = isToken
+    ? identifyToken(call, progress, ports)
+    : identifyCredential(credential, call.remote, progress, ports)
+  return refusal ?? certificateOfAnother(call, progress, ports)
 }
 
-/** A call without a credential in its headers. */
-function identifyBare({ certificate }: Call, progress: Progress, ports: GatePorts): Refusal | undefined {
-  if (certificate === undefined) return refuse('auth.credential_missing', 'no credential')
-  return ports.keys.fresh() ? identifyCertificate(certificate, progress, ports) : stale()
-}
-
-function stale(): Refusal {
-  return refuse('store.unavailable', 'key state is older than its lease', { retryAfterSeconds: 1 })
+/** An old token may happen to have the form of a JWT. */
+function isLegacy({ text, dpop }: PresentedCredential, legacy: LegacyPort | undefined): boolean {
+  return legacy !== undefined && dpop !== true && digestsEqual(sha256(text.reveal()), legacy.digest)
 }
 
 /** Whose credential this is, and whether it may be used from that address. Charges nobody. */

@@ -5,7 +5,7 @@ import type { GatePorts } from '../ports.ts'
 /** Whose token this is. Its signature was looked at before; what may change since is looked at here, at every call (SPEC A3, A10). */
 export function identifyToken(
   call: Pick<Call, 'token' | 'proof' | 'dpop' | 'certificate' | 'credentials'>,
-  progress: Pick<Progress, 'caller'>,
+  progress: Pick<Progress, 'caller' | 'lacking'>,
   ports: Pick<GatePorts, 'clock' | 'tokens'>,
 ): Refusal | undefined {
   const { token } = call
@@ -13,12 +13,12 @@ export function identifyToken(
     return refuse('auth.credential_invalid', 'a token, and nothing here verifies tokens')
   if (isRefusal(token)) return token
   if (token.expiresAtMs <= ports.clock.now()) return refuse('auth.credential_invalid', `token ${token.id} expired`)
-  const caller = ports.tokens.callerOf(token)
-  if (isRefusal(caller)) return caller
-  const possession = bound(call, token)
+  const holder = ports.tokens.callerOf(token)
+  if (isRefusal(holder)) return holder
   // Whose token it was is known, also where somebody else presents it.
-  progress.caller = { ...caller, credential: { kind: kindOf(token), id: token.id } }
-  return possession
+  progress.caller = { ...holder.caller, credential: { kind: kindOf(token), id: token.id } }
+  progress.lacking = holder.lacking
+  return holder.refusal ?? bound(call, token)
 }
 
 /** A bound token counts only with the proof that it is bound to; a proof beside a token that is not bound is a mistake. */
