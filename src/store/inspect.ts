@@ -78,15 +78,16 @@ async function inspectRole(client: Client): Promise<readonly string[]> {
 }
 
 async function inspectTriggers(client: Client): Promise<readonly string[]> {
+  // Statement triggers are not inherited: each partition has its own, and one without them could be truncated by itself.
+  // Asked for first: a partition that another server makes meanwhile is then not missed in the answer below.
+  const partitions = await client.query<{ table: string }>(`
+    select n.nspname || '.' || c.relname as table from pg_partition_tree(to_regclass('audits.entries')) t
+      join pg_class c on c.oid = t.relid join pg_namespace n on n.oid = c.relnamespace where t.level > 0 order by 1`)
   const { rows } = await client.query<{ table: string; always: readonly string[] | null }>(`
     select n.nspname || '.' || c.relname as table, array_agg(t.tgname::text) filter (where t.tgenabled = 'A') as always
       from pg_class c join pg_namespace n on n.oid = c.relnamespace
       left join pg_trigger t on t.tgrelid = c.oid and not t.tgisinternal
      where n.nspname = 'audits' and c.relkind in ('r', 'p') group by 1`)
-  // Statement triggers are not inherited: each partition has its own, and one without them could be truncated by itself.
-  const partitions = await client.query<{ table: string }>(`
-    select n.nspname || '.' || c.relname as table from pg_partition_tree(to_regclass('audits.entries')) t
-      join pg_class c on c.oid = t.relid join pg_namespace n on n.oid = c.relnamespace where t.level > 0 order by 1`)
   const problems: string[] = []
   const wantedOf = { ...triggers, ...Object.fromEntries(partitions.rows.map(({ table }) => [table, entryTriggers])) }
   for (const [table, wanted] of Object.entries(wantedOf)) {

@@ -45,6 +45,7 @@ interface LoadedRow {
   readonly revoked_at: Date | null
   readonly owner_disabled: boolean
   readonly tenant_disabled: boolean
+  readonly require_signature: boolean
 }
 
 /**
@@ -153,7 +154,7 @@ export class KeyCache implements KeyPort {
         }),
       client.query<LoadedRow>({
         name: 'keys.load',
-        text: 'select * from portcullis.load_keys($1::text::xid8)',
+        text: 'select * from portcullis.load_api_keys($1::text::xid8)',
         values: [this.#horizon],
       }),
       ...tables.map(({ name, text }) => client.query({ name, text, values: [this.#horizon] })),
@@ -211,6 +212,7 @@ function toRecord(row: LoadedRow): KeyRecord {
     ownerDisabled: row.owner_disabled,
     tenantDisabled: row.tenant_disabled,
     allowedCidrs: row.allowed_cidrs.map(parseCidr),
+    requireSignature: row.require_signature,
     rate:
       row.rate_per_second === null
         ? undefined

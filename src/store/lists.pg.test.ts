@@ -12,6 +12,11 @@ const many = 30_000
 const tenantTables = [
   'agents',
   'keys',
+  'operators',
+  'sessions',
+  'signing_keys',
+  'certificates',
+  'apps',
   'runs',
   'prompt_attempts',
   'run_events',
@@ -34,6 +39,16 @@ const filled: readonly string[] = [
      select $1, case n when 1 then $2 else uuidv7() end, 'a' || n, '', '{}', '{}', '{}' from generate_series(1, ${many}) n`,
   `insert into portcullis.keys (tenant_id, id, agent_id, digest, scopes)
      select $1, uuidv7(), $2, sha256(n::text::bytea), '{}' from generate_series(1, ${many}) n`,
+  `insert into portcullis.signing_keys (tenant_id, id, agent_id, algorithm)
+     select $1, uuidv7(), $2, 'hmac-sha256' from generate_series(1, ${many}) n`,
+  `insert into portcullis.apps (tenant_id, id, name, agent_id, scopes, redirect_uris, grant_types, auth_method, dpop_bound, certificate_bound)
+     select $1, uuidv7(), 'p' || n, $2, '{}', '{}', '{}', 'none', false, false from generate_series(1, ${many}) n`,
+  `insert into portcullis.certificates (tenant_id, id, agent_id, thumbprint, subject_dn, scopes, expires_at)
+     select $1, uuidv7(), $2, sha256(n::text::bytea), '', '{}', now() from generate_series(1, ${many}) n`,
+  `insert into portcullis.operators (tenant_id, id, name) select $1, case n when 1 then $2 else uuidv7() end, 'o' || n
+     from generate_series(1, ${many}) n`,
+  `insert into portcullis.sessions (digest, tenant_id, operator_id, expires_at)
+     select sha256(n::text::bytea), $1, $2, now() from generate_series(1, ${many}) n`,
   `insert into portcullis.runs (tenant_id, id, task_id, workflow, agent_id, prompt_version, model_policy, status, max_retries, started_at)
      select $1, uuidv7(), 't' || n % 100, 'w' || n % 100, $2, 'v' || n % 100, '', n % 9, 0, now() from generate_series(1, ${many}) n`,
   `insert into portcullis.prompt_attempts (tenant_id, id, run_id, attempt_number, workflow, agent_id, provider_type, provider, model,
@@ -83,6 +98,7 @@ function combinations(list: List): readonly Readonly<Record<string, string | num
   const values: Readonly<Record<string, readonly (string | number)[]>> = {
     id: [uuidv7()],
     agentId: [uuidv7()],
+    operatorId: [uuidv7()],
     runId: [uuidv7()],
     tenantId: [uuidv7()],
     status: [3],

@@ -1,4 +1,9 @@
+import { appColumns } from './operations/apps.ts'
+import { certificateColumns } from './operations/certificates.ts'
 import { agentColumns, keyColumns, tenantColumns } from './operations/identities.ts'
+import { operatorColumns } from './operations/operators.ts'
+import { signingKeyColumns } from './operations/signing-keys.ts'
+import { sessionColumns } from './operations/sessions.ts'
 import { runColumns } from './operations/runs.ts'
 import { taskColumns } from './operations/boards.ts'
 import { ms } from './operations/statement.ts'
@@ -64,6 +69,63 @@ export const lists = {
     columns: keyColumns,
     texts: ['k.scopes::text', 'k.allowed_models::text', 'k.allowed_tools::text', 'k.allowed_cidrs::text'],
     filters: { agentId: index('k.agent_id') },
+  },
+  signingKeys: {
+    name: 'signing_keys',
+    from: 'portcullis.signing_keys g',
+    alias: 'g',
+    key: ids,
+    where: 'g.tenant_id = (select portcullis.tenant())',
+    columns: signingKeyColumns,
+    texts: [`''`],
+    filters: { agentId: index('g.agent_id') },
+  },
+  apps: {
+    name: 'apps',
+    from: 'portcullis.apps p',
+    alias: 'p',
+    key: ids,
+    where: 'p.tenant_id = (select portcullis.tenant())',
+    columns: appColumns,
+    texts: [
+      'p.name',
+      'p.scopes::text',
+      'p.redirect_uris::text',
+      `coalesce(p.jwks, '')`,
+      `coalesce(p.tls_subject_dn, '')`,
+    ],
+    filters: { name: scan('p.name = $') },
+  },
+  operators: {
+    name: 'operators',
+    from: 'portcullis.operators o',
+    alias: 'o',
+    key: ids,
+    where: 'o.tenant_id = (select portcullis.tenant())',
+    columns: operatorColumns,
+    texts: ['o.name', `coalesce(o.upstream_subject, '')`],
+    filters: { name: scan('o.name = $') },
+  },
+  sessions: {
+    name: 'sessions',
+    // All that may be selected: the digest of the cookie may not.
+    from: '(select tenant_id, id, operator_id, app_id, created_at, expires_at, revoked_at from portcullis.sessions) s',
+    alias: 's',
+    key: ids,
+    where: 's.tenant_id = (select portcullis.tenant())',
+    columns: sessionColumns,
+    texts: [`''`],
+    filters: { operatorId: index('s.operator_id') },
+  },
+  certificates: {
+    name: 'certificates',
+    from: 'portcullis.certificates c',
+    alias: 'c',
+    key: ids,
+    where: 'c.tenant_id = (select portcullis.tenant())',
+    columns: certificateColumns,
+    texts: ['c.subject_dn', 'c.scopes::text'],
+    filters: { agentId: index('c.agent_id') },
   },
   tenants: {
     ...byId,

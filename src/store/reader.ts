@@ -1,30 +1,37 @@
 import type { Client } from 'pg'
-import { isRefusal, systemClock, type Clock } from '#core'
+import { isRefusal, systemClock, type Clock, type Refusal } from '#core'
 import type {
   AgentRow,
+  AppRow,
   AttemptFilter,
   BenchmarkFilter,
   BenchmarkRow,
+  CertificateRow,
   ChangelogRow,
   EntryFilter,
   EntryRow,
+  EventCursor,
   EventFilter,
   KeyRow,
   Listed,
   LogHead,
   LogVerdict,
   NoteRow,
+  OperatorRow,
   Page,
   ReaderPort,
   ReadScope,
   RunFilter,
   RunRow,
+  SigningKeyRow,
+  SessionRow,
   StoredAttempt,
   StoredEvent,
   TaskFilter,
   TaskRow,
   TenantRow,
   TenantTotals,
+  TokenEvents,
   WorkflowTotals,
 } from '#hub'
 import { blockStatement, entriesBlock, type BlockRow, type EntriesBlock } from './entries-block.ts'
@@ -35,6 +42,7 @@ import { runColumns } from './operations/runs.ts'
 import { totalsText } from './list-columns.ts'
 import { alongIndexes, listStatement, looks, pageOf, type List, type Marked } from './list-statement.ts'
 import { lists } from './lists.ts'
+import { eventsOf, eventsStatement, type EventRow as TokenEventRow } from './token-events.ts'
 import { Turns, turnsDefaults } from './turns.ts'
 
 const begin: Statement = { name: 'read.begin', text: 'begin transaction read only', values: [] }
@@ -84,8 +92,28 @@ export class Reader implements ReaderPort {
     return this.#list(lists.agents, scope, filter, page)
   }
 
+  apps(scope: ReadScope, filter: { readonly name?: string }, page: Page): Listed<AppRow> {
+    return this.#list(lists.apps, scope, filter, page)
+  }
+
   keys(scope: ReadScope, filter: { readonly agentId?: string }, page: Page): Listed<KeyRow> {
     return this.#list(lists.keys, scope, filter, page)
+  }
+
+  signingKeys(scope: ReadScope, filter: { readonly agentId?: string }, page: Page): Listed<SigningKeyRow> {
+    return this.#list(lists.signingKeys, scope, filter, page)
+  }
+
+  operators(scope: ReadScope, filter: { readonly name?: string }, page: Page): Listed<OperatorRow> {
+    return this.#list(lists.operators, scope, filter, page)
+  }
+
+  sessions(scope: ReadScope, filter: { readonly operatorId?: string }, page: Page): Listed<SessionRow> {
+    return this.#list(lists.sessions, scope, filter, page)
+  }
+
+  certificates(scope: ReadScope, filter: { readonly agentId?: string }, page: Page): Listed<CertificateRow> {
+    return this.#list(lists.certificates, scope, filter, page)
   }
 
   tenants(scope: ReadScope, page: Page): Listed<TenantRow> {
@@ -145,6 +173,17 @@ export class Reader implements ReaderPort {
         order by e.seq limit $3`,
       values: [log, fromSeq, limit],
     })
+  }
+
+  /** Takes its turn as a list that looks at more than it lists. */
+  async tokenEvents(scope: ReadScope, cursor: EventCursor | undefined, limit: number): Promise<TokenEvents | Refusal> {
+    const turn = await this.#turns.take(scope.tenantId, fullPageRows)
+    if (isRefusal(turn)) return turn
+    try {
+      return eventsOf(await this.#rows<TokenEventRow>(scope, eventsStatement(cursor, limit)))
+    } finally {
+      turn.over()
+    }
   }
 
   async entriesBlock(scope: ReadScope, log: string, fromSeq: number, toSeq: number): Promise<EntriesBlock | undefined> {

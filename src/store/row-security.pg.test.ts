@@ -14,6 +14,13 @@ let tables: readonly string[]
 
 // One row of each table that the writer was not asked to fill. The totals come from the deltas of the attempt above.
 const rowsOfTheHub: readonly string[] = [
+  `insert into portcullis.apps (tenant_id, id, name, scopes, redirect_uris, grant_types, auth_method, dpop_bound, certificate_bound)
+     values ($1, gen_random_uuid(), 'a', '{}', '{}', '{}', 'none', false, false)`,
+  `insert into portcullis.token_denials (tenant_id, digest, reason, expires_at) values ($1, sha256(''), '', now())`,
+  `insert into portcullis.operator_passwords (tenant_id, operator_id, hash)
+     select o.tenant_id, o.id, '$argon2id$x' from portcullis.operators o where o.tenant_id = $1`,
+  `insert into portcullis.certificates (tenant_id, id, agent_id, thumbprint, subject_dn, scopes, expires_at)
+     select $1, gen_random_uuid(), a.id, sha256(a.id::text::bytea), '', '{}', now() from portcullis.agents a where a.tenant_id = $1 limit 1`,
   `insert into portcullis.tasks (tenant_id, id, title, details, status, tags, created_at, updated_at)
      values ($1, gen_random_uuid(), 't', '', 1, '{}', now(), now())`,
   `insert into portcullis.notes (tenant_id, id, title, body, tags, created_at)
@@ -29,6 +36,8 @@ const rowsOfTheHub: readonly string[] = [
      values ($1, gen_random_uuid(), 'webhook', 'n', decode(repeat('00', 64), 'hex'), 'file:0')`,
   `insert into portcullis.pseudonym_keys (tenant_id, version, envelope, key_id)
      values ($1, 1, decode(repeat('00', 64), 'hex'), 'file:0')`,
+  `insert into portcullis.signing_keys (tenant_id, id, operator_id, algorithm)
+     select $1, gen_random_uuid(), o.id, 'hmac-sha256' from portcullis.operators o where o.tenant_id = $1 limit 1`,
   `insert into audits.script_records (tenant_id, id, phase, name, operator, args, destructive, confirmed)
      values ($1, gen_random_uuid(), 'intent', 'n', 'o', '{}', false, false)`,
   `insert into audits.tiles (log, tenant_id, level, index, hashes, root)
@@ -202,11 +211,17 @@ describe('the app role', () => {
     'delete from portcullis.idempotency',
     'delete from portcullis.runs',
     'delete from portcullis.keys',
+    'delete from portcullis.apps',
+    'delete from portcullis.certificates',
+    'delete from portcullis.token_denials',
     'truncate portcullis.runs',
     `insert into portcullis.tenants (id, name) values (gen_random_uuid(), 'sneaked')`,
     'update portcullis.prompt_attempts set cost_nano_usd = 0',
     'select from portcullis.sign_in_codes',
-    'select from portcullis.sessions',
+    'select digest from portcullis.sessions',
+    'select from portcullis.operator_passwords',
+    'update portcullis.operators set role = $$admin$$',
+    'insert into portcullis.operators (tenant_id, id, name, platform) values (portcullis.tenant(), gen_random_uuid(), $$x$$, true)',
   ])('L6: may not `%s`', async (statement) => {
     expect(await as(app, mine, () => rejection(app.query(statement)))).toBe('42501')
   })

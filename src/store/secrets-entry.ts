@@ -3,7 +3,10 @@ import { publicId, uuidv7, type Caller } from '#core'
 import { encodeBody, type EntryKind } from '#ledger'
 
 export interface KeyEvent {
-  readonly kind: Extract<EntryKind, 'key.rotated' | 'pseudonym_key.created' | 'pseudonym_key.destroyed'>
+  readonly kind: Extract<
+    EntryKind,
+    'key.rotated' | 'pseudonym_key.created' | 'pseudonym_key.destroyed' | 'token_key.made'
+  >
   readonly args: Readonly<Record<string, string | number>>
   /** Who asked; undefined where the server or somebody with its settings did. */
   readonly caller?: Pick<Caller, 'id' | 'kind'> | undefined

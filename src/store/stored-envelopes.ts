@@ -1,6 +1,7 @@
 import type { Client } from 'pg'
 import type { Envelopes, SecretPlace } from '#secrets'
 import { Connection, type ConnectionSettings } from './connection.ts'
+import { oauthKeyPlace } from './oauth-keys.ts'
 import { pseudonymKeyPlace } from './pseudonym-keys.ts'
 import { appendKeyEvent } from './secrets-entry.ts'
 
@@ -169,5 +170,6 @@ function envelopesIn(counts: readonly EnvelopeCount[]): number {
 
 function placeOf({ source, tenant_id: tenant, row_id: row }: StaleRow): SecretPlace {
   if (source === 'pseudonym_keys') return pseudonymKeyPlace(tenant, row)
+  if (source === 'oauth_keys') return oauthKeyPlace(row)
   return { tenant, table: 'secrets', column: 'envelope', row }
 }

@@ -6,12 +6,13 @@ export const agentColumns = `a.id, a.name, a.owner, a.labels, a.allowed_models a
 export const keyColumns = `k.id, k.agent_id as "agentId", k.scopes, ${ms('k.created_at', 'createdAtMs')},
   ${ms('k.expires_at', 'expiresAtMs')}, ${ms('k.revoked_at', 'revokedAtMs')}, ${ms('k.last_used_at', 'lastUsedAtMs')},
   k.allowed_models as "allowedModels", k.allowed_tools as "allowedTools", k.allowed_cidrs as "allowedCidrs",
-  k.rate_per_second as "ratePerSecond", k.rate_burst as "rateBurst"`
+  k.rate_per_second as "ratePerSecond", k.rate_burst as "rateBurst", k.require_signature as "requireSignature",
+  k.replaced_by as "replacedBy"`
 
 export const tenantColumns = `t.id, t.name, ${ms('t.created_at', 'createdAtMs')}, ${ms('t.disabled_at', 'disabledAtMs')}`
 
 // Every change of who may use a key wakes the replicas, at commit.
-const notify = `notified as (select pg_notify('portcullis_credentials', '') from (select 1 from m limit 1) one)`
+export const notify = `notified as (select pg_notify('portcullis_credentials', '') from (select 1 from m limit 1) one)`
 
 export const createAgent: OperationStatement = {
   name: 'agent.create',
@@ -40,14 +41,14 @@ export const disableAgent: OperationStatement = {
 export const createKey: OperationStatement = {
   name: 'key.create',
   text: `with ${members(`id uuid, "agentId" uuid, digest text, scopes text[], "allowedModels" text[], "allowedTools" text[],
-      "allowedCidrs" text[], "ratePerSecond" int, "rateBurst" int, "createdAtMs" float8, "expiresAtMs" float8`)}, ${notify},
+      "allowedCidrs" text[], "ratePerSecond" int, "rateBurst" int, "requireSignature" boolean, "createdAtMs" float8, "expiresAtMs" float8`)}, ${notify},
   found as materialized (
     select m.*, a.disabled_at from m join portcullis.agents a on a.tenant_id = (select portcullis.tenant()) and a.id = m."agentId"),
   written as (
     insert into portcullis.keys (tenant_id, id, agent_id, digest, scopes, allowed_models, allowed_tools, allowed_cidrs,
-      rate_per_second, rate_burst, created_at, expires_at)
+      rate_per_second, rate_burst, require_signature, created_at, expires_at)
     select (select portcullis.tenant()), id, "agentId", decode(digest, 'hex'), scopes, "allowedModels", "allowedTools", "allowedCidrs",
-      "ratePerSecond", "rateBurst", to_timestamp("createdAtMs" / 1000), to_timestamp("expiresAtMs" / 1000)
+      "ratePerSecond", "rateBurst", "requireSignature", to_timestamp("createdAtMs" / 1000), to_timestamp("expiresAtMs" / 1000)
       from found where disabled_at is null)
   select n, case when disabled_at is null then 'done' else 'object.state' end as verdict from found left join notified on true`,
 }
