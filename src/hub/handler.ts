@@ -4,7 +4,7 @@ import type { Caller, Clock, Refusal, ServiceActions } from '#core'
 import type { Decider } from './authorization/decider.ts'
 import type { PseudonymPort } from './entries/pseudonyms.ts'
 import { listCost } from './paging.ts'
-import type { ReaderPort, Summary, Work } from './ports.ts'
+import type { ReaderPort, SealPort, Summary, Work } from './ports.ts'
 
 /** What a handler knows beside the message. */
 export interface HandlerContext {
@@ -17,8 +17,12 @@ export interface HandlerContext {
   readonly decider: Decider
   /** Actions of registered services: scopes beside our own. */
   readonly services: ServiceActions
+  /** Where people reach this server: what a link begins with. */
+  readonly origin?: (() => string) | undefined
   /** Absent where no master keys are configured. */
   readonly pseudonyms?: PseudonymPort | undefined
+  /** Absent where no master keys are configured. */
+  readonly sealing?: SealPort | undefined
 }
 
 /** What one method does once the gate has let the call in. */
@@ -30,7 +34,21 @@ export interface Handler {
   readonly told?: (reply: Message, message: Message) => Summary
   /** Tokens that this call takes from the bucket of its caller, where they depend on what it asks for (SPEC G7). */
   readonly cost?: (message: Message) => number
-  readonly act: (message: Message, context: HandlerContext) => Promise<Message | Refusal> | Work | Refusal
+  readonly act: (message: Message, context: HandlerContext) => Promise<Message | Refusal> | Work | Later | Refusal
+}
+
+/** Work that is known once something has been waited for that is not the database. */
+export interface Later {
+  readonly later: Promise<Work | Refusal>
+}
+
+/** As `write`, for work that waits for something first: a secret that is being sealed. */
+export function writeLater<I extends DescMessage, O extends DescMessage>(
+  method: DescMethodUnary<I, O>,
+  act: (message: MessageShape<I>, context: HandlerContext) => Work | Later | Refusal,
+  summary?: (message: MessageShape<I>) => Summary,
+): Handler {
+  return { method: methodOf(method), act, summary } as unknown as Handler
 }
 
 /** A write: validates and says what is to be done; the writer does it. */

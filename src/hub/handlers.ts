@@ -1,9 +1,16 @@
 import { methods } from '@portcullis/contract'
 import { entryHandlers } from './entries/handlers.ts'
+import { tokenEventHandlers } from './entries/token-events.ts'
 import { pseudonymHandlers } from './entries/pseudonyms.ts'
 import { logHandlers } from './entries/verify.ts'
 import type { Handler } from './handler.ts'
+import { certificateHandlers } from './identities/certificates.ts'
+import { appHandlers } from './identities/apps.ts'
 import { identityHandlers } from './identities/handlers.ts'
+import { rotateKey } from './identities/rotate-key.ts'
+import { signingKeyHandlers } from './identities/signing-keys.ts'
+import { operatorHandlers } from './identities/operators.ts'
+import { sessionHandlers } from './identities/sessions.ts'
 import { proofHandlers } from './proofs/handlers.ts'
 import { runReads } from './runs/reads.ts'
 import { attemptHandlers } from './runs/attempts.ts'
@@ -29,9 +36,16 @@ const list: readonly Handler[] = [
   ...overviewHandlers,
   ...runReads,
   ...identityHandlers,
+  rotateKey,
+  ...signingKeyHandlers,
+  ...appHandlers,
+  ...operatorHandlers,
+  ...sessionHandlers,
+  ...certificateHandlers,
   ...tenantHandlers,
   ...entryHandlers,
   ...logHandlers,
+  ...tokenEventHandlers,
   ...pseudonymHandlers,
   ...proofHandlers,
 ]

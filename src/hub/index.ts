@@ -1,6 +1,7 @@
-export { denyAll, type Decider, type Found } from './authorization/decider.ts'
+export { denyAll, type Decider, type FineQuestion, type Found } from './authorization/decider.ts'
 export type { Handler, HandlerContext } from './handler.ts'
 export type { PseudonymPort } from './entries/pseudonyms.ts'
+export { formatCursor, readCursor } from './entries/token-events.ts'
 export { bare } from './handler.ts'
 export { handlers, unhandledMethods } from './handlers.ts'
 export { telemetrySummary } from './overview/handlers.ts'

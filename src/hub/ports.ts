@@ -4,8 +4,10 @@ import type { Json, Refusal, RefusalCode } from '#core'
 
 import type {
   AgentRow,
+  AppRow,
   AttemptRecord,
   BenchmarkRow,
+  CertificateRow,
   ChangelogRow,
   EventRecord,
   KeyRow,
@@ -13,7 +15,10 @@ import type {
   OperationName,
   OperationRow,
   Operations,
+  OperatorRow,
   RunRow,
+  SigningKeyRow,
+  SessionRow,
   TaskRow,
   TenantRow,
   TokenColumns,
@@ -190,6 +195,17 @@ export interface EntryFilter {
   readonly fromSeq?: string
 }
 
+/** The next entry of each log of a tenant. */
+export type EventCursor = Readonly<Record<string, number>>
+
+export interface TokenEvents {
+  /** In order, log by log. */
+  readonly rows: readonly EntryRow[]
+  readonly next: EventCursor
+  /** There is more to be looked at now. */
+  readonly more: boolean
+}
+
 export interface EntryRow {
   readonly log: string
   readonly seq: string
@@ -291,6 +307,11 @@ export interface ReaderPort {
   runs(scope: ReadScope, filter: RunFilter, page: Page): Listed<RunRow>
   agents(scope: ReadScope, filter: { readonly name?: string }, page: Page): Listed<AgentRow>
   keys(scope: ReadScope, filter: { readonly agentId?: string }, page: Page): Listed<KeyRow>
+  apps(scope: ReadScope, filter: { readonly name?: string }, page: Page): Listed<AppRow>
+  operators(scope: ReadScope, filter: { readonly name?: string }, page: Page): Listed<OperatorRow>
+  sessions(scope: ReadScope, filter: { readonly operatorId?: string }, page: Page): Listed<SessionRow>
+  certificates(scope: ReadScope, filter: { readonly agentId?: string }, page: Page): Listed<CertificateRow>
+  signingKeys(scope: ReadScope, filter: { readonly agentId?: string }, page: Page): Listed<SigningKeyRow>
   tenants(scope: ReadScope, page: Page): Listed<TenantRow>
   tasks(scope: ReadScope, filter: TaskFilter, page: Page): Listed<TaskRow>
   notes(scope: ReadScope, filter: { readonly tag?: string }, page: Page): Listed<NoteRow>
@@ -304,6 +325,8 @@ export interface ReaderPort {
   entries(scope: ReadScope, filter: EntryFilter, page: Page): Listed<EntryRow>
   /** Entries of a log in order, from that seq on. */
   entriesFrom(scope: ReadScope, log: string, fromSeq: number, limit: number): Promise<readonly EntryRow[]>
+  /** What became of tokens since then, of the tenant; without a cursor nothing has yet. A bounded number of entries is looked at. */
+  tokenEvents(scope: ReadScope, cursor: EventCursor | undefined, limit: number): Promise<TokenEvents | Refusal>
   /** Undefined where the log is not there for this caller. */
   head(scope: ReadScope, log: string): Promise<LogHead | undefined>
   /** The names of the logs that are there for this caller; at most 100. */
@@ -311,6 +334,12 @@ export interface ReaderPort {
   /** Replays a log; whoever asks while a replay of it runs gets the result of that. Undefined as for `head`. */
   verify(scope: ReadScope, log: string): Promise<LogVerdict | 'too_long' | undefined>
   ping(): Promise<boolean>
+}
+
+/** Seals secrets for the row of `portcullis.secrets` that will hold them (SPEC S1). Ids are bare UUIDs. */
+export interface SealPort {
+  /** Rejects where the holder of the master keys gives no answer. */
+  seal(secret: Uint8Array, tenantId: string, id: string): Promise<{ readonly envelope: Buffer; readonly keyId: string }>
 }
 
 /** What goes into the entry as arguments: chosen fields only, never the whole message (SPEC L3). */

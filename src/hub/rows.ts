@@ -1,3 +1,8 @@
+import type { KeyCreate, KeyRevoke, KeyRotate, KeyRotated, KeyRow } from './identities/key-rows.ts'
+import type { SigningKeyCreate, SigningKeyRow } from './identities/key-rows.ts'
+import type { OperatorRole } from '#core'
+export type * from './identities/key-rows.ts'
+
 /**
  * The work of each kind of write: the arguments of one member and the row that its statement answers with. A member without a
  * row was refused by the database: its object is not there for this caller. `verdict` other than `done` names a refusal.
@@ -12,6 +17,15 @@ export interface Operations {
   'agent.disable': { args: { readonly id: string; readonly atMs: number }; row: AgentRow }
   'key.create': { args: KeyCreate; row: { readonly verdict: 'done' | 'object.state' } }
   'key.revoke': { args: KeyRevoke; row: KeyRow }
+  'key.rotate': { args: KeyRotate; row: KeyRow & { readonly verdict: KeyRotated; readonly missing: readonly string[] } }
+  'signing_key.create': { args: SigningKeyCreate; row: { readonly verdict: 'done' | 'object.state' } }
+  'signing_key.revoke': { args: { readonly id: string; readonly atMs: number }; row: SigningKeyRow }
+  'certificate.bind': { args: CertificateBind; row: { readonly verdict: 'done' | 'object.state' | 'object.exists' } }
+  'certificate.revoke': { args: { readonly id: string; readonly atMs: number }; row: CertificateRow }
+  'app.create': { args: AppCreate; row: { readonly verdict: 'done' | 'object.state' | 'object.exists' } }
+  'app.rotate_secret': { args: AppRotateSecret; row: AppRow & { readonly verdict: AppRotated } }
+  'app.disable': { args: { readonly id: string; readonly atMs: number }; row: AppRow }
+  'oauth.commit': { args: { readonly writes: object }; row: { readonly verdict: 'done' | 'replayed' | 'lost' } }
   'tenant.create': { args: TenantCreate; row: { readonly createdAtMs: number } }
   'tenant.disable': { args: { readonly id: string }; row: TenantRow }
   'task.create': { args: TaskRow; row: Done }
@@ -26,6 +40,13 @@ export interface Operations {
     row: { readonly destroyedAtMs: number }
   }
   'script.record': { args: ScriptRecord; row: ScriptRow }
+  'operator.create': { args: OperatorCreate; row: { readonly verdict: 'done' | 'object.exists' } }
+  'operator.disable': { args: OperatorDisable; row: OperatorRow }
+  'session.revoke': { args: { readonly id: string }; row: SessionRow }
+  'session.start': { args: SessionStart; row: Done }
+  'session.close': { args: { readonly sessionDigest: string }; row: SessionOwner }
+  'session.start_app': { args: AppSessionStart; row: Done }
+  'password.set': { args: PasswordSet; row: SessionOwner }
   'session.open': { args: SessionOpen; row: { readonly operatorId: string; readonly tenantId: string } }
 }
 export type OperationName = keyof Operations
@@ -111,27 +132,57 @@ export interface AgentCreate {
   readonly createdAtMs: number
 }
 
-export interface KeyCreate {
+/** An app as stored; what an app has none of is null. */
+export interface AppRow {
   readonly id: string
-  readonly agentId: string
-  /** Hex. */
-  readonly digest: string
+  readonly name: string
+  readonly agentId: string | null
   readonly scopes: readonly string[]
-  readonly allowedModels: readonly string[]
-  readonly allowedTools: readonly string[]
-  readonly allowedCidrs: readonly string[]
-  readonly ratePerSecond: number | null
-  readonly rateBurst: number | null
+  readonly redirectUris: readonly string[]
+  readonly grantTypes: readonly string[]
+  readonly authMethod: string
+  readonly jwksJson: string | null
+  readonly tlsSubjectDn: string | null
+  readonly dpopBound: boolean
+  readonly certificateBound: boolean
   readonly createdAtMs: number
-  readonly expiresAtMs: number | null
+  readonly secretCreatedAtMs: number | null
+  readonly oldSecretExpiresAtMs: number | null
+  readonly disabledAtMs: number | null
 }
 
-export interface KeyRevoke {
+export interface AppCreate extends Omit<AppRow, 'secretCreatedAtMs' | 'oldSecretExpiresAtMs' | 'disabledAtMs'> {
+  /** Hex; null where the app has no secret. */
+  readonly secretDigest: string | null
+}
+
+export interface AppRotateSecret {
   readonly id: string
-  /** The keys of operators are not there for this caller. */
-  readonly agentKeysOnly: boolean
+  /** Hex. */
+  readonly secretDigest: string
+  /** How long the old secret goes on working. */
+  readonly overlapSeconds: number
+  /** The scopes that whoever asks may grant. */
+  readonly grantable: readonly string[]
   readonly atMs: number
 }
+
+/** `scopes`: the app has more than is grantable. `rotating`: another call of the same batch came first. */
+type AppRotated = 'done' | 'scopes' | 'disabled' | 'no_secret' | 'rotating'
+
+export interface CertificateRow {
+  readonly id: string
+  readonly agentId: string
+  /** Hex of the SHA-256 of its DER. */
+  readonly thumbprint: string
+  readonly subjectDn: string
+  readonly scopes: readonly string[]
+  readonly createdAtMs: number
+  readonly expiresAtMs: number
+  readonly revokedAtMs: number | null
+}
+
+export type CertificateBind = Omit<CertificateRow, 'revokedAtMs'>
 
 export interface TenantCreate {
   readonly id: string
@@ -201,6 +252,70 @@ export interface SessionOpen {
   readonly sessionDigest: string
 }
 
+/** An operator as stored. */
+export interface OperatorRow {
+  readonly id: string
+  readonly name: string
+  readonly role: OperatorRole
+  readonly upstreamSubject: string | null
+  readonly passwordSetAtMs: number | null
+  readonly createdAtMs: number
+  readonly disabledAtMs: number | null
+}
+
+export interface OperatorCreate extends Omit<OperatorRow, 'passwordSetAtMs' | 'disabledAtMs'> {
+  /** Hex of the digest of the link under which the password is chosen; null where the person signs in elsewhere. */
+  readonly codeDigest: string | null
+  readonly codeMinutes: number
+}
+
+export interface OperatorDisable {
+  readonly id: string
+  /** Those who have power over tenants are not there for other callers. */
+  readonly platformToo: boolean
+  readonly atMs: number
+}
+
+export interface SessionRow {
+  readonly id: string
+  readonly operatorId: string
+  /** The client id; null for the console. */
+  readonly appId: string | null
+  readonly createdAtMs: number
+  readonly expiresAtMs: number
+  readonly revokedAtMs: number | null
+}
+
+interface SessionOwner {
+  readonly operatorId: string
+  readonly tenantId: string
+}
+
+export interface SessionStart extends SessionOwner {
+  readonly id: string
+  /** Hex. */
+  readonly sessionDigest: string
+  /** Of the password that was verified; null where another issuer said who it is. */
+  readonly passwordVersion: string | null
+}
+
+export interface AppSessionStart extends SessionOwner {
+  readonly id: string
+  readonly appId: string
+  readonly grantId: string
+  readonly expiresAtMs: number
+}
+
+/** Under a code, or for the operator of a session: exactly one of both is not null. All digests in hex. */
+export interface PasswordSet {
+  readonly codeDigest: string | null
+  readonly sessionDigest: string | null
+  /** argon2id as a PHC string. */
+  readonly hash: string
+  readonly newId: string
+  readonly newDigest: string
+}
+
 /** A run as stored; status is the number of TaskState. */
 export interface RunRow extends TokenColumns {
   readonly id: string
@@ -229,21 +344,6 @@ export interface AgentRow {
   readonly allowedTools: readonly string[]
   readonly createdAtMs: number
   readonly disabledAtMs: number | null
-}
-
-export interface KeyRow {
-  readonly id: string
-  readonly agentId: string | null
-  readonly scopes: readonly string[]
-  readonly createdAtMs: number
-  readonly expiresAtMs: number | null
-  readonly revokedAtMs: number | null
-  readonly lastUsedAtMs: number | null
-  readonly allowedModels: readonly string[]
-  readonly allowedTools: readonly string[]
-  readonly allowedCidrs: readonly string[]
-  readonly ratePerSecond: number | null
-  readonly rateBurst: number | null
 }
 
 export interface TenantRow {

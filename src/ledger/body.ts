@@ -3,6 +3,19 @@ import { canonicalJson, type Json } from '#core'
 /** The largest body in bytes; what the entry adds around it stays far below 60 KiB. */
 export const bodyBytesMax = 48 * 1024
 
+/** What the authorization server did (SPEC A11). */
+export type TokenEventKind =
+  | 'token.issued'
+  | 'token.refreshed'
+  | 'token.refused'
+  | 'token.revoked'
+  | 'token.introspected'
+  | 'refresh_replay'
+  | 'code_replay'
+  | 'code.issued'
+  | 'session.ended'
+  | 'token_key.made'
+
 export type EntryKind =
   | 'decision'
   | 'denials.counted'
@@ -11,6 +24,10 @@ export type EntryKind =
   | 'system.initialised'
   | 'admin.recovered'
   | 'console.signed_in'
+  | 'console.signed_out'
+  | 'password.set'
+  | 'app.signed_in'
+  | TokenEventKind
   | 'config.changed'
   | 'intent'
   | 'aborted'
@@ -40,9 +57,13 @@ export interface EntryBody {
   /** The source matched a bypass network, also where the call was refused. */
   readonly bypass: boolean
   readonly caller?: { readonly id: string; readonly kind: string } | undefined
+  /** The OAuth client that acts for the caller: `app_...`, or that of the command line. */
+  readonly client?: string | undefined
   /** Refusal code. */
   readonly code?: string | undefined
-  readonly credential?: { readonly id: string; readonly kind: string } | undefined
+  /** `signedBy` is the signing key of a signed request. */
+  readonly credential?:
+    { readonly id: string; readonly kind: string; readonly signedBy?: string | undefined } | undefined
   /** Microseconds from the call's arrival to its decision. */
   readonly elapsedUs: number
   /** `ent_` and a UUIDv7. */

@@ -1,4 +1,12 @@
-export { bodyBytesMax, encodeBody, type EntryAccess, type EntryBody, type EntryKind, type Outcome } from './body.ts'
+export {
+  bodyBytesMax,
+  encodeBody,
+  type EntryAccess,
+  type EntryBody,
+  type EntryKind,
+  type Outcome,
+  type TokenEventKind,
+} from './body.ts'
 export { entryBytesMax, formatEntry, genesisPrev, isLogName, parseEntry, recordHash } from './entry.ts'
 export type { Entry, ParsedEntry } from './entry.ts'
 export { consistencyProof, inclusionProof, verifyConsistency, verifyInclusion } from './proofs.ts'
@@ -25,5 +33,6 @@ export type { LedgerRecord } from './record.ts'
 export { maskText, redactText, type Redacted } from './redaction/redact.ts'
 export { maskJsonText } from './redaction/mask-json.ts'
 export { pseudonymWith, type Pseudonym } from './redaction/pseudonym.ts'
+export { isTokenEvent, tokenEventKinds } from './token-events.ts'
 export { sinkClasses } from './sinks/index.ts'
 export type { Sink, SinkBatch, SinkCheckpoint, SinkEntry, SinkLog, SinkNotice } from './sinks/ports.ts'

@@ -1,4 +1,4 @@
-import { create } from '@bufbuild/protobuf'
+import { create, type Message } from '@bufbuild/protobuf'
 import { describe, expect, it } from 'vitest'
 import {
   AuthorizationService,
@@ -8,7 +8,7 @@ import {
 } from '@portcullis/contract'
 import { isRefusal, refuse, type Caller } from '#core'
 import type { HandlerContext } from '../handler.ts'
-import type { Decider, Found } from './decider.ts'
+import type { Decider, FineQuestion, Found } from './decider.ts'
 import { authorizationHandlers } from './handlers.ts'
 
 const nowMs = 1_800_000_000_000
@@ -145,6 +145,49 @@ describe('Check', () => {
       code: 'auth.scope_missing',
       found: 'agt_reader',
     })
+  })
+})
+
+describe('fine policy', () => {
+  const asked: FineQuestion[] = []
+  const policy: Decider = {
+    ...decider,
+    fine: (question) => {
+      asked.push(question)
+      return question.resource === 'secret' ? refuse('policy.denied', 'forbidden by no-secrets') : undefined
+    },
+  }
+  const strict = { ...context, decider: policy }
+  const act = async (method: string, message: Message): Promise<{ reply: unknown; shown: object }> => {
+    const handler = handlerOf(method)
+    const reply = await handler.act(message, strict)
+    return { reply, shown: { ...handler.told?.(reply as never, message) } }
+  }
+
+  it('G21: decides where the scopes allow, with what the service says of the object, and tells the ledger alone why', async () => {
+    const message = (resource: string): Message =>
+      create(CheckRequestSchema, { credential: 'reader', action: 'tickets:read', resource, context: { a: 'b' } })
+    const denied = await act('/Check', message('secret'))
+    expect(denied.reply).toMatchObject({ allow: false, code: 'policy.denied', ttlSeconds: 0, caller: 'agt_reader' })
+    expect(denied.shown).toMatchObject({ code: 'policy.denied', why: 'forbidden by no-secrets' })
+    expect(JSON.stringify(denied.reply)).not.toContain('no-secrets')
+    expect(asked).toMatchObject([
+      { caller: { id: 'agt_reader' }, action: 'tickets:read', resource: 'secret', context: { a: 'b' } },
+    ])
+    expect((await act('/Check', message('other'))).reply).toMatchObject({ allow: true, code: '' })
+  })
+
+  it('G21: is not asked where the scopes deny', async () => {
+    asked.length = 0
+    const { reply } = await act('/Check', create(CheckRequestSchema, { credential: 'reader', action: 'tickets:write' }))
+    expect([reply, asked]).toMatchObject([{ code: 'auth.scope_missing' }, []])
+  })
+
+  it('G21: decides each check of a batch', async () => {
+    const checks = ['secret', 'other'].map((resource) => ({ credential: 'reader', action: 'tickets:read', resource }))
+    const { reply, shown } = await act('/CheckBatch', create(CheckBatchRequestSchema, { checks }))
+    expect(reply).toMatchObject({ decisions: [{ code: 'policy.denied' }, { allow: true }] })
+    expect(shown).toMatchObject({ denials: ['policy.denied tickets:read agt_reader: forbidden by no-secrets'] })
   })
 })
 

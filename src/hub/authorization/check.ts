@@ -1,6 +1,14 @@
 import { create } from '@bufbuild/protobuf'
 import { CheckResponseSchema, type CheckRequest, type CheckResponse } from '@portcullis/contract'
-import { isRefusal, scopes as ownScopes, Secret, type Caller, type RefusalCode, type ServiceActions } from '#core'
+import {
+  isRefusal,
+  scopes as ownScopes,
+  Secret,
+  type Caller,
+  type Refusal,
+  type RefusalCode,
+  type ServiceActions,
+} from '#core'
 import type { Fields } from '../fields.ts'
 import type { Decider, Found } from './decider.ts'
 
@@ -59,8 +67,23 @@ export function decideCheck(check: CheckRequest, { service, decider, services, n
   // A party of another tenant is answered for as nobody is: its existence is not for this tenant to know.
   if (found.caller.tenant.id !== tenant.id) return deny(byCredential ? 'auth.credential_invalid' : 'object.not_found')
   if (!found.caller.scopes.has(check.action)) return deny('auth.scope_missing', found.caller.id)
+  const { action, resource, context } = check
+  const fine = decider.fine?.({ caller: found.caller, action, resource, context })
+  if (fine !== undefined) return because(deny(fine.code, found.caller.id), fine)
   const ttlSeconds = ttlOf(found, nowMs)
   return create(CheckResponseSchema, { allow: true, code: '', ttlSeconds, epoch, caller: found.caller.id })
+}
+
+const reasons = new WeakMap<CheckResponse, string>()
+
+function because(response: CheckResponse, { reason }: Refusal): CheckResponse {
+  reasons.set(response, reason)
+  return response
+}
+
+/** Why policies denied, for the ledger alone: the service that asks is not told. */
+export function privateReason(response: CheckResponse): string | undefined {
+  return reasons.get(response)
 }
 
 /** A decision is never kept for longer than the credential lasts. */

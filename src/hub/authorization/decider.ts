@@ -19,11 +19,22 @@ interface Asking {
  * of another tenant than the one that asks is answered for as nobody is.
  */
 export interface Decider {
+  /** Looks at what cannot be decided at once, the signatures of tokens. Awaited before those credentials are asked about. */
+  ready?(credentials: readonly Secret[]): Promise<void>
   byCredential(credential: Secret, asking: Asking): Found | Refusal
   /** An agent or operator that the asking service has authenticated itself: it has the scopes of its usable keys together. */
   byCaller(id: string, asking: Asking): Found | Refusal
-  /** The state of the credentials that a decision was made under. */
+  /** The state of the credentials, and of the policies where there are any, that a decision was made under. */
   epoch(): string
+  /** What the fine policy says where the scopes allow; without one the scopes decide (SPEC G21). */
+  fine?(asked: FineQuestion): Refusal | undefined
+}
+
+export interface FineQuestion {
+  readonly caller: Caller
+  readonly action: string
+  readonly resource: string
+  readonly context: Readonly<Record<string, string>>
 }
 
 /** Where nothing was composed: nobody is let in. */

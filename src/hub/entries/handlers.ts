@@ -77,7 +77,7 @@ async function entriesPage(
   return { items, nextPageToken: tokenAt('entries', named, next ?? (from === 0 ? undefined : String(from))) }
 }
 
-function entryMessage(row: EntryRow): LedgerEntry {
+export function entryMessage(row: EntryRow): LedgerEntry {
   const entryJson = Buffer.from(row.entry).toString('utf8')
   const { prev, ts } = JSON.parse(entryJson) as { readonly prev: string; readonly ts: string }
   return create(LedgerEntrySchema, {

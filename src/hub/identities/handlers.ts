@@ -109,6 +109,7 @@ const createKey = write(
       allowedCidrs: fields.cidrs('allowedCidrs', message.allowedCidrs),
       ratePerSecond: fields.integer('ratePerSecond', message.ratePerSecond, 0, 1_000_000) || null,
       rateBurst: fields.integer('rateBurst', message.rateBurst, 0, 10_000_000) || null,
+      requireSignature: message.requireSignature,
       createdAtMs: nowMs,
       expiresAtMs,
     }
@@ -126,7 +127,7 @@ const createKey = write(
         if (row === undefined) return refuse('object.not_found', 'no such agent')
         if (row.verdict === 'object.state')
           return refuse('object.state', 'agent disabled', { detail: 'the agent is disabled' })
-        const apiKey = keyMessage({ ...args, revokedAtMs: null, lastUsedAtMs: null })
+        const apiKey = keyMessage({ ...args, revokedAtMs: null, lastUsedAtMs: null, replacedBy: null })
         // The key text leaves here and nowhere else: what is stored for a replay does not hold it.
         return {
           reply: create(CreateKeyResponseSchema, { apiKey, key: text.reveal() }),

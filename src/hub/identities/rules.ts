@@ -54,5 +54,7 @@ export function keyMessage(row: KeyRow): ApiKey {
     allowedCidrs: [...row.allowedCidrs],
     ratePerSecond: row.ratePerSecond ?? 0,
     rateBurst: row.rateBurst ?? 0,
+    requireSignature: row.requireSignature,
+    replacedByKeyId: row.replacedBy === null ? '' : publicId('key', row.replacedBy),
   })
 }

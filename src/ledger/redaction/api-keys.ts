@@ -8,6 +8,7 @@ import { characters, eachRun } from './runs.ts'
 const rows: readonly (readonly [prefix: string, body: string])[] = [
   // Ours.
   ['pc_', '[0-9A-Za-z]{22}_[0-9A-Za-z]{8,}'],
+  ['pcs_', '[0-9A-Za-z]{40,}'],
   // OpenAI, Anthropic, OpenRouter and many others: sk-, sk-proj-, sk-ant-, sk-or-.
   ['sk-', '(?=[A-Za-z_-]{0,64}\\d)[A-Za-z0-9_-]{16,}'],
   // Stripe and Clerk.

@@ -23,7 +23,12 @@ export interface Stream {
   readonly publisher: jetstreamLibrary.JetStreamClient
   readonly manager: jetstreamLibrary.JetStreamManager
   readonly headers: typeof natsLibrary.headers
+  /** The stream holds what becomes of tokens, too. */
+  readonly keepsEvents: boolean
 }
+
+/** Where subscribers hear what becomes of tokens (SPEC A11), whatever the subject of the sink. */
+export const tokenEventSubject = 'portcullis.token-events'
 
 /** For the connection, and for each answer of JetStream. */
 export const answerMs = 5000
@@ -51,23 +56,24 @@ export async function openStream(settings: NatsSinkSettings): Promise<Stream> {
   })
   try {
     const manager = await jetstream.jetstreamManager(connection, { timeout: answerMs, checkAPI: false })
-    await ready(settings, manager, jetstream)
-    return { connection, manager, publisher: jetstream.jetstream(connection), headers: nats.headers }
+    const subjects = await ready(settings, manager, jetstream)
+    const keepsEvents = subjects.some((pattern) => holds(pattern, tokenEventSubject))
+    return { connection, manager, publisher: jetstream.jetstream(connection), headers: nats.headers, keepsEvents }
   } catch (error) {
     await connection.close()
     throw error
   }
 }
 
-/** The stream is there, and holds our subjects: what is published elsewhere nobody acknowledges. */
+/** The subjects of the stream, which is there and holds ours: what is published elsewhere nobody acknowledges. */
 async function ready(
   settings: NatsSinkSettings,
   manager: jetstreamLibrary.JetStreamManager,
   library: typeof jetstreamLibrary,
-): Promise<void> {
+): Promise<readonly string[]> {
   const { stream, subject, createStream } = settings
   const subjects = await subjectsOf(manager, stream)
-  if (subjects?.some((pattern) => holds(pattern, `${subject}.entries.any`)) === true) return
+  if (subjects?.some((pattern) => holds(pattern, `${subject}.entries.any`)) === true) return subjects
   if (subjects !== undefined) {
     const todo = `add it with \`nats stream edit ${stream} --subjects '${[...subjects, `${subject}.>`].join(',')}'\``
     throw new Error(`the stream ${stream} does not hold the subject ${subject}.entries: ${todo}`)
@@ -83,6 +89,7 @@ async function ready(
     deny_delete: true,
     deny_purge: true,
   })
+  return [`${subject}.>`]
 }
 
 /** The subjects that a stream holds; undefined where there is no such stream. */

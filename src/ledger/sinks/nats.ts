@@ -1,5 +1,13 @@
 import { sha256Hex } from '#core'
-import { answerMs, explained, openStream, type NatsSinkSettings, type Stream } from './nats-stream.ts'
+import { isTokenEvent } from '../token-events.ts'
+import {
+  answerMs,
+  explained,
+  openStream,
+  tokenEventSubject,
+  type NatsSinkSettings,
+  type Stream,
+} from './nats-stream.ts'
 import type { Sink, SinkBatch, SinkCheckpoint, SinkLog } from './ports.ts'
 
 /** A stream of NATS JetStream. Acknowledged means stored in the stream, on as many servers as it has replicas. */
@@ -14,7 +22,8 @@ export class NatsSink implements Sink {
   }
 
   async send(batch: SinkBatch, signal: AbortSignal): Promise<void> {
-    await this.#use(signal, async ({ publisher, headers }) => {
+    await this.#use(signal, async (stream) => {
+      const { publisher, headers } = stream
       const subject = this.#subject('entries', batch.log)
       const stored = batch.entries.map(({ seq, entry, leaf }) => {
         const more = headers()
@@ -25,8 +34,33 @@ export class NatsSink implements Sink {
           headers: more,
         })
       })
-      await Promise.all(stored)
+      await Promise.all([...stored, this.#tellEvents(batch, stream)])
     })
+  }
+
+  /**
+   * What becomes of tokens, once more for subscribers: stored where the stream holds the subject; else the server has it before the
+   * batch is acknowledged, and passes it on to who listens.
+   */
+  async #tellEvents(batch: SinkBatch, { connection, publisher, headers, keepsEvents }: Stream): Promise<void> {
+    const events = batch.entries.filter(({ entry }) => isTokenEvent(entry))
+    if (events.length === 0) return
+    const stored: Promise<unknown>[] = []
+    for (const { seq, entry, leaf } of events) {
+      const more = headers()
+      const msgID = `${batch.origin}/${seq}/token-event`
+      more.set('Portcullis-Log', batch.log)
+      more.set('Portcullis-Record-Hash', Buffer.from(leaf).toString('hex'))
+      if (keepsEvents) {
+        stored.push(publisher.publish(tokenEventSubject, entry, { ...this.#expected(), msgID, headers: more }))
+        continue
+      }
+      // A stream of somebody else that holds the subject knows a repeated one by it.
+      more.set('Nats-Msg-Id', msgID)
+      connection.publish(tokenEventSubject, entry, { headers: more })
+    }
+    await Promise.all(stored)
+    if (!keepsEvents) await connection.flush()
   }
 
   async publish({ log, origin, size, note }: SinkCheckpoint, signal: AbortSignal): Promise<void> {
