@@ -1,6 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { refuse, type Caller, type Clock, type Refusal, type RefusalCode } from '#core'
-import { addressGroup, decide, type Allowed, type Call, type Charge, type Decision, type GatePorts } from '#gate'
+import {
+  addressGroup,
+  decide,
+  locate,
+  type Allowed,
+  type Call,
+  type Charge,
+  type Decision,
+  type GatePorts,
+} from '#gate'
 import { settled, type SharedRatesPort } from './settle-rates.ts'
 import type { CallTimes, Decided, toldOf } from './telemetry/decided.ts'
 
@@ -8,8 +17,8 @@ const lateLookMs = 1000
 
 /** What cannot be decided at once: the signatures of tokens and of proofs (SPEC G3, A3). */
 export interface PreparePort {
-  /** Whether this call carries something that is to be verified before the gate can decide. */
-  needed(call: Call): boolean
+  /** The call with the verdicts that are known already, at once; undefined where something has to be verified first. */
+  known(call: Call): Call | undefined
   /** The call with its verdicts. What is wrong with a token or a proof is a verdict; rejects on a fault only. */
   prepare(call: Call): Promise<Call>
 }
@@ -35,6 +44,13 @@ export interface Admission {
   /** Monotonic milliseconds. */
   readonly arrivedAt: number
   readonly decidedAt?: number
+  /** The signature of the request was looked at, over its body. */
+  readonly bodyChecked?: true
+}
+
+/** A caller's request has a signature, and nobody has looked at it yet: it MUST NOT be performed. */
+export function isUnchecked({ call, decision, bodyChecked }: Admission): boolean {
+  return call.signed !== undefined && decision.caller !== undefined && bodyChecked !== true
 }
 
 export interface Told extends CallTimes {
@@ -45,6 +61,7 @@ export interface Told extends CallTimes {
 export interface Denied extends CallTimes {
   readonly call: Call
   readonly caller: Allowed['caller']
+  readonly actor?: Allowed['actor']
 }
 
 interface AdmissionEnds {
@@ -64,18 +81,22 @@ export class Admissions {
   }
 
   /** See `Pipeline.admit`. Never rejects. */
-  admit(call: Call): Admission | Promise<Admission | Refusal> {
+  admit(asked: Call): Admission | Promise<Admission | Refusal> {
     const { clock, credentials, gate, prepare } = this.#parts
     const arrivedAt = clock.monotonic()
+    let call = asked
     try {
+      call = locate(asked, gate)
       if (!credentials.fresh() && call.method.access !== 'public_read') return this.#later(call, arrivedAt)
-      if (prepare?.needed(call) === true && this.#mayTry(call)) return this.#later(call, arrivedAt)
+      const ready = prepare === undefined ? call : prepare.known(call)
+      if (ready === undefined && this.#mayTry(call)) return this.#later(call, arrivedAt)
+      call = ready ?? call
       const decision = decide(call, gate)
       const decidedAt = clock.monotonic()
       this.#parts.gated?.(decidedAt - arrivedAt)
       if (decision.charges !== undefined) return this.#admitShared(call, decision, decision.charges, arrivedAt)
       if (!decision.refused) return { call, decision, arrivedAt, decidedAt }
-      return this.#ends.refuse({ call, arrivedAt, decidedAt, caller: decision.caller }, decision.refusal)
+      return this.#ends.refuse(deniedOf({ call, arrivedAt, decidedAt }, decision), decision.refusal)
     } catch (error) {
       return Promise.resolve(this.#faulted(call, arrivedAt, error))
     }
@@ -98,7 +119,7 @@ export class Admissions {
       const decision = await settled(decided, charges, this.#parts.gate, this.#parts.sharedRates)
       const decidedAt = this.#parts.clock.monotonic()
       if (!decision.refused) return { call, decision, arrivedAt, decidedAt }
-      return await this.#ends.refuse({ call, arrivedAt, decidedAt, caller: decision.caller }, decision.refusal)
+      return await this.#ends.refuse(deniedOf({ call, arrivedAt, decidedAt }, decision), decision.refusal)
     } catch (error) {
       return this.#faulted(call, arrivedAt, error)
     }
@@ -109,13 +130,14 @@ export class Admissions {
     const { clock, credentials, gate, prepare } = this.#parts
     try {
       if (!credentials.fresh() && asked.method.access !== 'public_read') await this.#lookAgain()
-      const call = prepare?.needed(asked) === true && this.#mayTry(asked) ? await prepare.prepare(asked) : asked
+      const ready = prepare === undefined ? asked : prepare.known(asked)
+      const call = ready ?? (this.#mayTry(asked) ? await prepare?.prepare(asked) : undefined) ?? asked
       const decided = decide(call, gate)
       const decision =
         decided.charges === undefined ? decided : await settled(decided, decided.charges, gate, this.#parts.sharedRates)
       const decidedAt = clock.monotonic()
       if (!decision.refused) return { call, decision, arrivedAt, decidedAt }
-      const recorded = this.#ends.refuse({ call, arrivedAt, decidedAt, caller: decision.caller }, decision.refusal)
+      const recorded = this.#ends.refuse(deniedOf({ call, arrivedAt, decidedAt }, decision), decision.refusal)
       // While the store is away nothing can be written down: the caller hears of it now and not after the writer gave up.
       return decision.refusal.code === 'store.unavailable' ? decision.refusal : await recorded
     } catch (error) {
@@ -137,4 +159,8 @@ export class Admissions {
     this.#ends.tell({ call, arrivedAt, caller: undefined }, refusal.code, 'error')
     return refusal
   }
+}
+
+function deniedOf(of: Omit<Denied, 'caller' | 'actor'>, { caller, actor }: Decision): Denied {
+  return { ...of, caller, actor }
 }

@@ -1,6 +1,5 @@
-import { randomBytes } from 'node:crypto'
 import type { Client } from 'pg'
-import { makeKey, platformAdminScopes, publicId, sha256, uuidv7, type Secret } from '#core'
+import { makeCode, makeKey, platformAdminScopes, publicId, sha256, uuidv7, type Secret } from '#core'
 import { encodeBody, type EntryKind } from '#ledger'
 import { tokenDigest } from './instance.ts'
 
@@ -59,7 +58,7 @@ export async function recoverFirstAdmin(owner: Client): Promise<AdminAccess> {
 }
 
 async function makeSignInCode(owner: Client, tenantId: string, operatorId: string): Promise<string> {
-  const code = randomBytes(24).toString('base64url')
+  const code = makeCode().reveal()
   await owner.query(
     `insert into portcullis.sign_in_codes (digest, tenant_id, operator_id, expires_at)
      values (decode($1, 'hex'), $2, $3, now() + make_interval(mins => $4))`,

@@ -14,6 +14,8 @@ export interface CountedEvents {
   readonly code?: string | undefined
   readonly method?: string | undefined
   readonly remote?: string | undefined
+  /** `remote`, or the first of its group, lies in a bypass network. */
+  readonly bypass?: boolean | undefined
   readonly caller?: Pick<Caller, 'id' | 'kind' | 'tenant'> | undefined
   /** Where it belongs, for events that have no caller. The log `system` without it. */
   readonly log?: { readonly name: string; readonly tenantId: string | undefined } | undefined
@@ -30,7 +32,7 @@ export function countedRecord(events: CountedEvents, nowMs: number): LedgerRecor
     access: 'system',
     args: { ...events.sample, count, first, last },
     at: new Date(nowMs).toISOString(),
-    bypass: false,
+    bypass: events.bypass === true,
     caller: caller === undefined ? undefined : { id: caller.id, kind: caller.kind },
     code,
     elapsedUs: 0,

@@ -1,6 +1,7 @@
 import { cidrContains, refuse, type Caller, type Refusal, type Tenant } from '#core'
 import { callerOf, identifyCredential, type GatePorts, type KeyPort, type KeyRecord } from '#gate'
 import type { Decider, Found } from '#hub'
+import type { TokenAnswers } from './tokens/token-answers.ts'
 
 /** The keys in memory, also by whose they are. */
 export interface KeyDirectory extends KeyPort {
@@ -8,18 +9,27 @@ export interface KeyDirectory extends KeyPort {
   epoch(): string
 }
 
-type Ports = Pick<GatePorts, 'clock' | 'legacy'> & { readonly keys: KeyDirectory }
+type Ports = Pick<GatePorts, 'clock' | 'legacy'> & {
+  readonly keys: KeyDirectory
+  /** Without it a token is nobody's. */
+  readonly tokens?: TokenAnswers | undefined
+}
 
 // What no address is in any network of.
 const noAddress = '(none)'
 
 /** Decides for other services with the code of the gate (SPEC G22). */
 export function makeDecider(ports: Ports): Decider {
-  const { clock, keys } = ports
+  const { clock, keys, tokens } = ports
   return {
+    ready: async (credentials) => {
+      const texts = credentials.map((credential) => credential.reveal())
+      await tokens?.verify(texts.filter((text) => tokens.isToken(text)))
+    },
     epoch: () => keys.epoch(),
     byCredential: (credential, { tenant, address = noAddress }) => {
       if (!keys.fresh()) return stale()
+      if (tokens?.isToken(credential.reveal()) === true) return tokens.find(credential.reveal())
       const progress: { caller: Caller | undefined; key: KeyRecord | undefined } = { caller: undefined, key: undefined }
       // The legacy token is no answer here: asking about guesses of it costs the asker nothing.
       const own: Ports = { ...ports, legacy: undefined, keys: ofTenant(keys, tenant) }

@@ -18,8 +18,11 @@ function floodsAt(clock: { ms: number }, submit?: WriterPort['submit']) {
       }),
   }
   const lost: unknown[] = []
-  const floods = new Floods(writer, { now: () => clock.ms, monotonic: () => clock.ms }, ({ count }, why) =>
-    lost.push([count, why]),
+  const floods = new Floods(
+    writer,
+    { now: () => clock.ms, monotonic: () => clock.ms },
+    ({ count }, why) => lost.push([count, why]),
+    (remote) => remote.startsWith('10.'),
   )
   opened.push(floods)
   return { floods, lost, bodies: () => records.map(({ body }) => JSON.parse(body)), records }
@@ -50,6 +53,16 @@ describe('refusals of nobody', () => {
       ['192.0.2.2', 'method.unknown', 5],
       ['192.0.2.1', 'rate.limited', 5],
     ])
+  })
+
+  it('G12, L14: what is counted says where it came from, as what is told one by one', async () => {
+    const { floods, bodies } = floodsAt({ ms: 1_800_000_000_000 })
+    for (const remote of ['10.0.0.1', '192.0.2.1'])
+      for (let call = 0; call < 7; call += 1) await floods.unknownMethod(remote, '/a', unknown)
+    for (let call = 0; call < 7; call += 1) floods.ownRead('10.0.0.1', '/b')
+    await floods.close()
+    expect(bodies().map(({ remote, bypass }) => bypass === (remote === '10.0.0.1'))).toEqual(bodies().map(() => true))
+    expect(bodies().filter(({ bypass }) => bypass).length).toBeGreaterThan(3)
   })
 
   it('L14: counts that cannot be written are told of, and nothing is thrown', async () => {

@@ -7,7 +7,7 @@ import { countedRecord, type CountedEvents } from './counted-record.ts'
 const lookEveryMs = 1000
 const pathCharsMax = 200
 
-type About = Pick<CountedEvents, 'kind' | 'outcome' | 'code' | 'method' | 'remote' | 'caller' | 'sample'>
+type About = Pick<CountedEvents, 'kind' | 'outcome' | 'code' | 'method' | 'remote' | 'bypass' | 'caller' | 'sample'>
 
 /**
  * What could fill the ledger, written as a few entries each and then as counts (SPEC L14): refusals of callers that nobody knows,
@@ -17,18 +17,21 @@ export class Floods {
   readonly #writer: WriterPort
   readonly #clock: Clock
   readonly #lost: (counted: Pick<Counted<About>, 'subject' | 'count'>, why: unknown) => void
+  readonly #fromBypass: (remote: string) => boolean
   readonly #strangers = new Flood<About>()
   readonly #callers = new Flood<About>({ ownEntries: 50, subjectsMax: 4096 })
   readonly #reads = new Flood<About>()
   readonly #timer: NodeJS.Timeout
   #unknownMethods = 0
 
-  /** `lost` is told of counts that could not be written, for the log. */
+  /** `lost` is told of counts that could not be written, for the log; `fromBypass` says whether an address lies in a bypass network. */
   constructor(
     writer: WriterPort,
     clock: Clock,
     lost: (counted: Pick<Counted<About>, 'subject' | 'count'>, why: unknown) => void,
+    fromBypass: (remote: string) => boolean = () => false,
   ) {
+    this.#fromBypass = fromBypass
     this.#writer = writer
     this.#clock = clock
     this.#lost = lost
@@ -47,7 +50,8 @@ export class Floods {
     const about = (): About => {
       const { action, requestId } = record()
       const sample = requestId === undefined ? undefined : { method: action, requestId }
-      return { kind: 'denials.counted', outcome: 'deny', code, remote: group, sample }
+      const bypass = this.#fromBypass(remote)
+      return { kind: 'denials.counted', outcome: 'deny', code, remote: group, bypass, sample }
     }
     if (!this.#strangers.own(`${code} ${group}`, this.#clock.now(), about)) return
     await this.#writer.submit({ tenantId: undefined, record })
@@ -55,14 +59,18 @@ export class Floods {
 
   /** True where this refusal, or failure, of a call by a known caller gets an entry of its own; else it has been counted. */
   ownDenial(caller: Caller, code: string, method: string, remote: string, outcome: 'deny' | 'error' = 'deny'): boolean {
-    const about = (): About => ({ kind: 'denials.counted', outcome, code, method, remote, caller })
+    const about = (): About => {
+      return { kind: 'denials.counted', outcome, code, method, remote, bypass: this.#fromBypass(remote), caller }
+    }
     return this.#callers.own(`${code} ${method} ${caller.tenant.id} ${caller.id}`, this.#clock.now(), about)
   }
 
   /** True where this public read gets an entry of its own; else it has been counted. */
   ownRead(remote: string, method: string): boolean {
     const group = addressGroup(remote)
-    const about = (): About => ({ kind: 'reads.counted', outcome: 'allow', method, remote: group })
+    const about = (): About => {
+      return { kind: 'reads.counted', outcome: 'allow', method, remote: group, bypass: this.#fromBypass(remote) }
+    }
     return this.#reads.own(`${method} ${group}`, this.#clock.now(), about)
   }
 
@@ -80,6 +88,7 @@ export class Floods {
           lastAtMs: nowMs,
           code: refusal.code,
           remote,
+          bypass: this.#fromBypass(remote),
           reason: refusal.reason,
           sample: { path: sample },
         },

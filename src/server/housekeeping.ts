@@ -75,6 +75,10 @@ export class Housekeeping {
   async #purge(): Promise<void> {
     const client = await this.#connection.client()
     await client.query(`select portcullis.purge_commits(interval '1 hour', $1)`, [purgeAtMost])
+    await client.query('select portcullis.purge_single_use($1)', [purgeAtMost])
+    await client.query('select portcullis.purge_oauth($1)', [purgeAtMost])
+    await client.query('select portcullis.purge_sessions($1)', [purgeAtMost])
+    await client.query('select portcullis.purge_token_denials($1)', [purgeAtMost])
     for (;;) {
       const { rows } = await client.query<{ purged: string }>(
         `select portcullis.purge_idempotency(interval '24 hours', $1) as purged`,

@@ -1,9 +1,10 @@
 import type { Logger } from 'pino'
 import type { Config } from '#config'
-import { sha256Hex, systemClock, type ServiceActions } from '#core'
-import { addressGroup, type GatePorts } from '#gate'
+import { sha256Hex, systemClock } from '#core'
+import type { GatePorts } from '#gate'
 import { unhandledMethods } from '#hub'
 import {
+  CertificateCache,
   Connection,
   inspectDatabase,
   KeyCache,
@@ -15,14 +16,17 @@ import {
   writerDefaults,
   type ConnectionSettings,
 } from '#store'
+import { composeApps } from './compose-apps.ts'
 import { composeBestEffort } from './compose-best-effort.ts'
+import { composeCallers } from './compose-callers.ts'
 import { composeCheckpoints } from './checkpoints/compose.ts'
 import type { Checkpointer } from './checkpoints/checkpointer.ts'
 import { Offbox } from './checkpoints/offbox.ts'
 import { ClockWatch } from './clock-watch.ts'
+import { composeOAuth } from './compose-oauth.ts'
+import { composeOperators, composePeople, withOurApp } from './compose-people.ts'
+import { composePolicy, startPolicy, withPolicy } from './compose-policy.ts'
 import { composeRates, workersOf } from './compose-rates.ts'
-import { openSession } from './console-sessions.ts'
-import { peerAddress } from './credentials.ts'
 import { makeDecider } from './decider.ts'
 import { debugToken, listenDebug } from './debug.ts'
 import { Floods } from './floods.ts'
@@ -31,17 +35,22 @@ import { listenHttp } from './http/server.ts'
 import { Housekeeping } from './housekeeping.ts'
 import { configRecord } from './config-record.ts'
 import { composeLegacy } from './legacy-token.ts'
+import { composeSigning } from './compose-signing.ts'
 import { listenManagement } from './management.ts'
+import { listenAgents, type AgentsAddresses } from './mtls/compose.ts'
 import { Pipeline } from './pipeline.ts'
+import { serviceActions } from './policy/commands.ts'
 import { Pseudonyms } from './pseudonyms.ts'
 import { asStartError, openSecrets, type SecretStore } from './secrets.ts'
 import { Sinks } from './sinks/sinks.ts'
 import { Space } from './space.ts'
+import { composeTokens } from './tokens/compose.ts'
 import { StartError } from './start-error.ts'
+import { TokenFeed } from './token-feed.ts'
 import { makeTelemetry } from './telemetry/index.ts'
 import { TrustedProxies } from './trusted-proxies.ts'
 
-export interface Instance {
+export interface Instance extends AgentsAddresses {
   readonly grpc: string
   readonly http: string
   readonly management: string
@@ -61,7 +70,37 @@ export async function startInstance(config: Config, connection: ConnectionSettin
   const clocks = new ClockWatch(log)
   const space = new Space({ dir: connection.dataDir, freeBytesMin: config.limits.freeBytesMin }, log)
   const clockSeen = (skewMs: number, withinMs: number): void => clocks.measured(skewMs, withinMs)
-  const keys = new KeyCache({ connection, ...keyCacheDefaults, clockSeen }, clock)
+  const known = withOurApp(composeApps(clock), () => keys.tenant('main'))
+  const operators = composeOperators()
+  const signing = composeSigning({
+    connection,
+    clock,
+    envelopes: () => secrets?.envelopes,
+    fault: (error) => log.error({ event: 'signature.fault', err: error }, 'a signature could not be looked at'),
+  })
+  const certificates = new CertificateCache()
+  const oauth = composeOAuth({
+    config,
+    connection,
+    clock,
+    log,
+    apps: known.apps,
+    denials: known.denials,
+    operators: operators.directory,
+    envelopes: () => secrets?.envelopes,
+    counted: metrics.oauth.bind(metrics),
+    // Asked for when a request comes, not now.
+    late: () => ({
+      writer,
+      floods,
+      bestEffort: ahead.bestEffort,
+      buckets: rates.buckets,
+      fresh: () => keys.fresh(),
+      refresh: () => keys.refresh(),
+    }),
+  })
+  const tables = [operators.table, certificates, ...known.tables, ...signing.tables, ...(oauth?.tables ?? [])]
+  const keys = new KeyCache({ connection, ...keyCacheDefaults, clockSeen, tables }, clock)
   const writer = new Writer(
     {
       connection,
@@ -75,8 +114,12 @@ export async function startInstance(config: Config, connection: ConnectionSettin
   metrics.watch({ queued: () => writer.queued, freeBytes: () => space.freeBytes, skewMs: () => clocks.skewMs })
   const reader = new Reader(connection, Math.max(1, config.database.pool.clients - writerDefaults.lanes))
   const sessions = new Sessions(connection)
-  const floods = new Floods(writer, clock, ({ subject, count }, why) =>
-    log.error({ event: 'ledger.counts_lost', subject, count, err: why }, 'counted refusals could not be written'),
+  const floods = new Floods(
+    writer,
+    clock,
+    ({ subject, count }, why) =>
+      log.error({ event: 'ledger.counts_lost', subject, count, err: why }, 'counted refusals could not be written'),
+    (remote) => callers.ports.bypass.match(remote, clock.now()) !== undefined,
   )
   const ahead = composeBestEffort(writer, connection, clock, log)
   const pseudonyms = new Pseudonyms({
@@ -90,15 +133,11 @@ export async function startInstance(config: Config, connection: ConnectionSettin
   const sinks = new Sinks({ config, connection, writer, clock, log, watch: metrics })
   const housekeeping = new Housekeeping(connection, log)
   const rates = composeRates(config, workersOf(process.env), log)
-  const gate: GatePorts = { clock, keys, ...rates.buckets, legacy: composeLegacy(config, keys, log) }
-  const sharedRates = await rates.share(gate)
-  metrics.watchRates(sharedRates)
-  const proxies = new TrustedProxies(config.trustedProxies)
-  const apply = (change: Partial<Config>): void => {
-    if (change.trustedProxies !== undefined) proxies.set(change.trustedProxies)
-    if (change.log !== undefined) log.level = change.log.level
-    if (change.limits !== undefined) rates.configure(change.limits.rate)
-    const record = configRecord(Object.keys(change), clock.now())
+  const services = serviceActions(config)
+  const policy = composePolicy({ config, services, writer, clock, log })
+  metrics.watchPolicy(policy)
+  const recordChange = (parts: readonly string[]): void => {
+    const record = configRecord(parts, clock.now())
     writer
       .submit({ tenantId: undefined, record: () => record })
       .catch((error: unknown) =>
@@ -107,6 +146,42 @@ export async function startInstance(config: Config, connection: ConnectionSettin
           'settings were taken over, and the ledger does not say so',
         ),
       )
+  }
+  const count = metrics.serviceToken.bind(metrics)
+  const callers = composeCallers({ config, tenants: keys, clock, log, count, changed: recordChange })
+  const tokens = composeTokens({
+    config,
+    clock,
+    log,
+    apps: known.apps,
+    denials: known.denials,
+    operators: operators.directory,
+    tenants: keys,
+    services,
+    singleUse: signing.singleUse,
+    own: oauth?.authority.ownKeys,
+  })
+  metrics.watchIssuer(tokens)
+  const gate: GatePorts = {
+    clock,
+    keys,
+    ...rates.buckets,
+    legacy: composeLegacy(config, keys, log),
+    policy,
+    certificates,
+    tokens: tokens.tokens,
+    ...callers.ports,
+  }
+  const sharedRates = await rates.share(gate)
+  metrics.watchRates(sharedRates)
+  const proxies = new TrustedProxies(config.trustedProxies)
+  const apply = (change: Partial<Config>): void => {
+    if (change.trustedProxies !== undefined) proxies.set(change.trustedProxies)
+    if (change.log !== undefined) log.level = change.log.level
+    if (change.limits !== undefined) rates.configure(change.limits.rate)
+    callers.configure(change)
+    tokens.configure(change)
+    recordChange(Object.keys(change))
   }
   let checkpoints: Checkpointer | undefined
   const offbox = new Offbox({
@@ -117,8 +192,11 @@ export async function startInstance(config: Config, connection: ConnectionSettin
     acknowledgements: config.audit.checkpoints.acknowledgements,
     later: (record) => ahead.bestEffort.offer(record),
   })
+  let httpAddress = ''
+  const origin = (): string => config.oauth.issuer ?? `http://${httpAddress}`
   const pipeline = new Pipeline({
     gate,
+    prepare: tokens.prepare,
     offbox,
     credentials: keys,
     writer,
@@ -127,8 +205,11 @@ export async function startInstance(config: Config, connection: ConnectionSettin
     bestEffort: ahead.bestEffort,
     pseudonyms,
     sharedRates,
-    decider: makeDecider({ clock, keys, legacy: gate.legacy }),
-    services: serviceActions(config),
+    signatures: signing.signatures,
+    sealing: signing.sealing,
+    decider: withPolicy(makeDecider({ clock, keys, legacy: gate.legacy, tokens: tokens.answers }), policy, clock),
+    services,
+    origin,
     clock,
     told: telemetry.told,
     timed: telemetry.timed,
@@ -151,10 +232,15 @@ export async function startInstance(config: Config, connection: ConnectionSettin
     await sinks.close()
     sharedRates?.close()
     space.close()
+    policy?.close()
+    callers.close()
     await ahead.close()
     await floods.close()
     await writer.close()
     await pseudonyms.close()
+    await signing.close()
+    await oauth?.close()
+    await tokens.close()
     await secrets?.close()
     await Promise.all([keys.close(), reader.close(), sessions.close(), telemetry.close()])
   }
@@ -193,35 +279,49 @@ export async function startInstance(config: Config, connection: ConnectionSettin
     if (checkpoints !== undefined) metrics.watchCheckpoints(checkpoints)
     await space.look()
     await keys.start()
+    const ages = known.watchAges(log)
+    stops.push(async () => ages())
+    await oauth?.start()
     await offbox.noteOverride(log)
     housekeeping.start()
-    const console = {
-      open: (code: string, session: string, remote: string, requestId: string) =>
-        openSession({ writer, clock, floods, failures: gate.failures, sessions }, { code, session, remote, requestId }),
-      find: async (session: string, remote: string) =>
-        gate.addresses.take(addressGroup(peerAddress(remote)), clock.monotonic()) > 0
-          ? undefined
-          : sessions.find(session),
-    }
-    const grpc = await listening(
-      'grpc',
-      listenGrpc({
-        config,
-        pipeline,
-        log,
-        healthy: () => !draining && keys.fresh(),
-        onFault: metrics.faultsOf('grpc'),
-      }),
-    )
+    await startPolicy(policy)
+    const people = await composePeople({
+      config,
+      writer,
+      clock,
+      floods,
+      gate,
+      sessions,
+      interactions: oauth?.authority.interactions,
+      operators: operators.directory,
+      origin,
+      log,
+    })
+    stops.push(() => people.close())
+    const behindGrpc = { config, pipeline, log, healthy: () => !draining && keys.fresh() }
+    const grpc = await listening('grpc', listenGrpc({ ...behindGrpc, onFault: metrics.faultsOf('grpc') }))
     stops.push(() => grpc.stop(drainMs))
     sinks.start()
     checkpoints?.start()
-    const http = await listening(
-      'http',
-      listenHttp({ config, pipeline, log, proxies, console, onFault: metrics.faultsOf('http') }),
-    )
+    const feed = new TokenFeed({ gate, reader, log })
+    stops.push(() => feed.close())
+    const behindHttp = { config, pipeline, log, proxies, people: people.pages, feed, oauth: oauth?.door }
+    const http = await listening('http', listenHttp({ ...behindHttp, onFault: metrics.faultsOf('http') }))
+    httpAddress = http.address
+    oauth?.bound(http.address)
     stops.push(() => http.stop(drainMs))
-    return { grpc: grpc.address, http: http.address, management: management.address, apply, stop }
+    const agents = await listenAgents({
+      config,
+      log,
+      grpc: (at) =>
+        listening('agentsGrpc', listenGrpc({ ...behindGrpc, agents: at, onFault: metrics.faultsOf('agents_grpc') })),
+      http: (at) =>
+        listening('agentsHttp', listenHttp({ ...behindHttp, agents: at, onFault: metrics.faultsOf('agents_http') })),
+      stops,
+      drainMs,
+    })
+    oauth?.bound(http.address, agents.agentsHttp)
+    return { grpc: grpc.address, http: http.address, management: management.address, ...agents, apply, stop }
   } catch (error) {
     await stop()
     throw error
@@ -237,8 +337,9 @@ async function listening<Listener>(
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error)
     const setting = name === 'debug' ? 'debug.port' : `listen.${name}`
+    const variable = `PORTCULLIS__${setting.replaceAll(/[A-Z]/g, '_$&').toUpperCase().replace('.', '__')}`
     const todo = /EADDRINUSE|address already in use/i.test(text)
-      ? `the address is in use: stop the program that holds it, or set ${setting} (PORTCULLIS__${setting.toUpperCase().replace('.', '__')}) to another one`
+      ? `the address is in use: stop the program that holds it, or set ${setting} (${variable}) to another one`
       : `set ${setting} to an address of this machine`
     throw new StartError(`cannot listen for ${name}`, [`${text}; ${todo}`], error)
   }
@@ -260,10 +361,6 @@ async function checkDatabase(settings: ConnectionSettings): Promise<void> {
   } finally {
     await connection.close()
   }
-}
-
-function serviceActions({ services }: Config): ServiceActions {
-  return new Set(services.flatMap(({ name, actions }) => actions.map((action) => `${name}:${action}`)))
 }
 
 /** Hex of SHA-256, the form in which one-time codes and session tokens are stored. */

@@ -1,13 +1,8 @@
 import type { Logger } from 'pino'
 import type { Config } from '#config'
-import { closeScopes, sha256, type Caller, type Secret, type Tenant } from '#core'
+import { sha256, type Secret } from '#core'
 import type { LegacyPort } from '#gate'
-
-/** Where tenants are known without asking the database. */
-export interface TenantDirectory {
-  /** By id or name; undefined where there is none, or it is disabled. */
-  tenant(idOrName: string): Tenant | undefined
-}
+import { boundCaller, type TenantDirectory } from './callers/bound-caller.ts'
 
 interface LegacySettings {
   readonly token: Secret
@@ -16,20 +11,11 @@ interface LegacySettings {
 }
 
 /** The callers with the shared token: of one tenant, with the scopes of the settings and nothing else (SPEC G8). */
-export function legacyPort({ token, tenant: name, scopes }: LegacySettings, tenants: TenantDirectory): LegacyPort {
-  const held: ReadonlySet<string> = closeScopes(new Set(scopes))
-  let known: Caller | undefined
+export function legacyPort({ token, tenant, scopes }: LegacySettings, tenants: TenantDirectory): LegacyPort {
+  const credential = { kind: 'legacy_token', id: 'legacy' } as const
   return {
     digest: sha256(token.reveal()),
-    caller: () => {
-      const tenant = tenants.tenant(name)
-      if (tenant === undefined) return undefined
-      if (known?.tenant !== tenant) {
-        const credential = { kind: 'legacy_token', id: 'legacy' } as const
-        known = { kind: 'service', id: 'legacy', tenant, scopes: held, credential }
-      }
-      return known
-    },
+    caller: boundCaller({ id: 'legacy', credential, tenant, scopes }, tenants),
   }
 }
 

@@ -1,6 +1,6 @@
 import { fromBinary, type Message } from '@bufbuild/protobuf'
 import { isRefusal, noServices, refuse, type Caller, type Refusal, type RefusalCode, type ServiceActions } from '#core'
-import { addressCharge, chargeHere, limited, type Call } from '#gate'
+import { addressCharge, chargeHere, limited, locate, type Call } from '#gate'
 import {
   bare,
   denyAll,
@@ -8,12 +8,13 @@ import {
   type Decider,
   type Work,
   type ReaderPort,
+  type SealPort,
   type RecordedOutcome,
   type WriterPort,
 } from '#hub'
 import type { LedgerRecord } from '#ledger'
 import { RecordedFault } from '#store'
-import { Admissions, type Admission, type AdmissionParts, type Denied, type Told } from './admissions.ts'
+import { Admissions, isUnchecked, type Admission, type AdmissionParts, type Denied, type Told } from './admissions.ts'
 import type { BestEffort } from './best-effort.ts'
 import type { Floods } from './floods.ts'
 import { idempotencyOf } from './idempotency.ts'
@@ -22,6 +23,7 @@ import { recordOf } from './record.ts'
 import type { Offbox } from './checkpoints/offbox.ts'
 import { readPublic } from './public-reads.ts'
 import { spend } from './settle-rates.ts'
+import type { SignedRequests } from './signed-requests.ts'
 import { shownArguments } from './shown-arguments.ts'
 import { timesOf, toldOf, type Decided } from './telemetry/decided.ts'
 
@@ -30,11 +32,17 @@ export interface PipelineParts extends AdmissionParts {
   readonly reader: ReaderPort
   readonly floods: Floods
   readonly bestEffort: Pick<BestEffort, 'offer' | 'offerOrCount'>
+  /** Signed requests are refused without. */
+  readonly signatures?: Pick<SignedRequests, 'check'> | undefined
   /** What changes of keys wait for before they are done (SPEC L7). */
   readonly offbox?: Pick<Offbox, 'holds' | 'intend'> | undefined
   /** For services that ask; nobody is let in without one. */
   readonly decider?: Decider
   readonly services?: ServiceActions
+  /** Seals what is stored as a secret; undefined where no master keys are configured (SPEC S1). */
+  readonly sealing?: () => SealPort | undefined
+  /** What the links in replies begin with. */
+  readonly origin?: () => string
   readonly pseudonyms?: Pick<Pseudonyms, 'of' | 'all'> | undefined
   /** Told of the outcome of every decision, once (SPEC J3, O4). Never throws and never waits. */
   readonly told?: (decided: Decided) => void
@@ -85,21 +93,41 @@ export class Pipeline {
 
   /** Refuses an admitted call for what its body turned out to be: too large, malformed. Never rejects. */
   async reject(admission: Admission, refusal: Refusal): Promise<Refusal> {
-    const denied = { ...admission, caller: admission.decision.caller }
+    const { caller, actor } = admission.decision
+    const denied = { ...admission, caller, actor }
     if (!admission.call.method.unrecorded) return this.#refuse(denied, refusal)
     this.#tell(denied, refusal.code, 'deny')
     return refusal
   }
 
   /** Records a refusal that came before the credential was looked at; a flood of them is counted. Never rejects. */
-  async noteUnread(call: Call, refusal: Refusal): Promise<void> {
+  async noteUnread(unread: Call, refusal: Refusal): Promise<void> {
+    const call = locate(unread, this.#parts.gate)
     const denied = { call, arrivedAt: this.#parts.clock.monotonic(), caller: undefined }
     if (call.method.unrecorded) this.#tell(denied, refusal.code, 'deny')
     else await this.#deny(denied, refusal)
   }
 
+  /**
+   * What can be told only with the body as it was sent: whether the signature of the request is right (SPEC G16). A refusal has been
+   * recorded when its promise resolves. Never rejects.
+   */
+  async checkBody(admission: Admission, body: Uint8Array): Promise<Admission | Refusal> {
+    const { call, decision } = admission
+    if (!isUnchecked(admission) || call.signed === undefined || decision.caller === undefined) return admission
+    const caller = await (this.#parts.signatures?.check(call.signed, body, decision.caller) ??
+      refuse('auth.signature_invalid', 'a signature, and nothing here verifies signatures'))
+    if (isRefusal(caller)) return this.reject(admission, caller)
+    return { ...admission, decision: { ...decision, caller }, bodyChecked: true }
+  }
+
   /** Decodes protobuf bytes and performs the call. */
   performBytes(admission: Admission, bytes: Uint8Array, idempotencyKey: string | undefined): Promise<Reply | Refusal> {
+    if (isUnchecked(admission)) {
+      return this.checkBody(admission, bytes).then((checked) =>
+        isRefusal(checked) ? checked : this.performBytes(checked, bytes, idempotencyKey),
+      )
+    }
     let message: Message
     try {
       message = fromBinary(admission.call.method.input, bytes)
@@ -114,10 +142,11 @@ export class Pipeline {
 
   /** Never rejects: a fault becomes server.internal with everything private in the log. */
   async perform(admission: Admission, message: Message, idempotencyKey: string | undefined): Promise<Reply | Refusal> {
-    const { caller } = admission.decision
+    const { caller, actor } = admission.decision
     const startedAt = this.#parts.timed === true && caller !== undefined ? this.#parts.clock.monotonic() : undefined
-    const whose = { ...admission, caller, startedAt }
+    const whose = { ...admission, caller, actor, startedAt }
     try {
+      if (isUnchecked(admission)) throw new Error('a door performs a signed request without a look at its signature')
       const cost = handlers.get(admission.call.method.path)?.cost?.(message)
       const short = cost === undefined ? undefined : await spend(admission.call, admission.decision, cost, this.#parts)
       if (short !== undefined) return await this.#refuse(whose, short)
@@ -145,7 +174,8 @@ export class Pipeline {
       charged.limited === undefined
         ? refuse('method.unknown', 'method not in the contract')
         : limited('addresses', charged.limited.rate, charged.waitMs)
-    this.#tell({ call: { method: undefined, remote, requestId }, arrivedAt, caller: undefined }, refusal.code, 'deny')
+    const call = locate({ method: undefined, remote, requestId }, gate)
+    this.#tell({ call, arrivedAt, caller: undefined }, refusal.code, 'deny')
     try {
       await floods.unknownMethod(remote, path, refusal)
     } catch (error) {
@@ -157,7 +187,7 @@ export class Pipeline {
   #perform(admission: Admission, message: Message, idempotencyKey: string | undefined): Promise<Reply | Refusal> {
     const { call, decision, arrivedAt } = admission
     const { reader, clock, pseudonyms } = this.#parts
-    const { caller } = decision
+    const { caller, actor } = decision
     if (caller === undefined) return readPublic(admission, message, this.#parts)
     const full = this.#parts.full?.(call.method)
     if (full !== undefined) return this.#refuseFull(admission, full)
@@ -165,7 +195,7 @@ export class Pipeline {
     if (handler === undefined) throw new Error(`no handler for ${call.method.path}`)
     const { args, watch } = shownArguments(handler, message)
     const record: Recorder = (outcome, kind) =>
-      recordOf({ call, caller, args, arrivedAt, clock, pseudonym: pseudonyms?.of(caller.tenant) }, outcome, kind)
+      recordOf({ call, caller, actor, args, arrivedAt, clock, pseudonym: pseudonyms?.of(caller.tenant) }, outcome, kind)
 
     const idempotency = idempotencyOf(call, caller, message, idempotencyKey)
     if (isRefusal(idempotency)) return this.#submitDeny(call, caller, record, idempotency)
@@ -177,9 +207,18 @@ export class Pipeline {
       clock,
       decider,
       services,
+      sealing: this.#parts.sealing?.(),
+      origin: this.#parts.origin,
       pseudonyms,
     })
     if (acted instanceof Promise) return this.#read(call, caller, record, watch(acted))
+    if ('later' in acted) {
+      return acted.later.then((work) =>
+        isRefusal(work)
+          ? this.#submitDeny(call, caller, record, work)
+          : this.#write(admission, caller, record, work, idempotency),
+      )
+    }
     if (isRefusal(acted)) return this.#submitDeny(call, caller, record, acted)
     return this.#write(admission, caller, record, acted, idempotency)
   }
@@ -265,11 +304,11 @@ export class Pipeline {
   }
 
   async #deny(denied: Denied, refusal: Refusal, outcome: 'deny' | 'error' = 'deny'): Promise<void> {
-    const { call, arrivedAt, caller } = denied
+    const { call, arrivedAt, caller, actor } = denied
     const { clock, floods } = this.#parts
     this.#tell(denied, refusal.code, outcome)
     const told = { outcome, code: refusal.code, reason: refusal.reason }
-    const record = () => recordOf({ call, caller, args: () => ({}), arrivedAt, clock }, told)
+    const record = () => recordOf({ call, caller, actor, args: () => ({}), arrivedAt, clock }, told)
     try {
       if (caller === undefined) await floods.anonymous(call.remote, refusal.code, record)
       else if (floods.ownDenial(caller, refusal.code, call.method.path, call.remote, outcome))

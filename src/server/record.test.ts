@@ -61,6 +61,18 @@ const { arguments: anything } = fc.letrec<{ arguments: Json; tree: Json }>((tie)
 }))
 
 describe('entries', () => {
+  it('G10, G12, L2: say who acted and where it came from, with a person as a pseudonym', () => {
+    const from = { ...call, bypass: { cidr: '192.0.2.0/24', caller: () => undefined } }
+    const recorded = (actor?: string) =>
+      recordOf({ call: from, caller, actor, args: () => ({}), arrivedAt: 0, clock, pseudonym }, { outcome: 'allow' })
+    const [named, masked, nobody] = [recorded('usr-ada'), recorded('ada@example.com'), recorded()]
+    expect(JSON.parse(named.body)).toMatchObject({ actor: 'usr-ada', bypass: true, caller: { id: 'agt_1' } })
+    expect([named.actor, JSON.parse(masked.body).actor]).toEqual(['usr-ada', masked.actor])
+    expect(masked.actor).not.toContain('ada@')
+    expect([nobody.actor, JSON.parse(nobody.body).actor]).toEqual([undefined, undefined])
+    expect(JSON.parse(bodyOf({}))).toMatchObject({ bypass: false })
+  })
+
   it('L2, L3, T2: whatever the arguments, an entry is canonical, small enough, and holds no planted value', () => {
     fc.assert(
       fc.property(anything, planted, fc.nat(300), fc.boolean(), (args, { text, secret }, before, keyed) => {

@@ -7,6 +7,8 @@ import type { EntryKind, LedgerRecord, Pseudonym } from '#ledger'
 interface Recorded {
   readonly call: Call
   readonly caller: Caller | undefined
+  /** The acting person that was believed (SPEC G10). */
+  readonly actor?: string | undefined
   readonly args: () => Summary
   /** Monotonic milliseconds. */
   readonly arrivedAt: number
@@ -22,16 +24,20 @@ export function recordOf(
   kind: Extract<EntryKind, 'decision' | 'intent' | 'aborted'> = 'decision',
 ): LedgerRecord {
   const { call, caller, args, arrivedAt, clock, pseudonym } = recorded
+  // A person: masked as every other text that may be one.
+  const actor = recorded.actor === undefined ? undefined : maskText(recorded.actor, pseudonym)
   const nowMs = clock.now()
   const refused = outcome.outcome !== 'allow'
   const replayed = !refused && outcome.replayed === true
   const code = refused ? outcome.code : undefined
   const body = encodeBody({
     access: call.method.access,
+    actor,
     args: summarizeArguments({ ...args(), ...(replayed ? { replayed } : {}) }, summaryLimits, pseudonym) as Summary,
     at: new Date(nowMs).toISOString(),
-    bypass: false,
+    bypass: call.bypass !== undefined,
     caller: caller === undefined ? undefined : { id: caller.id, kind: caller.kind },
+    client: caller?.clientId,
     code,
     credential: caller?.credential,
     elapsedUs: Math.round((clock.monotonic() - arrivedAt) * 1000),
@@ -49,7 +55,7 @@ export function recordOf(
     log: caller?.tenant.name ?? 'system',
     tenantId: caller === undefined ? undefined : bare(caller.tenant.id),
     caller: caller?.id,
-    actor: undefined,
+    actor,
     action: call.method.path,
     outcome: outcome.outcome,
     code,

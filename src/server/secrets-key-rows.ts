@@ -25,7 +25,13 @@ const remake = 'none needed: make a new one'
 
 /** What protects something besides the master keys. */
 export function keyRows(facts: Facts): readonly KeyRow[] {
-  return [...ledgerKeys(facts), ...databaseKeys(facts), ...callerKeys(facts), ...outsideKeys(facts.config)]
+  return [
+    ...ledgerKeys(facts),
+    ...tokenKeys(facts),
+    ...databaseKeys(facts),
+    ...callerKeys(facts),
+    ...outsideKeys(facts.config),
+  ]
 }
 
 function ledgerKeys({ config, credentials, home }: Facts): readonly KeyRow[] {
@@ -51,6 +57,21 @@ function ledgerKeys({ config, credentials, home }: Facts): readonly KeyRow[] {
       where: 'in the database, under the master key',
       backup: 'with the database; a backup from before a key was destroyed still holds it',
       loss: 'pseudonyms join nothing more; entries, chain and proofs stay valid',
+    },
+  ]
+}
+
+function tokenKeys({ credentials }: Facts): readonly KeyRow[] {
+  const many = count(credentials, 'token signing keys')
+  return [
+    {
+      name: 'keys that sign access tokens',
+      state: many === null ? 'unknown' : `${many} published`,
+      protects: 'that nobody else makes tokens that are taken here',
+      count: many,
+      where: 'in the database, under the master key',
+      backup: 'with the database; or none: `portcullis secrets rotate-token-keys` makes a new one',
+      loss: 'tokens that were given are refused until apps ask again; whoever has one can be any app or person until it retires',
     },
   ]
 }
@@ -87,7 +108,10 @@ function databaseKeys({ config: { database }, home }: Facts): readonly KeyRow[] 
 
 function callerKeys({ config, credentials }: Facts): readonly KeyRow[] {
   const { enabled, tokenFile } = config.legacyToken
+  const guards = config.serviceTokens
+  const tokens = guards.flatMap((guard) => [guard.tokenFile ?? [], guard.nextTokenFile ?? []].flat())
   const ended = count(credentials, 'api keys ended')
+  const hmac = count(credentials, 'signing keys of hmac')
   return [
     {
       name: 'API keys',
@@ -97,6 +121,15 @@ function callerKeys({ config, credentials }: Facts): readonly KeyRow[] {
       where: 'with who was given them; digests in the database',
       backup: remake,
       loss: 'their owner needs a new one; whoever has one acts as its owner until it is revoked',
+    },
+    {
+      name: 'signing keys',
+      state: hmac === null ? 'unknown' : `${hmac} of them HMAC secrets`,
+      protects: 'that a request is of who holds the key, and has not been changed',
+      count: count(credentials, 'signing keys in use'),
+      where: 'with who signs; public keys in the database, HMAC secrets there under the master key',
+      backup: remake,
+      loss: 'its owner registers a new one; whoever has one and an API key beside it signs as its owner until it is revoked',
     },
     {
       name: 'console sessions',
@@ -115,6 +148,15 @@ function callerKeys({ config, credentials }: Facts): readonly KeyRow[] {
       where: enabled ? fileOr(tokenFile, 'in the settings') : 'nowhere',
       backup: remake,
       loss: 'all its callers need the new one; whoever has it is one of them',
+    },
+    {
+      name: 'service tokens',
+      state: guards.length === 0 ? 'none' : guards.map(({ name, mode }) => `${name}: ${mode}`).join(', '),
+      protects: 'that calls of a service come from those who were given its token',
+      count: tokens.length,
+      where: tokens.length === 0 ? 'nowhere' : tokens.map((file) => fileOr(file, '')).join(', '),
+      backup: remake,
+      loss: 'its callers need the new one; empty the file and nothing is enforced meanwhile',
     },
     {
       name: 'TLS key of the listeners',

@@ -10,6 +10,8 @@ export type TransportFault =
   | 'continuation'
   /** HTTP/2: any other error of a connection. */
   | 'connection'
+  /** TLS, on the listeners for agents: a handshake that fails, for want of the right certificate most of all. */
+  | 'tls'
   /** gRPC: a content type that is none of gRPC. */
   | 'content_type'
   /** HTTP/1: bytes that are no request. */

@@ -27,6 +27,9 @@ export interface Ready {
   readonly http: string
   readonly management: string
   readonly public: string | null
+  /** The listeners for agents with client certificates; null where they are off. */
+  readonly agentsGrpc: string | null
+  readonly agentsHttp: string | null
   /** On the first start only. */
   readonly adminKey: string | null
   readonly consoleUrl: string | null
@@ -128,15 +131,27 @@ interface Serving {
   stop(): Promise<void>
 }
 
+const nowhere = { grpc: '', http: '', management: '', agentsGrpc: undefined, agentsHttp: undefined }
+
 /** In this process, or in several workers behind the same addresses. */
 export async function startServing({ config, load, connection, log, workers }: Served): Promise<Serving> {
   const alone = workers === 1 ? await startInstance(config, connection, log) : undefined
   const several =
     alone === undefined ? await startWorkers({ count: workers, config, load, connection, log }) : undefined
-  const { grpc, http, management } = alone ?? several ?? { grpc: '', http: '', management: '' }
+  const { grpc, http, management, agentsGrpc = null, agentsHttp = null } = alone ?? several ?? nowhere
   log.info({ event: 'server.ready', grpc, http, management, workers }, 'ready')
   return {
-    ready: { event: 'ready', grpc, http, management, public: null, adminKey: null, consoleUrl: null },
+    ready: {
+      event: 'ready',
+      grpc,
+      http,
+      management,
+      public: null,
+      agentsGrpc,
+      agentsHttp,
+      adminKey: null,
+      consoleUrl: null,
+    },
     moved: (next) => several?.moved(next),
     apply: (change) => alone?.apply(change),
     stop: async () => {

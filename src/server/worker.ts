@@ -2,9 +2,10 @@ import { loadConfig, type LoadInput } from '#config'
 import type { ConnectionSettings } from '#store'
 import { startInstance, type Instance } from './instance.ts'
 import { makeLog } from './log.ts'
+import type { AgentsAddresses } from './mtls/compose.ts'
 import { StartError } from './start-error.ts'
 
-export interface Addresses {
+export interface Addresses extends AgentsAddresses {
   readonly grpc: string
   readonly http: string
   readonly management: string
@@ -41,8 +42,8 @@ async function start(load: LoadInput, connection: ConnectionSettings): Promise<v
     if (!loaded.ok) throw new StartError('the settings are not usable any more')
     settings = connection
     instance = await startInstance(loaded.config, connection, makeLog(loaded.config.log))
-    const { grpc, http, management } = instance
-    process.send?.({ ready: { grpc, http, management } })
+    const { grpc, http, management, agentsGrpc, agentsHttp } = instance
+    process.send?.({ ready: { grpc, http, management, agentsGrpc, agentsHttp } })
   } catch (error) {
     const problems = error instanceof StartError ? error.problems : []
     const text = error instanceof Error ? error.message : String(error)

@@ -104,6 +104,8 @@ async function fixedPorts(listen: Config['listen']): Promise<Config['listen']> {
     grpc: await settle(listen.grpc),
     http: await settle(listen.http),
     management: await settle(listen.management),
+    ...(listen.agentsGrpc === undefined ? {} : { agentsGrpc: await settle(listen.agentsGrpc) }),
+    ...(listen.agentsHttp === undefined ? {} : { agentsHttp: await settle(listen.agentsHttp) }),
   }
 }
 

@@ -16,10 +16,15 @@ import { publicMessage, statusDetails } from '../error-info.ts'
 import type { Admission } from '../admissions.ts'
 import type { Pipeline } from '../pipeline.ts'
 import { rateHeaders } from '../rate-headers.ts'
+import { signedMessage } from '../signed-message.ts'
+import { requestTarget } from '../tokens/request-target.ts'
+import type { AgentsTls } from '../mtls/agents-tls.ts'
+import { peerOf } from '../mtls/peer.ts'
 import type { OnFault } from '../transport-faults.ts'
 import { addHealth } from './health.ts'
 import { addReflection } from './reflection.ts'
 import {
+  connectionOf,
   interceptOwnStatus,
   makeServer,
   registeredPaths,
@@ -41,14 +46,23 @@ interface GrpcParts {
   readonly log: Logger
   readonly healthy: () => boolean
   readonly onFault?: OnFault
+  /** The listener for agents, which asks for a client certificate. */
+  readonly agents?: { readonly address: string; readonly tls: AgentsTls } | undefined
 }
 
 /** The gRPC door: raw bytes in and out, the decision at the metadata, the body decoded after it. */
-export async function listenGrpc({ config, pipeline, log, healthy, onFault }: GrpcParts): Promise<GrpcListener> {
+export async function listenGrpc({
+  config,
+  pipeline,
+  log,
+  healthy,
+  onFault,
+  agents,
+}: GrpcParts): Promise<GrpcListener> {
   // Services of the transport itself (health, reflection where it is on): public, and they decide nothing.
   const open = new Set<string>()
-  const interceptors = [gateInterceptor({ pipeline, log, open })]
-  const server = makeServer(config.limits.grpc, { interceptors }, onFault)
+  const interceptors = [gateInterceptor({ pipeline, log, open, certificates: agents !== undefined })]
+  const server = makeServer(config.limits.grpc, { interceptors }, onFault, agents?.tls)
   addHealth(server, healthy)
   if (config.reflection.enabled) addReflection(server)
   for (const path of registeredPaths(server)) open.add(path)
@@ -56,9 +70,9 @@ export async function listenGrpc({ config, pipeline, log, healthy, onFault }: Gr
     server.register(method.path, unaryHandler(method, { pipeline, log }), asIs, asIs, 'unary')
   }
   serveUnknown(server)
-  const { host, port } = splitAddress(config.listen.grpc)
+  const { host, port } = splitAddress(agents?.address ?? config.listen.grpc)
   const bound = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(`${host}:${port}`, ServerCredentials.createInsecure(), (error, actual) =>
+    server.bindAsync(`${host}:${port}`, credentialsOf(agents?.tls), (error, actual) =>
       error ? reject(error) : resolve(actual),
     )
   })
@@ -78,10 +92,19 @@ export async function listenGrpc({ config, pipeline, log, healthy, onFault }: Gr
   }
 }
 
+function credentialsOf(tls: AgentsTls | undefined): ServerCredentials {
+  if (tls === undefined) return ServerCredentials.createInsecure()
+  const { cert, key, clientCa } = tls.material
+  const pair = { cert_chain: Buffer.from(cert), private_key: Buffer.from(key.reveal()) }
+  return ServerCredentials.createSsl(Buffer.from(clientCa), [pair], true)
+}
+
 interface InterceptorParts {
   readonly pipeline: Pipeline
   readonly log: Logger
   readonly open: ReadonlySet<string>
+  /** The peers of this listener have certificates. */
+  readonly certificates: boolean
 }
 
 /** The admission travels from the interceptor to the handler on the metadata that both see. */
@@ -99,7 +122,7 @@ function admissionOf(metadata: Metadata & Admitted): Admission | undefined {
 }
 
 /** Decides when the metadata has arrived; the message of a refused call is never read. */
-function gateInterceptor({ pipeline, log, open }: InterceptorParts): ServerInterceptor {
+function gateInterceptor({ pipeline, log, open, certificates }: InterceptorParts): ServerInterceptor {
   return (descriptor, call) => {
     if (open.has(descriptor.path)) return withRequestId(call)
     const method = methods.get(descriptor.path)
@@ -137,11 +160,21 @@ function gateInterceptor({ pipeline, log, open }: InterceptorParts): ServerInter
               remember(metadata, decided)
               return forward(metadata)
             }
+            const values = (name: string): readonly string[] => texts(metadata, name)
+            const presented = presentedOf(values, undefined)
             const decided = pipeline.admit({
               method,
-              ...presentedOf((name) => texts(metadata, name), undefined),
+              ...presented,
+              target: requestTarget(presented.dpop, () => ({
+                ...call.getConnectionInfo(),
+                method: 'POST',
+                url: descriptor.path,
+                encrypted: call.getAuthContext().transportSecurityType === 'ssl',
+              })),
+              signed: signedMessage(values, { method: 'POST', target: descriptor.path, authority: call.getHost() }),
               remote,
               requestId,
+              certificate: certificates ? peerOf(connectionOf(call), Date.now()) : undefined,
             })
             // Decided at once but for refusals, which are recorded first.
             if (decided instanceof Promise) void decided.then(proceed)
@@ -186,7 +219,7 @@ function takeRequestId(metadata: Metadata): string {
   return sentRequestId(text(metadata, 'x-request-id')) ?? publicId('req', uuidv7())
 }
 
-function unaryHandler(method: Method, { pipeline, log }: Omit<InterceptorParts, 'open'>) {
+function unaryHandler(method: Method, { pipeline, log }: Pick<InterceptorParts, 'pipeline' | 'log'>) {
   return (
     call: ServerUnaryCall<Buffer, Buffer>,
     callback: (error: { code: number; details: string; metadata: Metadata } | null, value?: Buffer) => void,

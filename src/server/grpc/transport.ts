@@ -1,4 +1,5 @@
 import type { Http2Server } from 'node:http2'
+import type { Server as TlsServer, TlsOptions } from 'node:tls'
 import { Server, status, type Metadata, type ServerOptions } from '@grpc/grpc-js'
 import type { Config } from '#config'
 import type { OnFault, TransportFault } from '../transport-faults.ts'
@@ -46,8 +47,19 @@ interface RegisteredHandler {
 // What node:http2 holds for one connection, in megabytes: replies that the peer does not read, headers, tables. grpc-js sets none.
 const sessionMemoryMb = 64
 
+/** What a server of its own certificates is told, beside its credentials. */
+export interface ServerTls {
+  readonly handshake: TlsOptions
+  attach(server: TlsServer, onFault: OnFault): void
+}
+
 /** A grpc-js server with the bounds of the configuration; `onFault` hears of what ends below every call. */
-export function makeServer(limits: GrpcLimits, more: ServerOptions, onFault: OnFault = () => undefined): Server {
+export function makeServer(
+  limits: GrpcLimits,
+  more: ServerOptions,
+  onFault: OnFault = () => undefined,
+  tls?: ServerTls,
+): Server {
   const server = new Server({
     'grpc.max_receive_message_length': limits.recvBytes,
     'grpc.max_send_message_length': limits.sendBytes,
@@ -68,9 +80,10 @@ export function makeServer(limits: GrpcLimits, more: ServerOptions, onFault: OnF
     maxSessionInvalidFrames: 100,
     maxOutstandingPings: 10,
     settings: { ...commonServerOptions.settings, maxHeaderListSize: limits.headerBytes },
+    ...tls?.handshake,
   })
   showDuplicates(server, onFault)
-  watchSessions(server, onFault)
+  watchSessions(server, onFault, tls)
   return server
 }
 
@@ -79,12 +92,28 @@ export function makeServer(limits: GrpcLimits, more: ServerOptions, onFault: OnF
 const credentialFields: ReadonlySet<string> = new Set(['authorization', 'x-portcullis-key'])
 
 /** Connections that node:http2 ends for what they sent; there is no call yet. */
-function watchSessions(server: Server, onFault: OnFault): void {
+function watchSessions(server: Server, onFault: OnFault, tls: ServerTls | undefined): void {
   const inner = internals(server)
   const setUp = inner[setUpHandlers]
   inner[setUpHandlers] = function (http2Server, interceptors): void {
     http2Server.on('sessionError', (error: Error & { readonly errno?: number }) => onFault(faultOf(error.errno)))
     setUp.call(server, http2Server, interceptors)
+    if (isTls(http2Server)) tls?.attach(http2Server, onFault)
+  }
+}
+
+function isTls(server: object): server is TlsServer {
+  return 'setSecureContext' in server
+}
+
+/** The connection of a call, as node:http2 shows it. `call` is the innermost call of grpc-js. */
+export function connectionOf(call: object): object | undefined {
+  const { stream } = call as { readonly stream?: { readonly session?: { readonly socket?: object } } }
+  try {
+    return stream?.session?.socket
+  } catch {
+    // The session has ended in between.
+    return undefined
   }
 }
 

@@ -1,9 +1,17 @@
-import fastify, { type FastifyError, type FastifyInstance, type FastifyRequest } from 'fastify'
+import fastify, {
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyRequest,
+  type FastifyServerOptions,
+} from 'fastify'
+import type { RequestListener, ServerOptions } from 'node:http'
+import { createServer, type Server } from 'node:https'
 import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
 import type { Config } from '#config'
 import { publicId, refusals, refuse, uuidv7, type Refusal, type RefusalCode } from '#core'
 import { sentRequestId } from '../credentials.ts'
+import type { AgentsTls } from '../mtls/agents-tls.ts'
 import type { OnFault, TransportFault } from '../transport-faults.ts'
 import type { TrustedProxies } from '../trusted-proxies.ts'
 import { sendRefusal } from './problem.ts'
@@ -22,12 +30,22 @@ export function makeApp(
   origin: () => string = () => '',
   onOverBound: OverBound = () => Promise.resolve(),
   onFault: OnFault = () => undefined,
+  tls?: AgentsTls,
 ): FastifyInstance {
   const { http } = config.limits
+  const timeouts = { requestTimeout: http.requestTimeoutMs, keepAliveTimeout: http.idleTimeoutMs }
+  const bounds = {
+    maxHeaderSize: http.headerBytes,
+    headersTimeout: http.headersTimeoutMs,
+    connectionsCheckingInterval: lookForLateEveryMs,
+  }
+  const secure: Pick<FastifyServerOptions, 'serverFactory'> =
+    tls === undefined
+      ? {}
+      : { serverFactory: (handler) => secureServer(handler, tls, { ...bounds, ...timeouts }, onFault) }
   const app = fastify({
     bodyLimit: http.bodyBytes,
-    requestTimeout: http.requestTimeoutMs,
-    keepAliveTimeout: http.idleTimeoutMs,
+    ...timeouts,
     connectionTimeout: 0,
     // Fastify's own 503 has no code and no request id.
     return503OnClosing: false,
@@ -35,11 +53,8 @@ export function makeApp(
     routerOptions: { ignoreTrailingSlash: false, caseSensitive: true, maxParamLength: 200 },
     trustProxy: (address: string) => proxies.trusts(address),
     genReqId: (request) => sentRequestId(header(request.headers['x-request-id'])) ?? newRequestId(),
-    http: {
-      maxHeaderSize: http.headerBytes,
-      headersTimeout: http.headersTimeoutMs,
-      connectionsCheckingInterval: lookForLateEveryMs,
-    },
+    http: bounds,
+    ...secure,
     clientErrorHandler: (error, socket) => answerBroken(error, socket, onFault),
     // A path that the router cannot read never reaches a hook or a handler.
     frameworkErrors: (error, request, reply) => {
@@ -73,6 +88,14 @@ export function makeApp(
     done(null, body),
   )
   return app
+}
+
+/** A server of HTTPS, and what Fastify would have set on one of its own. */
+function secureServer(handler: RequestListener, tls: AgentsTls, options: ServerOptions, onFault: OnFault): Server {
+  const server = createServer({ ...options, ...tls.context, ...tls.handshake }, handler)
+  server.setTimeout(0)
+  tls.attach(server, onFault)
+  return server
 }
 
 export async function stopApp(app: FastifyInstance, deadlineMs: number): Promise<void> {

@@ -12,7 +12,7 @@ import {
 } from '@portcullis/contract'
 import { isRefusal, refuse, type Refusal } from '#core'
 import type { Pipeline } from '../pipeline.ts'
-import { admitHeaders } from './methods.ts'
+import { admitHeaders, bodyOf } from './methods.ts'
 import { sendRefusal } from './problem.ts'
 
 interface AuditParts {
@@ -54,9 +54,11 @@ async function answer(
   const { admission } = request
   // Fails closed: a request that reached its handler without a decision is refused.
   if (admission === undefined) return sendRefusal(request, reply, refuse('server.internal', 'not admitted'), origin)
+  const checked = await pipeline.checkBody(admission, bodyOf(request))
+  if (isRefusal(checked)) return sendRefusal(request, reply, checked, origin)
   const message = messageOf(parametersOf(request))
-  if (isRefusal(message)) return sendRefusal(request, reply, await pipeline.reject(admission, message), origin)
-  const result = await pipeline.perform(admission, message, undefined)
+  if (isRefusal(message)) return sendRefusal(request, reply, await pipeline.reject(checked, message), origin)
+  const result = await pipeline.perform(checked, message, undefined)
   if (result.refused) return sendRefusal(request, reply, result, origin)
   const body =
     admission.call.method === verify

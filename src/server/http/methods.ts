@@ -4,6 +4,9 @@ import { methods, type Method } from '@portcullis/contract'
 import { isRefusal, refuse, type Refusal } from '#core'
 import { maskText } from '#ledger'
 import { peerAddress, presentedOf } from '../credentials.ts'
+import { peerCertificate } from '../mtls/peer.ts'
+import { signedMessage } from '../signed-message.ts'
+import { requestTarget, type Arrived } from '../tokens/request-target.ts'
 import type { Admission } from '../admissions.ts'
 import type { Pipeline, Reply } from '../pipeline.ts'
 import { expandEnumNames } from './enum-names.ts'
@@ -17,7 +20,7 @@ declare module 'fastify' {
 
 const jsonTypes = new Set(['application/json', 'application/proto'])
 
-interface MethodParts {
+export interface MethodParts {
   readonly pipeline: Pipeline
   readonly origin: () => string
   readonly replyBytesMax: number
@@ -49,11 +52,21 @@ export async function admitHeaders(
   pipeline: Pipeline,
 ): Promise<Admission | Refusal> {
   const remote = peerAddress(request.ip)
+  const values = (name: string): readonly string[] => rawValues(request, name)
+  const presented = presentedOf(values, queryOf(request))
   const decided = await pipeline.admit({
     method,
-    ...presentedOf((name) => rawValues(request, name), queryOf(request)),
+    ...presented,
+    target: requestTarget(presented.dpop, () => arrivedAt(request)),
+    signed: signedMessage(values, {
+      method: request.method,
+      target: request.raw.url ?? '',
+      // HTTP/2 has the one, HTTP/1.1 the other.
+      authority: values(':authority')[0] ?? values('host')[0],
+    }),
     remote,
     requestId: request.id,
+    certificate: peerCertificate(request),
   })
   if (isRefusal(decided)) return decided
   request.admission = decided
@@ -61,7 +74,14 @@ export async function admitHeaders(
   return decided
 }
 
-async function admit(
+function arrivedAt({ method, raw }: FastifyRequest): Arrived {
+  const { socket } = raw
+  const { localAddress, localPort } = socket
+  return { method, url: raw.url ?? '', encrypted: 'encrypted' in socket, localAddress, localPort }
+}
+
+/** As `admitHeaders`, for a route that takes the bodies of a method. */
+export async function admit(
   request: FastifyRequest,
   reply: FastifyReply,
   method: Method,
@@ -82,18 +102,32 @@ async function admit(
   return undefined
 }
 
-async function answer(
+/** Performs the call in the body. `named`: fields that the path has, which a JSON body may repeat and not contradict. */
+export function answer(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  method: Method,
+  parts: MethodParts,
+  named?: Readonly<Record<string, string>>,
+): Promise<FastifyReply> {
+  return answerWith(request, reply, method, parts, (admission) =>
+    perform(request, admission, method, parts.pipeline, named),
+  )
+}
+
+export async function answerWith(
   request: FastifyRequest,
   reply: FastifyReply,
   method: Method,
   { pipeline, origin: originOf, replyBytesMax }: MethodParts,
+  work: (admission: Admission) => Promise<Reply | Refusal>,
 ): Promise<FastifyReply> {
   const { admission } = request
   const origin = originOf()
   // Fails closed: a request that reached its handler without a decision is refused.
   if (admission === undefined) return sendRefusal(request, reply, refuse('server.internal', 'not admitted'), origin)
   const binary = mediaType(request) === 'application/proto'
-  const result = await withDeadline(request, perform(request, admission, method, pipeline, binary))
+  const result = await withDeadline(request, work(admission))
   if (result.refused) return sendRefusal(request, reply, result, origin)
   const body = binary
     ? Buffer.from(result.bytes ?? toBinary(method.output, result.message))
@@ -114,28 +148,44 @@ async function perform(
   admission: Admission,
   method: Method,
   pipeline: Pipeline,
-  binary: boolean,
+  named: Readonly<Record<string, string>> | undefined,
 ): Promise<Reply | Refusal> {
-  const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
+  const body = bodyOf(request)
   const key = joined(request, 'idempotency-key')
-  if (binary) return pipeline.performBytes(admission, body, key)
+  if (mediaType(request) === 'application/proto') {
+    if (named === undefined) return pipeline.performBytes(admission, body, key)
+    return pipeline.reject(admission, refuse('bounds.content_type', 'proto', { detail: 'this path takes JSON only' }))
+  }
+  const checked = await pipeline.checkBody(admission, body)
+  if (isRefusal(checked)) return checked
   let message: Message
   try {
-    message = decodeJson(method, body)
+    message = decodeJson(method, body, named)
   } catch (error) {
     const said = (error instanceof Error ? error.message : String(error)).slice(0, 200).toWellFormed()
     // What the decoder says names fields of the request and nothing of ours. The ledger keeps it without the quoted values,
     // which may be secrets that stand in the wrong place.
     const refusal = refuse('input.malformed', `json: ${said.replace(/".*/s, '…')}`, { detail: maskText(said) })
-    return pipeline.reject(admission, refusal)
+    return pipeline.reject(checked, refusal)
   }
-  return pipeline.perform(admission, message, key)
+  return pipeline.perform(checked, message, key)
 }
 
-function decodeJson(method: Method, body: Buffer): Message {
+/** The body in the bytes that were sent. */
+export function bodyOf(request: FastifyRequest): Buffer {
+  return Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
+}
+
+function decodeJson(method: Method, body: Buffer, named: Readonly<Record<string, string>> = {}): Message {
   const text = new TextDecoder('utf-8', { fatal: true }).decode(body)
   const json: unknown = JSON.parse(text)
-  return fromJson(method.input, expandEnumNames(method.input, json) as JsonValue)
+  const message = fromJson(method.input, expandEnumNames(method.input, json) as JsonValue)
+  for (const [name, value] of Object.entries(named)) {
+    const given: unknown = Reflect.get(message, name)
+    if (given !== '' && given !== value) throw new Error(`${name} is another one than in the path`)
+    Reflect.set(message, name, value)
+  }
+  return message
 }
 
 /** Honours `Connect-Timeout-Ms`: the work goes on and is recorded, but the caller hears that its time is up. */

@@ -52,7 +52,7 @@ describe('a refusal over HTTP', () => {
       requestId: reply.headers['x-request-id'],
     })
     expect(reply.headers).toMatchObject({ 'retry-after': '2', 'cache-control': 'no-store' })
-    expect(reply.headers['www-authenticate'] !== undefined).toBe(http === 401)
+    expect(reply.headers['www-authenticate'] !== undefined).toBe(http === 401 || code === 'auth.scope_missing')
   })
 
   // https://connectrpc.com/docs/protocol#error-codes

@@ -4,6 +4,14 @@ import { ErrorInfoSchema } from '@portcullis/contract'
 import { refusals, type RateState, type Refusal } from '#core'
 import { errorInfo, publicMessage } from '../error-info.ts'
 import { rateHeaders } from '../rate-headers.ts'
+import { challenges } from './challenge.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Where this listener says whom to ask for a token (RFC 9728), where there is somebody to ask. */
+    resourceMetadata?: () => string | undefined
+  }
+}
 
 /** Whether the caller speaks the Connect protocol: then errors have its form (SPEC C2). */
 export function speaksConnect(request: FastifyRequest): boolean {
@@ -26,7 +34,8 @@ export function sendRefusal(
   void reply.header('cache-control', 'no-store')
   if (refusal.retryAfterSeconds !== undefined) void reply.header('retry-after', String(refusal.retryAfterSeconds))
   setRate(reply, refusal.limit)
-  if (http === 401) void reply.header('www-authenticate', 'Bearer realm="portcullis"')
+  const asked = challenges(refusal, request.server.resourceMetadata?.())
+  if (asked.length > 0) void reply.header('www-authenticate', asked)
   if (speaksConnect(request)) {
     return reply
       .code(connectStatus[refusals[refusal.code].grpc])

@@ -4,11 +4,14 @@ import type { FastifyInstance } from 'fastify'
 export function securityHeaders(app: FastifyInstance): void {
   app.addHook('onSend', async (_request, reply) => {
     void reply.header('x-content-type-options', 'nosniff')
-    void reply.header('referrer-policy', 'no-referrer')
+    if (!reply.hasHeader('referrer-policy')) void reply.header('referrer-policy', 'no-referrer')
     void reply.header('x-frame-options', 'DENY')
-    void reply.header(
-      'content-security-policy',
-      "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
-    )
+    if (!reply.hasHeader('content-security-policy')) void reply.header('content-security-policy', contentPolicy())
   })
+}
+
+/** Forms go to this server and, where a reply of it leads on to an app, to that origin: browsers hold redirects to it too. */
+export function contentPolicy(formsLeadTo?: string): string {
+  const targets = formsLeadTo === undefined ? "'self'" : `'self' ${formsLeadTo}`
+  return `default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action ${targets}; frame-ancestors 'none'`
 }

@@ -4,16 +4,22 @@ import { methods } from '@portcullis/contract'
 import type { Config } from '#config'
 import { formatAddress, parseAddress } from '#core'
 import { peerAddress } from '../credentials.ts'
+import type { AgentsTls } from '../mtls/agents-tls.ts'
 import type { Pipeline } from '../pipeline.ts'
 import type { OnFault } from '../transport-faults.ts'
+import type { TokenFeed } from '../token-feed.ts'
 import type { TrustedProxies } from '../trusted-proxies.ts'
 import { makeApp, refusalOf, stopApp, type OverBound } from './app.ts'
+import { addApps } from './apps.ts'
 import { addAudit } from './audit.ts'
-import { addConsole, type ConsoleParts } from './console.ts'
+import { addPeople } from './people.ts'
+import type { PeopleParts } from './people-session.ts'
 import { addMethods } from './methods.ts'
 import { addProblems } from './problems.ts'
+import { addOAuth, type OAuthDoor } from './oauth.ts'
 import { addTlog } from './tlog.ts'
 import { sendRefusal } from './problem.ts'
+import { addTokenEvents } from './token-events.ts'
 import { securityHeaders } from './security-headers.ts'
 
 export interface HttpListener {
@@ -26,8 +32,12 @@ interface HttpParts {
   readonly pipeline: Pipeline
   readonly log: Logger
   readonly proxies: TrustedProxies
-  readonly console: ConsoleParts
+  readonly people: PeopleParts
+  readonly feed: TokenFeed
+  readonly oauth?: OAuthDoor | undefined
   readonly onFault?: OnFault
+  /** The listener for agents, which asks for a client certificate and has no pages for people. */
+  readonly agents?: { readonly address: string; readonly tls: AgentsTls } | undefined
 }
 
 /** The HTTP door: the API, the pages behind problem types, the console. */
@@ -36,19 +46,22 @@ export async function listenHttp({
   pipeline,
   log,
   proxies,
-  console,
+  people,
+  feed,
   onFault,
+  agents,
+  oauth,
 }: HttpParts): Promise<HttpListener> {
-  const { host, port } = parseAddress(config.listen.http)
-  let address = config.listen.http
-  const origin = (): string => `http://${address}`
+  let address = agents?.address ?? config.listen.http
+  const { host, port } = parseAddress(address)
+  const origin = (): string => `${agents === undefined ? 'http' : 'https'}://${address}`
   const overBound: OverBound = async (request, refusal) => {
     const method = methods.get(request.routeOptions.url ?? '')
     if (method === undefined) return
     const remote = peerAddress(request.ip)
     await pipeline.noteUnread({ method, credentials: [], remote, requestId: request.id, tenantId: undefined }, refusal)
   }
-  const app = makeApp(config, log, proxies, origin, overBound, onFault)
+  const app = makeApp(config, log, proxies, origin, overBound, onFault, agents?.tls)
   app.decorateRequest('admission', undefined)
   securityHeaders(app)
   const unknown = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
@@ -63,6 +76,8 @@ export async function listenHttp({
   // Before the body is read: an unknown method is refused as such whatever it carries.
   app.addHook('onRequest', async (request, reply) => (request.is404 ? unknown(request, reply) : undefined))
   addMethods(app, { pipeline, origin, replyBytesMax: config.limits.http.replyBytes })
+  addApps(app, { pipeline, origin, replyBytesMax: config.limits.http.replyBytes })
+  addTokenEvents(app, { pipeline, origin, feed })
   addAudit(app, { pipeline, origin, replyBytesMax: config.limits.http.replyBytes })
   addTlog(app, {
     pipeline,
@@ -72,7 +87,8 @@ export async function listenHttp({
     unknown,
   })
   addProblems(app)
-  addConsole(app, console)
+  if (oauth !== undefined) addOAuth(app, { ...oauth, origin })
+  if (agents === undefined) addPeople(app, people)
   app.setNotFoundHandler(unknown)
   app.setErrorHandler(async (error: FastifyError, request, reply) => {
     const refusal = refusalOf(error, request, log)

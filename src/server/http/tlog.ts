@@ -17,7 +17,7 @@ import { isRefusal, refuse } from '#core'
 import { isLogName, parseTilePath } from '#ledger'
 import type { Pipeline } from '../pipeline.ts'
 import { publicTlog } from '../public-reads.ts'
-import { admitHeaders } from './methods.ts'
+import { admitHeaders, bodyOf } from './methods.ts'
 import { sendRefusal } from './problem.ts'
 
 interface TlogParts {
@@ -99,7 +99,9 @@ async function answer(
   if (admission === undefined || tlog === undefined) {
     return sendRefusal(request, reply, refuse('server.internal', 'not admitted'), origin)
   }
-  const result = await pipeline.perform(admission, tlog.message, undefined)
+  const checked = await pipeline.checkBody(admission, bodyOf(request))
+  if (isRefusal(checked)) return sendRefusal(request, reply, checked, origin)
+  const result = await pipeline.perform(checked, tlog.message, undefined)
   if (result.refused) return sendRefusal(request, reply, result, origin)
   const bytes = bytesOf(tlog.kind, result.message)
   if (bytes.length === 0) {

@@ -34,11 +34,12 @@ export function writeAuditLine(log: Logger, decided: Decided): void {
   if (log.isLevelEnabled('info')) log.info({ logger: auditLogger, ...auditFields(decided) }, message)
 }
 
-/** The line in text. Of its values only `remote` may be text from outside, through the header of a trusted proxy. */
+/** The line in text. What may be text from outside becomes one word: the subject of another issuer, what a trusted proxy forwarded. */
 export function auditText(fields: AuditFields): string {
   const { route, status, subject, clientId: client, scopes, bypass, remote, requestId } = fields
   const is = bypass ? 'True' : 'False'
-  return `${message} route=${route} status=${status} subject=${subject} clientId=${client} scopes=${scopes} bypass=${is} remote=${word(remote)} requestId=${requestId}`
+  const who = `subject=${word(subject)} clientId=${word(client)} scopes=${words(scopes)}`
+  return `${message} route=${route} status=${status} ${who} bypass=${is} remote=${word(remote)} requestId=${requestId}`
 }
 
 export function isAuditLine(
@@ -49,4 +50,9 @@ export function isAuditLine(
 
 function word(text: string): string {
   return text.replace(/[^\x21-\x7e]/g, '?')
+}
+
+/** A scope with `=` in it would look like a field. */
+function words(text: string): string {
+  return text.replace(/[^\x20-\x7e]|=/g, '?')
 }

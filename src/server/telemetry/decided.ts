@@ -31,7 +31,9 @@ export const none = '(none)'
 const ours = /^(?:server|store|audit|outcome)\./
 
 export function toldOf(
-  call: Pick<Call, 'remote' | 'requestId' | 'traceparent'> & { readonly method: { readonly path: string } | undefined },
+  call: Pick<Call, 'remote' | 'requestId' | 'traceparent' | 'bypass'> & {
+    readonly method: { readonly path: string } | undefined
+  },
   caller: Caller | undefined,
   elapsedMs: number,
   code: RefusalCode | undefined,
@@ -44,7 +46,7 @@ export function toldOf(
     outcome,
     code,
     caller,
-    bypass: false,
+    bypass: call.bypass !== undefined,
     remote: call.remote,
     requestId: call.requestId,
     traceparent: call.traceparent,
@@ -82,5 +84,5 @@ export function scopesText(caller: Caller | undefined): string {
 
 /** Who presented the credential: the id of the key, or of the OAuth client. */
 export function clientId(caller: Caller | undefined): string {
-  return caller?.credential.id ?? none
+  return caller?.clientId ?? caller?.credential.id ?? none
 }

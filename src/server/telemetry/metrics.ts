@@ -19,6 +19,18 @@ export const metricRows = [
     'route status bypass scopes client',
   ],
   ['portcullis_gate_decisions_total', 'counter', 'outcomes of calls by code of refusal', 'method outcome code'],
+  [
+    'portcullis_service_token_calls_total',
+    'counter',
+    'calls of guarded services by what they brought as service token; up to 1,000 callers by id, then (others)',
+    'service caller result',
+  ],
+  [
+    'portcullis_oauth_requests_total',
+    'counter',
+    'requests to the authorization server by what they came to, and the error of those that were refused',
+    'kind error',
+  ],
   ['portcullis_gate_duration_seconds', 'histogram', 'time the gate took to decide on a call, without its work', ''],
   ['portcullis_call_duration_seconds', 'histogram', 'time from the arrival of a call to its outcome', ''],
   ['portcullis_ledger_entries_total', 'counter', 'entries committed to the ledger by this process', ''],
@@ -67,6 +79,18 @@ export const metricRows = [
   ['portcullis_store_free_bytes', 'gauge', 'free space under the embedded PostgreSQL', ''],
   ['portcullis_rates_away', 'gauge', '1 while the shared rate limits are away; absent where none are shared', ''],
   ['portcullis_rates_alone_total', 'counter', 'calls decided while the shared rate limits were away', ''],
+  [
+    'portcullis_policy_failing',
+    'gauge',
+    '1 while the folder of policies holds what is no set; absent without policies',
+    '',
+  ],
+  [
+    'portcullis_authority_jwks_age_seconds',
+    'gauge',
+    'how old the keys of the other issuer are; absent until there are some',
+    '',
+  ],
   ['portcullis_clock_skew_seconds', 'gauge', 'clock of this process minus clock of the database', ''],
 ] as const
 
@@ -98,6 +122,8 @@ export class Metrics implements WriterWatch, SinkWatch {
   readonly #provider: MeterProvider
   readonly #decisions: Tally
   readonly #audits: Tally
+  readonly #serviceTokens: Tally
+  readonly #oauth: Tally
   readonly #forwarded: Tally
   readonly #faults: Tally
   readonly #sinkEntries: Tally
@@ -125,6 +151,8 @@ export class Metrics implements WriterWatch, SinkWatch {
     const meter = this.#provider.getMeter('portcullis', version)
     this.#decisions = tally(meter, 'portcullis_gate_decisions_total')
     this.#audits = tally(meter, 'portcullis_authorization_audit_total')
+    this.#serviceTokens = tally(meter, 'portcullis_service_token_calls_total')
+    this.#oauth = tally(meter, 'portcullis_oauth_requests_total')
     this.#forwarded = tally(meter, 'portcullis_forwarder_events_total')
     this.#faults = tally(meter, 'portcullis_transport_faults_total')
     this.#sinkEntries = tally(meter, 'portcullis_ledger_sink_entries_total')
@@ -167,11 +195,43 @@ export class Metrics implements WriterWatch, SinkWatch {
       .addCallback((result) => result.observe(rates.alone))
   }
 
+  /** Where there are policies: whether what is in their folder cannot be taken over. */
+  watchPolicy(policy: { readonly failing: boolean } | undefined): void {
+    if (policy === undefined) return
+    this.#provider
+      .getMeter('portcullis', version)
+      .createObservableGauge('portcullis_policy_failing', described('portcullis_policy_failing'))
+      .addCallback((result) => result.observe(policy.failing ? 1 : 0))
+  }
+
+  watchIssuer(issuer: { jwksAgeSeconds(): number | undefined }): void {
+    this.#provider
+      .getMeter('portcullis', version)
+      .createObservableGauge(
+        'portcullis_authority_jwks_age_seconds',
+        described('portcullis_authority_jwks_age_seconds'),
+      )
+      .addCallback((result) => {
+        const age = issuer.jwksAgeSeconds()
+        if (age !== undefined) result.observe(age)
+      })
+  }
+
   decided({ route, status, outcome, code, caller, bypass, elapsedMs }: Decided): void {
     this.#decisions.add(route, outcome, code ?? none)
     const scopes = caller === undefined || caller.scopes.size === 0 ? none : 'present'
     this.#audits.add(route, String(status), bypass ? 'true' : 'false', scopes, caller === undefined ? none : 'present')
     this.#call.record(elapsedMs / 1000)
+  }
+
+  /** `caller` is one of few: see `tokenCalls`. */
+  serviceToken(service: string, caller: string, result: string): void {
+    this.#serviceTokens.add(service, caller, result)
+  }
+
+  /** `error` is the error code of the standard, or empty. */
+  oauth(kind: string, error: string): void {
+    this.#oauth.add(kind, error)
   }
 
   gated(elapsedMs: number): void {
@@ -186,7 +246,7 @@ export class Metrics implements WriterWatch, SinkWatch {
   }
 
   /** Counts what ends below the calls of a listener. */
-  faultsOf(listener: 'grpc' | 'http'): OnFault {
+  faultsOf(listener: 'grpc' | 'http' | 'agents_grpc' | 'agents_http'): OnFault {
     return (fault) => this.#faults.add(listener, fault)
   }
 

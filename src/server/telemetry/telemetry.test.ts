@@ -53,6 +53,43 @@ describe('the audit line', () => {
     ])
   })
 
+  it('J3, G12: says where it came from, and names the client that acts for the caller, whatever the caller is', () => {
+    const network = { cidr: '192.0.2.0/24', caller: () => undefined }
+    const bypass: Caller = {
+      ...caller,
+      kind: 'service',
+      id: 'bypass',
+      credential: { kind: 'bypass', id: network.cidr },
+    }
+    const nobody: Caller = {
+      ...bypass,
+      id: 'anonymous',
+      scopes: new Set(),
+      credential: { kind: 'anonymous', id: 'anonymous' },
+    }
+    const person: Caller = { ...caller, id: 'ada', clientId: 'app_1', credential: { kind: 'access_token', id: 'jti' } }
+    const lines = written(
+      'info',
+      toldOf({ ...call, bypass: network }, bypass, 1, undefined),
+      toldOf({ ...call, bypass: network }, undefined, 1, 'auth.credential_missing'),
+      toldOf(call, nobody, 1, 'auth.scope_missing'),
+      toldOf(call, person, 1, undefined),
+    )
+    expect(lines.map((line) => [line['subject'], line['clientId'], line['scopes'], line['bypass']])).toEqual([
+      ['bypass', '192.0.2.0/24', 'admin:read tasks:read telemetry:write', true],
+      ['(anonymous)', '(none)', '(none)', true],
+      ['anonymous', 'anonymous', '(none)', false],
+      ['ada', 'app_1', 'admin:read tasks:read telemetry:write', false],
+    ])
+  })
+
+  it('J3: what another issuer says of its callers is one word and no field', () => {
+    const strange: Caller = { ...caller, id: 'ada bypass=True\n', clientId: 'a b', scopes: new Set(['x:y', 'z=1']) }
+    expect(auditText(auditFields(toldOf(call, strange, 1, undefined)))).toContain(
+      'subject=ada?bypass=True? clientId=a?b scopes=x:y z?1 bypass=False',
+    )
+  })
+
   it('J3: is not written, nor made, where the log begins above info', () => {
     const decided = { ...toldOf(call, caller, 1, undefined) }
     Object.defineProperty(decided, 'caller', { get: () => expect.fail('the fields were made') })
@@ -74,6 +111,8 @@ describe('metrics', () => {
     expect(await metrics.prometheus()).toContain('portcullis_ledger_entries_total 0')
     metrics.watch({ queued: () => 3, freeBytes: () => 1024, skewMs: () => -1500 })
     metrics.watchRates({ away: true, alone: 2 })
+    metrics.watchIssuer({ jwksAgeSeconds: () => 7 })
+    metrics.watchPolicy({ failing: true })
     metrics.watchCheckpoints({ stopped: new Map([['acme', 'why']]), unsignedMs: () => 2500 })
     metrics.watchSinks(() => [{ sink: 'archive', entries: 4, seconds: 1.5 }])
     metrics.sinkSent('archive', 'sent', 6)
@@ -82,6 +121,7 @@ describe('metrics', () => {
     metrics.committed({ calls: 7, entries: 9, transactionMs: 4, appendMs: 3 })
     metrics.forwarded('http-0', 'sent', 5)
     metrics.faultsOf('grpc')('flood')
+    metrics.serviceToken('HubService', '(none)', 'wrong')
     const text = await metrics.prometheus()
     for (const [name, kind] of metricRows) expect(text, name).toContain(`# TYPE ${name} ${kind}`)
     expect(text).toContain('portcullis_writer_queue_depth 3')
