@@ -1,10 +1,13 @@
 import type { ZodType } from 'zod'
 import { uuidv7 } from '#core'
 import { readBounded } from './bounded-read.ts'
+import { postWithTls, type TlsOptions, type TlsReply } from './client-tls.ts'
 import { CliError } from './errors.ts'
 import type { Io } from './io.ts'
 import type { ClientOptions } from './options.ts'
 import { refusedBy, unreachable } from './failures.ts'
+import { savedToken } from './oauth-client.ts'
+import { SavedSignIns } from './saved-sign-in.ts'
 import { findTarget, type Target } from './target.ts'
 
 const deadlineMs = 15_000
@@ -28,11 +31,13 @@ export interface Reply {
 export class Client {
   readonly #target: Target
   readonly #io: Io
+  readonly #saved: SavedSignIns
   readonly #deadlineMs: number
 
-  constructor(options: ClientOptions, io: Io, answerWithinMs = deadlineMs) {
+  constructor(options: ClientOptions & TlsOptions, io: Io, answerWithinMs = deadlineMs) {
     this.#target = findTarget(options, io)
     this.#io = io
+    this.#saved = new SavedSignIns(io)
     this.#deadlineMs = answerWithinMs
   }
 
@@ -66,27 +71,37 @@ export class Client {
   }
 
   async #post(path: string, body: string, idempotencyKey: string | undefined): Promise<Reply> {
-    const { url, key } = this.#target
+    const { url, key, tls } = this.#target
+    const bearer =
+      key === undefined && tls?.cert === undefined ? await savedToken(url, this.#saved, this.#io) : key?.reveal()
     const headers = {
       'content-type': 'application/json',
-      ...(key && { authorization: `Bearer ${key.reveal()}` }),
+      ...(bearer !== undefined && { authorization: `Bearer ${bearer}` }),
       ...(idempotencyKey && { 'idempotency-key': idempotencyKey }),
     }
     const signal = AbortSignal.timeout(this.#deadlineMs)
     try {
-      // A redirect is refused and not followed: the key is for this server alone.
-      const reply = await fetch(`${url}/${path}`, { method: 'POST', headers, body, signal, redirect: 'manual' })
-      const text = reply.body === null ? '' : await readBounded(reply.body, replyBytesMax)
+      const sent = { headers, body, signal, bytesMax: replyBytesMax }
+      const post = tls === undefined ? plainPost(`${url}/${path}`, sent) : postWithTls(`${url}/${path}`, tls, sent)
+      const { status, text, requestId } = await post
       if (text === undefined) throw tooLarge(url)
-      const requestId = reply.headers.get('x-request-id') ?? undefined
       const json = parseJson(text)
-      if (reply.status !== 200 || json === undefined)
-        throw refusedBy(url, reply.status, json, requestId, key !== undefined)
+      if (status !== 200 || json === undefined) throw refusedBy(url, status, json, requestId, bearer !== undefined)
       return { body: json, requestId }
     } catch (error) {
       throw error instanceof CliError ? error : unreachable(url, error, this.#deadlineMs)
     }
   }
+}
+
+async function plainPost(
+  url: string,
+  { bytesMax, ...sent }: RequestInit & { readonly bytesMax: number },
+): Promise<TlsReply> {
+  // A redirect is refused and not followed: the key is for this server alone.
+  const reply = await fetch(url, { ...sent, method: 'POST', redirect: 'manual' })
+  const text = reply.body === null ? '' : await readBounded(reply.body, bytesMax)
+  return { status: reply.status, text, requestId: reply.headers.get('x-request-id') ?? undefined }
 }
 
 function tooLarge(url: string): CliError {

@@ -68,13 +68,18 @@ const reasons: Readonly<Record<string, string>> = {
   EHOSTUNREACH: 'no route to the host',
   ENETUNREACH: 'no route to the network',
   UND_ERR_CONNECT_TIMEOUT: 'no connection in time',
+  SELF_SIGNED_CERT_IN_CHAIN: 'no authority known here signed its certificate; name that with PORTCULLIS_CA',
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate signed itself; name that with PORTCULLIS_CA',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'no authority known here signed its certificate; name that with PORTCULLIS_CA',
+  ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: 'it asks for a client certificate',
+  'ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE': 'it ended the handshake; it may ask for a client certificate',
 }
 
 const advice = new Map(Object.entries(refusals).map(([code, { help }]) => [code, help]))
 
 function adviceFor(code: string, hadKey: boolean): string | undefined {
   if (code === 'auth.credential_missing' && !hadKey) {
-    return 'Set PORTCULLIS_KEY (the first `portcullis up` printed it), or name a file with --key-file.'
+    return 'Set PORTCULLIS_KEY (the first `portcullis up` printed it), name a file with --key-file, or sign in with `portcullis login`.'
   }
   if (code === 'auth.credential_invalid') {
     return 'Check the key for typing errors, expiry and revocation; `portcullis admin recover` makes a new admin key.'

@@ -80,7 +80,12 @@ export async function fakeServer(answer: (seen: Seen, count: number) => Answer |
   const seen: Seen[] = []
   const server = createServer((request, response) => {
     void readAll(request).then((text) => {
-      const message: Seen['message'] = text === '' ? {} : JSON.parse(text)
+      const form = request.headers['content-type'] === 'application/x-www-form-urlencoded'
+      const message: Seen['message'] = form
+        ? Object.fromEntries(new URLSearchParams(text))
+        : text === ''
+          ? {}
+          : JSON.parse(text)
       const call = { path: request.url ?? '', headers: request.headers, message }
       seen.push(call)
       const reply = answer(call, seen.length)
@@ -125,6 +130,7 @@ export function fakeServerRoom(given: Partial<ServerRoom> = {}): ServerRoom {
     backUp: () => Promise.reject(new Error('no instance here')),
     restore: () => Promise.reject(new Error('no instance here')),
     down: () => Promise.resolve('stopped'),
+    rotateTokenKeys: () => Promise.resolve({ algorithm: 'ES256', signsInSeconds: 3600 }),
     recoverAdmin: () => Promise.resolve({ adminKey: 'pc_recovered', signInPath: '/sign-in?code=x' }),
     recoverAdminWith: () => Promise.resolve({ adminKey: 'pc_recovered_with', signInPath: '/sign-in?code=y' }),
     pruneLedger: () => Promise.resolve([]),
@@ -134,6 +140,8 @@ export function fakeServerRoom(given: Partial<ServerRoom> = {}): ServerRoom {
     setRetentionClass: (_, tenant, retentionClass) => Promise.resolve(`${tenant}/${retentionClass}`),
     rotateSecrets: () =>
       Promise.resolve({ newest: 'file:0011', prepared: false, resumed: false, rewrapped: 2, skipped: 0 }),
+    showPolicySchema: () => 'namespace Portcullis {}\n',
+    checkPolicies: () => Promise.resolve({ ok: true, files: 1, policies: 2, problems: [], warnings: [] }),
     listSecrets: () => Promise.resolve({ keys: [], databaseProblem: null }),
     methodNames: () => [
       'portcullis.v1.HubService/GetHealth',

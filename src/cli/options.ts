@@ -24,12 +24,19 @@ export function withJson(command: Command): Command {
 
 /** What every command that talks to a server takes. */
 export function withClient(command: Command): Command {
-  return withKey(command.option('--url <url>', 'the server (default: PORTCULLIS_URL, or http://127.0.0.1:8080)'))
+  return withKey(withUrl(command))
+}
+
+export function withUrl(command: Command): Command {
+  return command.option('--url <url>', 'the server (default: PORTCULLIS_URL, or http://127.0.0.1:8080)')
 }
 
 export function withKey(command: Command): Command {
   const keyed = command
-    .option('--key-file <file>', 'a file that holds the API key (default: PORTCULLIS_KEY)')
+    .option(
+      '--key-file <file>',
+      'a file that holds the API key (default: PORTCULLIS_KEY, or who signed in with `portcullis login`)',
+    )
     .addOption(
       command
         .createOption(

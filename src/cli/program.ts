@@ -2,18 +2,26 @@ import { readFileSync } from 'node:fs'
 import { Command, Help, type Option } from 'commander'
 import * as z from 'zod'
 import { agentCommand } from './commands/agent.ts'
+import { appCommand } from './commands/app.ts'
 import { backupCommands } from './commands/backup.ts'
 import { callCommand } from './commands/call.ts'
+import { certificateCommand } from './commands/certificate.ts'
 import { completionCommand } from './commands/completion.ts'
 import { configCommand } from './commands/config.ts'
 import { demoCommand } from './commands/demo.ts'
 import { keyCommand } from './commands/key.ts'
 import { ledgerCommand } from './commands/ledger.ts'
+import { loginCommands } from './commands/login.ts'
 import { maintenanceCommands } from './commands/maintenance.ts'
 import { opsCommand } from './commands/ops.ts'
+import { operatorCommand } from './commands/operator.ts'
+import { policyCommand } from './commands/policy.ts'
 import { secretsCommand } from './commands/secrets.ts'
+import { sessionCommand } from './commands/session.ts'
+import { signingKeyCommand } from './commands/signing-key.ts'
 import { startCommands } from './commands/start.ts'
 import { tenantCommand } from './commands/tenant.ts'
+import { tokenCommand } from './commands/token.ts'
 import type { Io } from './io.ts'
 
 /** Every command. Writes to `io` alone, and throws where commander would end the process. */
@@ -27,11 +35,19 @@ export function buildProgram(io: Io, json = false): Command {
     ...maintenanceCommands(io),
     ...backupCommands(io),
     tenantCommand(io),
+    ...loginCommands(io),
+    operatorCommand(io),
+    sessionCommand(io),
     agentCommand(io),
     keyCommand(io),
+    appCommand(io),
+    tokenCommand(io),
+    signingKeyCommand(io),
+    certificateCommand(io),
     callCommand(io),
     ledgerCommand(io),
     opsCommand(io),
+    policyCommand(io),
     secretsCommand(io),
     demoCommand(io),
     configCommand(io),
@@ -53,6 +69,10 @@ Environment:
   PORTCULLIS_URL    the server for client commands (default: http://127.0.0.1:8080)
   PORTCULLIS_GRPC   the gRPC address for the demo (default: 127.0.0.1:50051)
   PORTCULLIS_KEY    the API key for client commands
+  PORTCULLIS_CA, PORTCULLIS_CLIENT_CERT, PORTCULLIS_CLIENT_KEY
+                    files for https: whom to believe, and a client certificate with its key
+  PORTCULLIS_CLIENT_ID, PORTCULLIS_CLIENT_SECRET
+                    the app and its secret for portcullis token get
   PORTCULLIS_DEBUG  1 shows where an unexpected fault comes from
   NO_COLOR          anything turns colours off
 

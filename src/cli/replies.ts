@@ -32,6 +32,66 @@ export const apiKeyShape = z.object({
   allowedCidrs: texts,
   ratePerSecond: count,
   rateBurst: count,
+  requireSignature: z.boolean().default(false),
+  replacedByKeyId: text,
+})
+
+export const appShape = z.object({
+  id: z.string(),
+  name: text,
+  agentId: text,
+  scopes: texts,
+  redirectUris: texts,
+  grantTypes: texts,
+  authMethod: text,
+  jwksJson: text,
+  tlsSubjectDn: text,
+  dpopBound: z.boolean().default(false),
+  certificateBound: z.boolean().default(false),
+  createdAt: time,
+  secretCreatedAt: time,
+  secretIsOld: z.boolean().default(false),
+  oldSecretExpiresAt: time,
+  disabledAt: time,
+})
+
+export const certificateShape = z.object({
+  id: z.string(),
+  agentId: text,
+  thumbprint: text,
+  subjectDn: text,
+  scopes: texts,
+  createdAt: time,
+  expiresAt: time,
+  revokedAt: time,
+})
+
+export const signingKeyShape = z.object({
+  id: z.string(),
+  agentId: text,
+  algorithm: text,
+  publicKeyPem: text,
+  createdAt: time,
+  revokedAt: time,
+})
+
+export const operatorShape = z.object({
+  id: z.string(),
+  name: text,
+  role: z.string().default('OPERATOR_ROLE_UNSPECIFIED'),
+  upstreamSubject: text,
+  hasPassword: z.boolean().default(false),
+  createdAt: time,
+  disabledAt: time,
+})
+
+export const sessionShape = z.object({
+  id: z.string(),
+  operatorId: text,
+  appId: text,
+  createdAt: time,
+  expiresAt: time,
+  revokedAt: time,
 })
 
 export const entryShape = z.object({
@@ -50,6 +110,11 @@ export const entryShape = z.object({
 export type Tenant = z.output<typeof tenantShape>
 export type Agent = z.output<typeof agentShape>
 export type ApiKey = z.output<typeof apiKeyShape>
+export type App = z.output<typeof appShape>
+export type Certificate = z.output<typeof certificateShape>
+export type SigningKey = z.output<typeof signingKeyShape>
+export type Operator = z.output<typeof operatorShape>
+export type Session = z.output<typeof sessionShape>
 export type Entry = z.output<typeof entryShape>
 
 export const tenantPage = z
@@ -63,6 +128,26 @@ export const agentPage = z
 export const keyPage = z
   .object({ keys: z.array(apiKeyShape).default([]), nextPageToken: text })
   .transform(({ keys, nextPageToken }) => ({ rows: keys, nextPageToken }))
+
+export const appPage = z
+  .object({ apps: z.array(appShape).default([]), nextPageToken: text })
+  .transform(({ apps, nextPageToken }) => ({ rows: apps, nextPageToken }))
+
+export const certificatePage = z
+  .object({ certificates: z.array(certificateShape).default([]), nextPageToken: text })
+  .transform(({ certificates, nextPageToken }) => ({ rows: certificates, nextPageToken }))
+
+export const signingKeyPage = z
+  .object({ signingKeys: z.array(signingKeyShape).default([]), nextPageToken: text })
+  .transform(({ signingKeys, nextPageToken }) => ({ rows: signingKeys, nextPageToken }))
+
+export const operatorPage = z
+  .object({ operators: z.array(operatorShape).default([]), nextPageToken: text })
+  .transform(({ operators, nextPageToken }) => ({ rows: operators, nextPageToken }))
+
+export const sessionPage = z
+  .object({ sessions: z.array(sessionShape).default([]), nextPageToken: text })
+  .transform(({ sessions, nextPageToken }) => ({ rows: sessions, nextPageToken }))
 
 export const entryPage = z
   .object({ entries: z.array(entryShape).default([]), nextPageToken: text })

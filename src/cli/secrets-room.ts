@@ -2,6 +2,7 @@
 export interface SecretsRoom {
   rotateSecrets(options: RotateOptions): Promise<RotateReport>
   listSecrets(place: SecretsPlace): Promise<KeyInventory>
+  rotateTokenKeys(place: SecretsPlace): Promise<{ readonly algorithm: string; readonly signsInSeconds: number }>
 }
 
 /** Whose keys: those of a folder of `up`, or of a settings file. */

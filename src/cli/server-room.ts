@@ -1,9 +1,10 @@
 import type { ExportRoom } from './export-room.ts'
+import type { PolicyRoom } from './policy-room.ts'
 import type { RetentionRoom } from './retention-room.ts'
 import type { SecretsRoom } from './secrets-room.ts'
 
 /** What the CLI uses of the server room. */
-export interface ServerRoom extends ExportRoom, RetentionRoom, SecretsRoom {
+export interface ServerRoom extends ExportRoom, PolicyRoom, RetentionRoom, SecretsRoom {
   up(options: { readonly dir: string; readonly env: Env; readonly workers?: number }): Promise<Running>
   serve(options: { readonly configFile: string; readonly env: Env; readonly workers?: number }): Promise<Running>
   migrateWith(options: {
@@ -61,6 +62,9 @@ export interface Ready {
   readonly http: string
   readonly management: string
   readonly public: string | null
+  /** The listeners for agents with client certificates. */
+  readonly agentsGrpc?: string | null
+  readonly agentsHttp?: string | null
   readonly adminKey: string | null
   readonly consoleUrl: string | null
 }

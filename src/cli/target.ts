@@ -1,5 +1,6 @@
 import { isLoopback, Secret } from '#core'
 import { readBoundedFile } from './bounded-read.ts'
+import { findTls, type ClientTls, type TlsOptions } from './client-tls.ts'
 import { usage } from './errors.ts'
 import type { Io } from './io.ts'
 import type { ClientOptions } from './options.ts'
@@ -8,20 +9,22 @@ export interface Target {
   /** Without a slash at its end. */
   readonly url: string
   readonly key: Secret | undefined
+  /** Where certificates were named. */
+  readonly tls: ClientTls | undefined
 }
 
 const urlDefault = 'http://127.0.0.1:8080'
 const keyFileBytesMax = 64 * 1024
 
 /** Which server, with which credential: options go before variables. */
-export function findTarget(options: ClientOptions, io: Io, urlOption = '--url'): Target {
+export function findTarget(options: ClientOptions & TlsOptions, io: Io, urlOption = '--url'): Target {
   const source = options.url === undefined ? 'PORTCULLIS_URL' : urlOption
   const url = parseUrl(options.url ?? (io.env['PORTCULLIS_URL'] || urlDefault), source)
   const key = findKey(options, io)
   if (key !== undefined && url.protocol === 'http:' && !isLoopback(url.hostname)) {
     io.err.write(`warning: the key goes to ${url.host} unencrypted; use https there.\n`)
   }
-  return { url: url.href.replace(/\/+$/, ''), key }
+  return { url: url.href.replace(/\/+$/, ''), key, tls: findTls(options, io, url) }
 }
 
 function parseUrl(text: string, source: string): URL {

@@ -23,6 +23,17 @@ export function parseExpiry(text: string, nowMs: number): string {
   return new Date(atMs).toISOString()
 }
 
+/** Whole seconds of a duration such as `24h`; `0` is none. */
+export function parseDuration(maxSeconds: number): (text: string) => number {
+  return (text) => {
+    const seconds = text === '0' ? 0 : (fromNow(text, 0) ?? Number.NaN) / 1000
+    if (seconds <= maxSeconds) return seconds
+    throw new InvalidArgumentError(
+      `Write how long, such as 24h or 45m, at most ${maxSeconds / 86_400}d; 0 is not at all.`,
+    )
+  }
+}
+
 /** A time with its zone, RFC 3339 in UTC. */
 export function parseMoment(text: string): string {
   const ms = fromTime(text)

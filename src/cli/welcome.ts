@@ -12,6 +12,8 @@ export function welcome({ ready, notes }: Running, verb: 'up' | 'serve', colours
     ['HTTP', http],
     ['management', withScheme(ready.management)],
     ...(ready.public === null ? [] : [['public', withScheme(ready.public)]]),
+    ...(ready.agentsGrpc ? [['agents gRPC', ready.agentsGrpc]] : []),
+    ...(ready.agentsHttp ? [['agents HTTP', `https://${ready.agentsHttp}`]] : []),
   ] as const
   const addresses = rows.map(([name = '', address = '']) => `  ${dim(name.padEnd(12))}${address}`)
   const blocks = [

@@ -5,6 +5,7 @@ import { CliError, usage } from '../errors.ts'
 import type { Io } from '../io.ts'
 import { resolveMethod, suggestMethod } from '../method-names.ts'
 import { withClient, withExamples, type ClientOptions } from '../options.ts'
+import type { TlsOptions } from '../client-tls.ts'
 
 const messageBytesMax = 4 * 1024 * 1024
 const messageHelp = `Write one JSON object, such as '{"workflow":"nightly"}', @FILE, or - for standard input.`
@@ -14,7 +15,13 @@ export function callCommand(io: Io): Command {
     .description('Calls any method by name and prints the reply.')
     .argument('<method>', 'StartRun, HubService/StartRun or portcullis.v1.HubService/StartRun')
     .argument('[message]', 'the request as JSON, @FILE, or - for standard input', '{}')
-    .action(async (method: string, given: string, options: ClientOptions) => {
+    .option(
+      '--client-cert <file>',
+      'a client certificate, for the listener for agents (default: PORTCULLIS_CLIENT_CERT)',
+    )
+    .option('--client-key <file>', 'its private key (default: PORTCULLIS_CLIENT_KEY)')
+    .option('--ca <file>', 'the authorities that sign servers (default: PORTCULLIS_CA, or those of Node)')
+    .action(async (method: string, given: string, options: ClientOptions & TlsOptions) => {
       const text = await readMessage(given, io)
       const path = await resolveMethod(method, () => methodNames(io))
       const client = new Client(options, io)

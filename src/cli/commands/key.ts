@@ -9,7 +9,7 @@ import { withClient, withExamples, withList, type ClientOptions, type ListOption
 import { printable, relativeTime } from '../print.ts'
 import { apiKeyShape, keyPage, type ApiKey } from '../replies.ts'
 import { onceText } from '../shown-once.ts'
-import { checkScopes, integerBetween, parseExpiry, parseNetwork, parseScopes } from '../values.ts'
+import { checkScopes, integerBetween, parseDuration, parseExpiry, parseNetwork, parseScopes } from '../values.ts'
 
 interface CreateOptions extends ClientOptions {
   readonly agent: string
@@ -18,9 +18,18 @@ interface CreateOptions extends ClientOptions {
   readonly cidr?: readonly string[]
   readonly rate?: number
   readonly burst?: number
+  readonly requireSignature?: boolean
 }
 
+interface RotateOptions extends ClientOptions {
+  readonly grace: number
+  readonly expires?: string
+}
+
+const graceSecondsMax = 30 * 86_400
+
 const createdShape = z.object({ apiKey: apiKeyShape, key: z.string().default('') })
+const rotatedShape = z.object({ apiKey: apiKeyShape, key: z.string().default(''), oldKey: apiKeyShape })
 const revokedShape = z.object({ apiKey: apiKeyShape })
 
 const list: List<ApiKey> = {
@@ -44,6 +53,7 @@ export function keyCommand(io: Io): Command {
     .description('API keys: what an agent proves itself with.')
     .addCommand(createCommand(io))
     .addCommand(listCommand(io))
+    .addCommand(rotateCommand(io))
     .addCommand(revokeCommand(io))
 }
 
@@ -62,6 +72,7 @@ function createCommand(io: Io): Command {
     )
     .option('--rate <n>', 'calls per second (default: limits.rate.key of the server)', integerBetween(1, 1_000_000))
     .option('--burst <n>', 'calls at once; goes with --rate', integerBetween(1, 10_000_000))
+    .option('--require-signature', 'methods of high risk take the key with a signed request only')
     .action(async (options: CreateOptions) => {
       const { scopes, expires: expiresAt, cidr: allowedCidrs, rate: ratePerSecond, burst: rateBurst } = options
       if ((ratePerSecond === undefined) !== (rateBurst === undefined)) {
@@ -70,7 +81,8 @@ function createCommand(io: Io): Command {
       await checkScopes(scopes)
       const client = new Client(options, io)
       const agentId = await findAgentId(client, options.agent)
-      const message = { agentId, scopes, expiresAt, allowedCidrs, ratePerSecond, rateBurst }
+      const { requireSignature } = options
+      const message = { agentId, scopes, expiresAt, allowedCidrs, ratePerSecond, rateBurst, requireSignature }
       const { apiKey, key } = await client.call('IdentityService/CreateKey', message, createdShape)
       if (options.json) io.out.write(`${JSON.stringify({ ...apiKey, key })}\n`)
       else io.out.write(createdText(apiKey, key, io))
@@ -94,6 +106,33 @@ function listCommand(io: Io): Command {
   return withExamples(command, 'portcullis key list --agent researcher')
 }
 
+function rotateCommand(io: Io): Command {
+  const command = withClient(new Command('rotate'))
+    .description('Makes a new key in the place of an old one, with its settings, and shows it once.')
+    .argument('<id>', 'key_…, as `portcullis key list` shows it')
+    .option(
+      '--grace <how-long>',
+      'how long the old key goes on working: 24h, 45m, 0 ends it at once (default: 24h)',
+      parseDuration(graceSecondsMax),
+      86_400,
+    )
+    .option('--expires <when>', '30d, 12h, or a time (default: as the old key)', (text) => parseExpiry(text, io.now()))
+    .action(async (keyId: string, { grace: graceSeconds, expires: expiresAt, ...options }: RotateOptions) => {
+      const message = { keyId, graceSeconds, expiresAt }
+      const reply = await new Client(options, io).call('IdentityService/RotateKey', message, rotatedShape)
+      const { apiKey, key, oldKey } = reply
+      if (options.json) io.out.write(`${JSON.stringify({ ...apiKey, key, oldKey })}\n`)
+      else io.out.write(`${createdText(apiKey, key, io)}${oldText(oldKey, io)}`)
+    })
+  return withExamples(command, 'portcullis key rotate key_0199a3c2-7b1e-7d42-9c55-0f8e2a6b4d10 --grace 24h')
+}
+
+function oldText({ id, expiresAt, revokedAt }: ApiKey, io: Io): string {
+  if (revokedAt !== null) return `The old key ${printable(id)} has ended.\n`
+  const until = expiresAt === null ? '' : ` until ${printable(expiresAt)}, ${relativeTime(expiresAt, io.now())}`
+  return `The old key ${printable(id)} goes on working${until}.\n`
+}
+
 function revokeCommand(io: Io): Command {
   const command = withClient(new Command('revoke'))
     .description('Ends the use of a key, everywhere, within a second.')
@@ -113,7 +152,9 @@ function createdText(apiKey: ApiKey, key: string, io: Io): string {
   return `Key ${printable(id)} allows ${printable(scopes.join(', '))} and ${end}.\n${onceText(key, id, io.out.colours)}`
 }
 
-function stateOf({ revokedAt, expiresAt }: ApiKey, nowMs: number): string {
+function stateOf({ replacedByKeyId, revokedAt, expiresAt }: ApiKey, nowMs: number): string {
+  if (replacedByKeyId !== '' && revokedAt === null && expiresAt !== null)
+    return `rotated, ${Date.parse(expiresAt) <= nowMs ? 'ended' : 'ends'} ${relativeTime(expiresAt, nowMs)}`
   if (revokedAt !== null) return `revoked ${relativeTime(revokedAt, nowMs)}`
   if (expiresAt === null) return 'active'
   return `${Date.parse(expiresAt) <= nowMs ? 'expired' : 'expires'} ${relativeTime(expiresAt, nowMs)}`

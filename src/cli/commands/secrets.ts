@@ -18,6 +18,7 @@ export function secretsCommand(io: Io): Command {
     .description('The keys of a deployment, and the secrets that are stored under them.')
     .addCommand(generateCommand(io))
     .addCommand(rotateCommand(io))
+    .addCommand(rotateTokenKeysCommand(io))
     .addCommand(listCommand(io))
 }
 
@@ -78,6 +79,27 @@ function rotateCommand(io: Io): Command {
     'portcullis secrets rotate',
     'portcullis secrets rotate --prepare --config /etc/portcullis/portcullis.yaml',
     'portcullis secrets rotate --config /etc/portcullis/portcullis.yaml',
+  )
+}
+
+function rotateTokenKeysCommand(io: Io): Command {
+  const command = withPlace(new Command('rotate-token-keys'))
+    .summary('Makes the next key that signs access tokens.')
+    .description(
+      'Makes the next key that signs access tokens, without waiting for the last one to become old. It is published at once and signs later; the last one stays published until its tokens have expired. Servers that run take it over by themselves.',
+    )
+    .action(async ({ json, ...options }: PlaceOptions) => {
+      const report = await withServer(io, loadOf(options), (server) => server.rotateTokenKeys(placeOf(options, io)))
+      io.out.write(
+        json
+          ? `${JSON.stringify(report)}\n`
+          : `A new ${report.algorithm} key is published. It signs in ${report.signsInSeconds} s.\n`,
+      )
+    })
+  return withExamples(
+    command,
+    'portcullis secrets rotate-token-keys',
+    'portcullis secrets rotate-token-keys --config /etc/portcullis/portcullis.yaml',
   )
 }
 
