@@ -4,10 +4,11 @@ import type { Bar } from './bar.ts'
 import { p1 } from './p1/index.ts'
 import { p2 } from './p2/index.ts'
 import { p3 } from './p3/index.ts'
+import { p6 } from './p6/index.ts'
 import { p8 } from './p8/index.ts'
 import { p9 } from './p9/index.ts'
 
-const bars: readonly Bar[] = [p1, p2, p3, p8, p9]
+const bars: readonly Bar[] = [p1, p2, p3, p6, p8, p9]
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
