@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { embeddedHome } from '../src/server/embedded/index.ts'
 import { serve } from '../src/server/serve.ts'
 import { databaseOf, freePorts, startInstance, type TestInstance } from './harness/instance.ts'
 import { entriesOf } from './harness/replica.ts'
@@ -15,7 +16,10 @@ describe('settings that a running server takes over', () => {
   it('L2: leave an entry in the log `system` with the names of what changed', async () => {
     const { user, password, host, port, database } = await databaseOf(instance.dir, 'portcullis_app')
     const file = join(instance.dir, 'portcullis.yaml')
-    const settings = { database: { url: `postgres://${user}:${password}@${host}:${port}/${database}` } }
+    const settings = {
+      database: { url: `postgres://${user}:${password}@${host}:${port}/${database}` },
+      secrets: { keyFile: join(embeddedHome(instance.dir).home, 'master-key') },
+    }
     const write = (log: string): Promise<void> =>
       writeFile(file, JSON.stringify({ ...settings, log: { level: log } }), { mode: 0o600 })
     await write('fatal')

@@ -2,10 +2,12 @@ import { create, ScalarType, toBinary, toJsonString, type DescField, type Messag
 import { TimestampSchema } from '@bufbuild/protobuf/wkt'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { methods, type Method } from '@portcullis/contract'
+import { makeSelfSigned } from './harness/certificates.ts'
 import { grpcClient, type GrpcClient } from './harness/grpc.ts'
 import { startInstance, type TestInstance } from './harness/instance.ts'
 import { sendRaw } from './harness/raw-http.ts'
-import { objectFields, sample, type ObjectKind } from './harness/samples.ts'
+import { makeOperator, plantSession } from './harness/people.ts'
+import { objectFields, publicKeyPem, sample, type ObjectKind } from './harness/samples.ts'
 
 let instance: TestInstance
 let grpc: GrpcClient
@@ -25,7 +27,18 @@ beforeAll(async () => {
   const task = await instance.call('HubService/CreateTask', { title: 'fields' })
   const script = { name: 'fields', operator: 'test' }
   const intent = await instance.call('OpsService/RecordIntent', { script })
+  const operator = await makeOperator(instance, 'fields')
+  const app = await instance.call('IdentityService/CreateApp', { name: 'fields', scopes: ['telemetry:write'] })
+  const signingKey = await instance.call('IdentityService/CreateSigningKey', { agentId: agent.id, publicKeyPem })
+  const certificatePem = makeSelfSigned('fields').cert
+  const binding = { agentId: agent.id, certificatePem, scopes: ['telemetry:write'] }
+  const bound = await instance.call('IdentityService/BindCertificate', binding)
   ids = {
+    certificate: bound.body.certificate.id,
+    signing_key: signingKey.body.signingKey.id,
+    app: app.body.app.id,
+    operator,
+    session: await plantSession(instance, operator),
     agent: agent.id,
     key: agent.keyId,
     run: run.body.run.id,

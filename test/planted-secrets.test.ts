@@ -51,15 +51,27 @@ function plants(name: string): Readonly<Record<string, Plant>> {
     'secrets.key': plain(generateEncryptionKey().toString('base64')),
     'telemetry.otlp.headers': { secret: 'Zq7-otlp-token', text: 'authorization: Bearer Zq7-otlp-token' },
     'debug.token': plain('Zq7-debug-token-0123456789'),
+    'authority.clientSecret': plain('Zq7-client-secret-0123456789'),
   }
 }
 
 // No secrets, or settings of another provider of keys, which cannot be there at the same time.
-const elsewhere = ['database.tls.ca', 'secrets.vault.ca', 'secrets.vault.token', 'secrets.vault.secretId']
+const elsewhere = [
+  'authority.ca',
+  'database.tls.ca',
+  'secrets.vault.ca',
+  'secrets.vault.token',
+  'secrets.vault.secretId',
+  'tls.cert',
+  'tls.clientCa',
+  'tls.key',
+]
 
 /** Files of what stands in lists; a list has no settings of its own. */
 const listed = {
   'forwarder-token': 'Zq7-forwarder-token',
+  'service-token': 'Zq7-service-token-0123456789',
+  'next-service-token': 'Zq7-next-service-token-0123456789',
   'http-token': 'Zq7-http-sink-token',
   'otlp-headers': 'authorization: Bearer Zq7-otlp-sink-token',
   'splunk-token': 'Zq7-splunk-token',
@@ -90,6 +102,11 @@ async function plantedConfig(dir: string, planted: ReturnType<typeof plants>, in
   const tree: Record<string, unknown> = {
     env: 'staging',
     legacyToken: { enabled: true, tenant: 'main', scopes: ['telemetry:write'] },
+    serviceTokens: [
+      { name: 'HubService', mode: 'allow', tokenFile: 'service-token', nextTokenFile: 'next-service-token' },
+    ],
+    oauth: { issuer: 'https://auth.example' },
+    authority: { issuer: 'https://login.example', clientId: 'console' },
     limits: { rate: { store: 'redis' } },
     telemetry: {
       otlp: { endpoint: nowhere, timeoutMs: 500 },

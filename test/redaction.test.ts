@@ -1,8 +1,10 @@
 import { ScalarType, toJson, type DescMessage, type JsonValue } from '@bufbuild/protobuf'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { methods, type Method } from '@portcullis/contract'
+import { makeSelfSigned } from './harness/certificates.ts'
 import { startInstance, type Answer, type TestInstance } from './harness/instance.ts'
-import { objectFields, sample, type ObjectKind } from './harness/samples.ts'
+import { makeOperator, plantSession } from './harness/people.ts'
+import { objectFields, publicKeyPem, sample, type ObjectKind } from './harness/samples.ts'
 
 // Put together, so that no scanner takes them for real.
 const planted = [
@@ -36,8 +38,26 @@ const make: Readonly<Record<ObjectKind, () => Promise<string>>> = {
   key: async () =>
     (await instance.call('IdentityService/CreateKey', { agentId: await make.agent(), scopes: ['tasks:read'] })).body
       .apiKey.id,
+  app: async () => {
+    const app = { name: `made-${(count += 1)}`, scopes: ['tasks:read'] }
+    return (await instance.call('IdentityService/CreateApp', app)).body.app.id
+  },
   script_run: async () =>
     (await instance.call('OpsService/RecordIntent', { script: { name: 'sample', operator: 'test' } })).body.scriptRunId,
+  operator: () => makeOperator(instance, `made-${(count += 1)}`),
+  session: async () => plantSession(instance, await make.operator()),
+  signing_key: async () => {
+    const body = { agentId: await make.agent(), publicKeyPem }
+    return (await instance.call('IdentityService/CreateSigningKey', body)).body.signingKey.id
+  },
+  certificate: async () => {
+    const body = {
+      agentId: await make.agent(),
+      certificatePem: makeSelfSigned('sample').cert,
+      scopes: ['telemetry:write'],
+    }
+    return (await instance.call('IdentityService/BindCertificate', body)).body.certificate.id
+  },
   task: async () => (await instance.call('HubService/CreateTask', { title: 'sample' })).body.task.id,
   tenant: async () => (await instance.call('TenantService/Create', { name: `made-${(count += 1)}` })).body.tenant.id,
 }

@@ -3,10 +3,12 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { ScalarType, type Message } from '@bufbuild/protobuf'
 import { methods, type Method } from '@portcullis/contract'
 import { closeScopes, grpcCodes, makeKey, refusals, scopes as allScopes, uuidv7, type RefusalCode } from '#core'
+import { makeSelfSigned } from './harness/certificates.ts'
 import { grpcClient, type GrpcClient } from './harness/grpc.ts'
 import { startInstance, type TestInstance } from './harness/instance.ts'
 import { send as sendTo, transports, type Outcome, type Sent, type Transport } from './harness/outcome.ts'
-import { isList, objectFields, sample, shownKind, type ObjectKind } from './harness/samples.ts'
+import { makeOperator, plantSession } from './harness/people.ts'
+import { isList, objectFields, publicKeyPem, sample, shownKind, type ObjectKind } from './harness/samples.ts'
 
 const bodyMax = 8192
 const high = '1000000'
@@ -45,9 +47,27 @@ const make: Readonly<Record<ObjectKind, (key: string) => Promise<string>>> = {
     return (await instance.call('IdentityService/CreateKey', { agentId, scopes: ['telemetry:write'] }, { key })).body
       .apiKey.id
   },
+  app: async (key) => {
+    const app = { name: unique(), scopes: ['telemetry:write'] }
+    return (await instance.call('IdentityService/CreateApp', app, { key })).body.app.id
+  },
   script_run: async (key) => {
     const script = { name: 'sample', operator: 'test' }
     return (await instance.call('OpsService/RecordIntent', { script }, { key })).body.scriptRunId
+  },
+  operator: (key) => makeOperator(instance, unique(), key),
+  session: async (key) => plantSession(instance, await make.operator(key)),
+  signing_key: async (key) => {
+    const body = { agentId: await make.agent(key), publicKeyPem }
+    return (await instance.call('IdentityService/CreateSigningKey', body, { key })).body.signingKey.id
+  },
+  certificate: async (key) => {
+    const body = {
+      agentId: await make.agent(key),
+      certificatePem: makeSelfSigned(unique()).cert,
+      scopes: ['telemetry:write'],
+    }
+    return (await instance.call('IdentityService/BindCertificate', body, { key })).body.certificate.id
   },
   task: async (key) => (await instance.call('HubService/CreateTask', { title: 'sample' }, { key })).body.task.id,
   tenant: async () => (await instance.call('TenantService/Create', { name: unique() })).body.tenant.id,

@@ -207,6 +207,7 @@ describe('portcullis secrets list', () => {
         'database password of the owner role',
         'API keys',
         'legacy token',
+        'service tokens',
         'TLS key of the listeners',
       ]),
     )

@@ -44,7 +44,14 @@ authority:
     const { code, stdout, stderr } = await new Portcullis(['serve', '--config', file]).exited
     expect(code).toBe(2)
     expect(stdout).toBe('')
-    for (const path of ['reflection', 'listen.http', 'limits.http.bodyBytes', 'databse', 'authority', 'database']) {
+    for (const path of [
+      'reflection',
+      'listen.http',
+      'limits.http.bodyBytes',
+      'databse',
+      'authority.bypassNetworks.0',
+      'database',
+    ]) {
       expect(stderr).toMatch(new RegExp(`^error +${path}\\n +value .*\\n +why .*\\n +to do `, 'm'))
     }
     expect(stderr).not.toMatch(/^\s+at /m)

@@ -12,7 +12,13 @@ import {
   type ServerInterceptor,
 } from '@grpc/grpc-js'
 import { afterEach, describe, expect, it } from 'vitest'
-import { interceptOwnStatus, makeServer, registeredPaths, serveUnknown } from '../src/server/grpc/transport.ts'
+import {
+  connectionOf,
+  interceptOwnStatus,
+  makeServer,
+  registeredPaths,
+  serveUnknown,
+} from '../src/server/grpc/transport.ts'
 import type { OnFault } from '../src/server/transport-faults.ts'
 import { callRaw, connectRaw, frame, goawayOfRapidReset, resetRapidly } from './harness/raw-http2.ts'
 
@@ -84,6 +90,18 @@ describe('grpc-js', () => {
     expect(String(Reflect.get(server, '_setupHandlers'))).toContain('this._streamHandler')
     expect(String(Reflect.get(server, 'createHttp2Server'))).toContain('this._setupHandlers(http2Server')
     server.forceShutdown()
+  })
+
+  it('G17: the connection of a call is that of its stream', async () => {
+    const ports: unknown[] = []
+    const interceptor: ServerInterceptor = (_, call) => {
+      ports.push([Reflect.get(connectionOf(call) ?? {}, 'remotePort'), call.getConnectionInfo().remotePort])
+      return new ServerInterceptingCall(call)
+    }
+    const session = await connected(await serve({}, [interceptor]))
+    await callRaw(session, echo, {})
+    expect(ports).toEqual([[session.socket.localPort, session.socket.localPort]])
+    expect(connectionOf({})).toBeUndefined()
   })
 
   it('G1: tells of the paths that were registered, before unknown ones are served', () => {

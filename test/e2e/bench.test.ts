@@ -23,3 +23,13 @@ it('P3: the bench appends to the ledger and to its naive twin side by side, and 
     verifyOnlinePerSecond: expect.any(Number),
   })
 })
+
+it('P6: the bench gives tokens of ours and of the bare library side by side, and no request of either fails', async () => {
+  const stdout = await run(process.execPath, ['bench/main.ts', 'P6', '--json', '--rounds', '1', '--seconds', '1'])
+  expect(JSON.parse(stdout)).toMatchObject({
+    id: 'P6',
+    unit: 'tokens/s',
+    ratio: expect.any(Number),
+    oursP99Ms: expect.any(Number),
+  })
+})

@@ -105,7 +105,7 @@ describe('the console sign-in link', () => {
 function expectSafe(answer: string): void {
   expect(answer).toMatch(/^cache-control: no-store\r$/im)
   expect(/^content-security-policy: (.*)\r$/im.exec(answer)?.[1]).toBe(policy)
-  expect(answer).toMatch(/^referrer-policy: no-referrer\r$/im)
+  expect(answer).toMatch(/^referrer-policy: (?:no-referrer|strict-origin)\r$/im)
   expect(answer).not.toMatch(/<script|\son\w+=|javascript:/i)
 }
 

@@ -7,9 +7,19 @@ export interface TestCertificate {
   readonly signer: { readonly name: string; readonly key: KeyObject }
 }
 
+/** When a certificate is valid, in seconds from now; else from an hour ago for a day. */
+interface Validity {
+  readonly fromSeconds?: number
+  readonly toSeconds?: number
+}
+
 /** An authority that signs for tests: Node makes keys and signatures, but no certificates. P-256, valid for a day. */
-export function makeAuthority(name = 'Test Authority', hosts: readonly string[] = []): TestCertificate {
-  return make(name, hosts, undefined)
+export function makeAuthority(
+  name = 'Test Authority',
+  hosts: readonly string[] = [],
+  validity: Validity = {},
+): TestCertificate {
+  return make(name, hosts, undefined, validity)
 }
 
 /** A certificate for names and IPv4 addresses; for a client where there are none. */
@@ -17,19 +27,31 @@ export function makeCertificate(
   authority: TestCertificate,
   name: string,
   hosts: readonly string[] = [],
+  validity: Validity = {},
 ): TestCertificate {
-  return make(name, hosts, authority.signer)
+  return make(name, hosts, authority.signer, validity)
+}
+
+/** A certificate that signed itself and is no authority. */
+export function makeSelfSigned(name: string, validity: Validity = {}): TestCertificate {
+  return make(name, [], undefined, validity, false)
 }
 
 type Issuer = TestCertificate['signer'] | undefined
 
-function make(name: string, hosts: readonly string[], issuer: Issuer): TestCertificate {
+function make(
+  name: string,
+  hosts: readonly string[],
+  issuer: Issuer,
+  { fromSeconds = -3600, toSeconds = 24 * 3600 }: Validity,
+  isAuthority = issuer === undefined,
+): TestCertificate {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const signer = issuer ?? { name, key: privateKey }
   const algorithm = sequence(oid('1.2.840.10045.4.3.2'))
-  const [from, to] = [-3600, 24 * 3600].map((seconds) => time(new Date(Date.now() + seconds * 1000)))
+  const [from, to] = [fromSeconds, toSeconds].map((seconds) => time(new Date(Date.now() + seconds * 1000)))
   const extensions = [
-    sequence(oid('2.5.29.19'), bool(true), octets(issuer === undefined ? sequence(bool(true)) : sequence())),
+    sequence(oid('2.5.29.19'), bool(true), octets(isAuthority ? sequence(bool(true)) : sequence())),
     ...(hosts.length === 0 ? [] : [sequence(oid('2.5.29.17'), octets(sequence(...hosts.map(alternative))))]),
   ]
   const body = sequence(

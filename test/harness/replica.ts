@@ -1,9 +1,12 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { embeddedHome } from '../../src/server/embedded/index.ts'
 import { serve } from '../../src/server/serve.ts'
 import { call, databaseOf, type TestInstance } from './instance.ts'
 
 export interface Replica {
+  /** `http://host:port` */
+  readonly url: string
   /** One call over HTTP as JSON; answers its status. */
   readonly post: (method: string, key: string, body?: object) => Promise<number>
   /** Entries that a sink has not acknowledged, by its gauge; undefined before it is known. */
@@ -14,7 +17,11 @@ export interface Replica {
 let replicas = 0
 
 /** Another server over the database of an instance, with sinks; relative files start at the folder of the instance. */
-export async function startReplica(instance: TestInstance, sinks: readonly object[]): Promise<Replica> {
+export async function startReplica(
+  instance: TestInstance,
+  sinks: readonly object[],
+  more: object = {},
+): Promise<Replica> {
   const { user, password, host, port, database } = await databaseOf(instance.dir, 'portcullis_app')
   const file = join(instance.dir, `replica-${(replicas += 1)}.yaml`)
   const settings = {
@@ -24,11 +31,15 @@ export async function startReplica(instance: TestInstance, sinks: readonly objec
     limits: { rate: { key: { perSecond: 5000, burst: 5000 } } },
     // Nothing here waits for checkpoints.
     audit: { origin: 'ledger.example', sinks, checkpoints: { acknowledgements: 0 } },
+    // Replicas open what the first one stored.
+    secrets: { keyFile: join(embeddedHome(instance.dir).home, 'master-key') },
+    ...more,
   }
   // JSON is YAML.
   await writeFile(file, JSON.stringify(settings), { mode: 0o600 })
   const running = await serve({ configFile: file, env: {} })
   return {
+    url: `http://${running.ready.http}`,
     post: async (method, key, body = {}) => (await call(`http://${running.ready.http}`, method, body, { key })).status,
     lag: async (sink) => {
       const text = await (await fetch(`http://${running.ready.management}/metrics`)).text()

@@ -1,15 +1,32 @@
 import { create, ScalarType, type DescField, type DescMessage, type Message } from '@bufbuild/protobuf'
 import type { Method } from '@portcullis/contract'
+import { makeSelfSigned } from './certificates.ts'
 
 /** The kinds of object that a field ending in `_id` can name. A field of a new kind fails until it is named here. */
-export type ObjectKind = 'run' | 'script_run' | 'agent' | 'key' | 'tenant' | 'task'
+export type ObjectKind =
+  | 'run'
+  | 'script_run'
+  | 'agent'
+  | 'key'
+  | 'tenant'
+  | 'task'
+  | 'app'
+  | 'operator'
+  | 'session'
+  | 'signing_key'
+  | 'certificate'
 
 const kinds: Readonly<Record<string, ObjectKind>> = {
   run_id: 'run',
   script_run_id: 'script_run',
   agent_id: 'agent',
   key_id: 'key',
+  app_id: 'app',
   tenant_id: 'tenant',
+  operator_id: 'operator',
+  session_id: 'session',
+  signing_key_id: 'signing_key',
+  certificate_id: 'certificate',
 }
 
 /** What the objects are that a method with `own_objects` shows: runs, or tasks. */
@@ -29,11 +46,20 @@ const unset = new Set([
   'log',
   'expires_at',
   'allowed_cidrs',
+  'cursor',
+  'redirect_uris',
+  'grant_types',
+  'jwks_json',
+  'tls_subject_dn',
   'caller',
   'tenant',
 ])
 
 let count = 0
+
+/** Of a pair whose private key nobody has. */
+export const publicKeyPem =
+  '-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAJrQLj5P/89iXES9+vFgrIy29clF9CC/oPPsw3c5D0bs=\n-----END PUBLIC KEY-----\n'
 
 /** The objects that a call of this method names, by field. */
 export function objectFields(method: Method): readonly { readonly field: DescField; readonly kind: ObjectKind }[] {
@@ -78,6 +104,8 @@ function valueOf(field: DescField): unknown {
   // Of a key: they begin at 1.
   if (field.name === 'version') return 1
   if (field.fieldKind !== 'scalar' || field.scalar !== ScalarType.STRING) return undefined
+  if (field.name === 'public_key_pem') return publicKeyPem
+  if (field.name === 'certificate_pem') return makeSelfSigned(`sample-${count}`).cert
   return field.name === 'data_json' ? '{}' : `sample-${count}`
 }
 
