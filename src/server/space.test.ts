@@ -39,6 +39,11 @@ describe('free space', () => {
       'HubService/FinishRun',
       'IdentityService/DisableAgent',
       'IdentityService/RevokeKey',
+      'IdentityService/DisableApp',
+      'IdentityService/DisableOperator',
+      'IdentityService/RevokeSession',
+      'IdentityService/RevokeCertificate',
+      'IdentityService/RevokeSigningKey',
       'TenantService/Disable',
     ])
   })

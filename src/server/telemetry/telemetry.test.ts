@@ -122,6 +122,7 @@ describe('metrics', () => {
     metrics.forwarded('http-0', 'sent', 5)
     metrics.faultsOf('grpc')('flood')
     metrics.serviceToken('HubService', '(none)', 'wrong')
+    metrics.oauth('token.issued', '(none)')
     const text = await metrics.prometheus()
     for (const [name, kind] of metricRows) expect(text, name).toContain(`# TYPE ${name} ${kind}`)
     expect(text).toContain('portcullis_writer_queue_depth 3')
