@@ -1,12 +1,5 @@
-export {
-  bodyBytesMax,
-  encodeBody,
-  type EntryAccess,
-  type EntryBody,
-  type EntryKind,
-  type Outcome,
-  type TokenEventKind,
-} from './body.ts'
+export { bodyBytesMax, encodeBody } from './body.ts'
+export type { EntryAccess, EntryBody, EntryKind, Outcome, TokenEventKind } from './body.ts'
 export { entryBytesMax, formatEntry, genesisPrev, isLogName, parseEntry, recordHash } from './entry.ts'
 export type { Entry, ParsedEntry } from './entry.ts'
 export { consistencyProof, inclusionProof, verifyConsistency, verifyInclusion } from './proofs.ts'
@@ -30,9 +23,8 @@ export type { Block } from './block.ts'
 export type { ChainItem, ChainProblem, Expected, VerifyResult } from './walk.ts'
 export { Flood, type Counted, type FloodBounds } from './flood.ts'
 export type { LedgerRecord } from './record.ts'
-export { maskText, redactText, type Redacted } from './redaction/redact.ts'
-export { maskJsonText } from './redaction/mask-json.ts'
-export { pseudonymWith, type Pseudonym } from './redaction/pseudonym.ts'
+export { maskJsonText, maskText, pseudonymWith, redactText } from './redaction/index.ts'
+export type { Pseudonym, Redacted } from './redaction/index.ts'
 export { isTokenEvent, tokenEventKinds } from './token-events.ts'
 export { sinkClasses } from './sinks/index.ts'
 export type { Sink, SinkBatch, SinkCheckpoint, SinkEntry, SinkLog, SinkNotice } from './sinks/ports.ts'
