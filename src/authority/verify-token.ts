@@ -31,14 +31,36 @@ interface Verdict {
   readonly until: number
 }
 
-/** How much is remembered; what is wrong apart, so that no flood of it drives out what is right. */
-export const verdictBounds = { rightMax: 10_000, wrongMax: 2000, inFlightMax: 1000 }
+/**
+ * How much is remembered; what is wrong apart, so that no flood of it drives out what is right. How much is under way is for each
+ * issuer, so that no flood of tokens of one keeps out those of another; and how much of it waits for keys, so that tokens whose keys
+ * are there are verified meanwhile.
+ */
+export const verdictBounds = { rightMax: 10_000, wrongMax: 2000, inFlightMax: 1000, waitingMax: 256 }
 const refusedForMs = 5000
 
 interface Verdicts {
   readonly right: Map<string, Verdict>
   readonly wrong: Map<string, Verdict>
 }
+
+/** What is under way for one issuer. */
+interface UnderWay {
+  all: number
+  /** Those whose key is not there. */
+  waiting: number
+}
+
+/** A token that says of itself what it must; nothing of it is believed yet. */
+interface Readable {
+  readonly jws: Jws
+  readonly issuer: TokenIssuer
+  readonly alg: string
+  readonly kid: string
+}
+
+/** Of what is wrong without anybody's keys. */
+const nowhere = { issuer: undefined, kid: '', thumbprint: undefined, set: undefined }
 
 const none = (): Verdicts => ({ right: new Map(), wrong: new Map() })
 
@@ -53,6 +75,7 @@ export class TokenVerifier {
   #settings: TokenVerifierSettings
   #verdicts = none()
   readonly #inFlight = new Map<string, Promise<VerifiedToken | Refusal>>()
+  readonly #underWay = new WeakMap<TokenIssuer, UnderWay>()
 
   constructor(settings: TokenVerifierSettings, clock: Clock, bounds: Readonly<typeof verdictBounds> = verdictBounds) {
     this.#bounds = bounds
@@ -86,17 +109,43 @@ export class TokenVerifier {
     const digest = sha256Hex(token)
     const running = this.#inFlight.get(digest)
     if (running !== undefined) return running
-    if (this.#inFlight.size >= this.#bounds.inFlightMax) return Promise.resolve(busy())
     const verdicts = this.#verdicts
-    const started = this.#verify(token, digest)
+    const read = this.#read(token)
+    if (typeof read === 'string') {
+      const verdict = invalid(read)
+      this.#keep(verdicts, digest, { ...nowhere, verdict, until: this.#clock.monotonic() + refusedForMs })
+      return Promise.resolve(verdict)
+    }
+    const entered = this.#enter(read)
+    if (typeof entered !== 'function') return Promise.resolve(entered)
+    const started = this.#verify(read, digest)
       .then((made) => {
         // Where the settings changed meanwhile, it goes into a map that nobody looks at any more.
         if (!isAway(made.verdict)) this.#keep(verdicts, digest, made)
         return made.verdict
       })
-      .finally(() => this.#inFlight.delete(digest))
+      .finally(() => {
+        this.#inFlight.delete(digest)
+        entered()
+      })
     this.#inFlight.set(digest, started)
     return started
+  }
+
+  /** A place among what is under way for the issuer, and how to leave it; a refusal where there is none. */
+  #enter({ issuer, kid }: Readable): (() => void) | Refusal {
+    const underWay = this.#underWay.get(issuer) ?? { all: 0, waiting: 0 }
+    const { inFlightMax, waitingMax } = this.#bounds
+    const waits = issuer.keys.current()?.keys.has(kid) === true ? 0 : 1
+    if (underWay.waiting + waits > waitingMax) return unavailable('too many tokens wait for the keys of the issuer')
+    if (underWay.all >= inFlightMax) return busy()
+    this.#underWay.set(issuer, underWay)
+    underWay.all += 1
+    underWay.waiting += waits
+    return () => {
+      underWay.all -= 1
+      underWay.waiting -= waits
+    }
   }
 
   /** The verdict where it still holds. */
@@ -120,22 +169,26 @@ export class TokenVerifier {
     if (oldest !== undefined) verdicts.delete(oldest)
   }
 
-  async #verify(token: string, digest: string): Promise<Verdict> {
-    const { issuers, algorithms, skewMs } = this.#settings
-    const until = this.#clock.monotonic() + refusedForMs
+  /** What can be said without any key; or the reason why it is wrong. */
+  #read(token: string): Readable | string {
+    const { issuers, algorithms } = this.#settings
     const jws = parseJws(token)
-    const nowhere = { issuer: undefined, kid: '', thumbprint: undefined, set: undefined, until }
-    if (typeof jws === 'string') return { ...nowhere, verdict: invalid(jws) }
+    if (typeof jws === 'string') return jws
     const header = headerProblem(jws, algorithms)
-    if (header !== undefined) return { ...nowhere, verdict: invalid(header) }
+    if (header !== undefined) return header
     const iss = jws.payload.get('iss')
     const issuer = issuers.find((each) => each.issuer() !== '' && each.issuer() === iss)
-    if (issuer === undefined) return { ...nowhere, verdict: invalid('its iss is none whose tokens are accepted') }
+    if (issuer === undefined) return 'its iss is none whose tokens are accepted'
+    return { jws, issuer, alg: String(jws.header.get('alg')), kid: String(jws.header.get('kid')) }
+  }
 
-    const [alg, kid] = [String(jws.header.get('alg')), String(jws.header.get('kid'))]
+  async #verify({ jws, issuer, alg, kid }: Readable, digest: string): Promise<Verdict> {
+    const { skewMs } = this.#settings
+    const until = this.#clock.monotonic() + refusedForMs
     const set = await issuer.keys.lookFor(kid)
-    const of = { ...nowhere, issuer, kid, set }
-    if (set === undefined) return { ...of, verdict: unavailable() }
+    const of = { ...nowhere, until, issuer, kid, set }
+    if (set === undefined)
+      return { ...of, verdict: unavailable('the keys of the issuer cannot be had, or are too old') }
     const key = set.keys.get(kid)
     if (key === undefined) return { ...of, verdict: invalid('its kid is none of its issuer') }
     if (typeof key === 'string') return { ...of, verdict: invalid(`the key of its kid is not fit: ${key}`) }
@@ -166,10 +219,8 @@ function invalid(why: string): Refusal {
   return refuse('auth.credential_invalid', `token: ${why}`)
 }
 
-function unavailable(): Refusal {
-  return refuse('auth.authority_unavailable', 'the keys of the issuer cannot be had, or are too old', {
-    retryAfterSeconds: 1,
-  })
+function unavailable(why: string): Refusal {
+  return refuse('auth.authority_unavailable', why, { retryAfterSeconds: 1 })
 }
 
 function busy(): Refusal {

@@ -23,13 +23,17 @@ const bound: CertificateRecord = {
   tenantDisabled: false,
 }
 
-function portsOf(changes: Partial<CertificateRecord> = {}, fresh = true): GatePorts {
+function portsOf(
+  changes: Partial<CertificateRecord> = {},
+  fresh = true,
+  elsewhere: readonly CertificateRecord[] = [],
+): GatePorts {
   const bucket = (): Gcra => new Gcra({ perSecond: 1000, burst: 1000 })
   const record = { ...bound, ...changes }
   return {
     clock: { now: () => nowMs, monotonic: () => 0 },
     keys: { find: (part) => keys.get(part)?.record, fresh: () => fresh, used: () => undefined },
-    certificates: { find: (thumbprint) => (thumbprint === mine.thumbprint ? record : undefined) },
+    certificates: { find: (thumbprint) => (thumbprint === mine.thumbprint ? [record, ...elsewhere] : []) },
     tokens: {
       callerOf: ({ subject }) => ({
         caller: { kind: 'agent', id: subject, tenant, scopes, credential: { kind: 'access_token', id: '' } },
@@ -113,6 +117,43 @@ describe('a certificate by itself', () => {
 
   it('G20: stale state knows no certificate', () => {
     expect(codeOf(callOf({ certificate: mine }), portsOf({}, false))).toBe('store.unavailable')
+  })
+})
+
+describe('a certificate that two tenants have bound', () => {
+  const others = { ...bound, id: 'crt_2', agentId: 'agt_9', tenant: { id: 'ten_2', name: 'other' } }
+  const two = (mineToo: Partial<CertificateRecord> = {}, theirs: Partial<CertificateRecord> = {}): GatePorts =>
+    portsOf(mineToo, true, [{ ...others, ...theirs }])
+
+  it('G17: by itself is for the one that the call names, and for none where it names none', () => {
+    expect(codeOf(callOf({ certificate: mine }), two())).toBe('tenant.missing')
+    for (const tenantId of ['ten_1', 'main'])
+      expect(decide(callOf({ certificate: mine, tenantId }), two())).toMatchObject({ caller: { id: 'agt_1' } })
+    for (const tenantId of ['ten_2', 'other'])
+      expect(decide(callOf({ certificate: mine, tenantId }), two())).toMatchObject({ caller: { id: 'agt_9' } })
+    expect(codeOf(callOf({ certificate: mine, tenantId: 'ten_3' }), two())).toBe('tenant.mismatch')
+  })
+
+  it.each([
+    ['revoked', { revokedAtMs: nowMs }],
+    ['over', { expiresAtMs: nowMs }],
+    ['in a disabled tenant', { tenantDisabled: true }],
+  ] satisfies [string, Partial<CertificateRecord>][])('G17: a binding that is %s is in nobody’s way', (_, changes) => {
+    expect(decide(callOf({ certificate: mine }), two({}, changes))).toMatchObject({ caller: { id: 'agt_1' } })
+    expect(codeOf(callOf({ certificate: mine, tenantId: 'other' }), two({}, changes))).toBe('auth.credential_invalid')
+    expect(decide(callOf({ certificate: mine }), two(changes, changes))).toMatchObject({
+      refusal: { code: 'auth.credential_invalid' },
+      caller: undefined,
+    })
+  })
+
+  it('G17: what another tenant has bound is nothing beside a key or a token', () => {
+    expect(codeOf(keyCall('agt_1', mine), two())).toBe('allow')
+    expect(codeOf(keyCall('agt_2', mine), two())).toBe('auth.credential_ambiguous')
+    expect(codeOf(keyCall('agt_2', mine), two({ revokedAtMs: nowMs }))).toBe('allow')
+    const alone = portsOf({ ...others })
+    expect(codeOf(keyCall('agt_1', mine), alone)).toBe('allow')
+    expect(codeOf(keyCall('opr_1', mine), alone)).toBe('allow')
   })
 })
 

@@ -12,6 +12,7 @@ import {
   Secret,
   sha256,
   uuidv7,
+  type Caller,
   type Clock,
 } from '#core'
 import type { Call, PresentedCredential } from './call.ts'
@@ -259,6 +260,15 @@ describe('the order of refusals', () => {
     expect(around.map((ms) => at('expiresAtMs', ms))).toEqual(['allow', refused, refused])
     // The replica that revoked the key may have a clock that is ahead of ours.
     expect(around.map((ms) => at('revokedAtMs', ms))).toEqual([refused, refused, refused])
+  })
+
+  it('G21: policies see a signed request as the key that it came with: its signature is looked at with the body', () => {
+    const key = keyWith()
+    const signed = { method: 'POST', path: write.path, query: undefined, authority: undefined, fields: () => ['x'] }
+    const seen: string[] = []
+    const policy = { refusal: (_: Call, caller: Caller) => void seen.push(caller.credential.kind) }
+    expect(codeOf(callOf(write, [key.text], { signed }), { ...portsOf([key]), policy })).toBe('allow')
+    expect(seen).toEqual(['api_key'])
   })
 
   it('H3: only an agent is let in without the scope, and to its own objects', () => {

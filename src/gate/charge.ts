@@ -126,7 +126,7 @@ export function shareOf(rate: Rate, workers: number): Rate {
 }
 
 /** A call that costs more than its bucket can hold takes all of it: else it could never be made. */
-function payable(cost: number, rate: Rate): number {
+export function payable(cost: number, rate: Rate): number {
   return cost > rate.burst ? rate.burst : cost
 }
 

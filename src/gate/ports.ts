@@ -57,8 +57,8 @@ export interface CertificateRecord {
 }
 
 export interface CertificatePort {
-  /** By the SHA-256 of the certificate, base64url. */
-  find(thumbprint: string): CertificateRecord | undefined
+  /** By the SHA-256 of the certificate, base64url: one of each tenant that has bound it, the one that stands where there is one. */
+  find(thumbprint: string): readonly CertificateRecord[]
 }
 
 /** A key that signs requests; in memory as keys are (SPEC G16). */

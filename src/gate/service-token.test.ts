@@ -167,6 +167,17 @@ describe('the guard of a service', () => {
 describe('a caller with the service token alone', () => {
   const alone = (tenantId?: string): Call => callOf([token], { credentials: [], tenantId })
 
+  it("G9: has a rate in each tenant: none of them uses up what is another's", () => {
+    const { ports } = portsWith('allow', [token], { calls: new Gcra({ perSecond: 1, burst: 2 }) })
+    const tenants = [tenant, { id: 'ten_2', name: 'other' }]
+    const guards = ports.guards && {
+      ...ports.guards,
+      tenant: (name: string) => tenants.find((each) => each.name === name),
+    }
+    const codes = ['main', 'main', 'main', 'other'].map((name) => codeOf(alone(name), { ...ports, guards }))
+    expect(codes).toEqual(['allow', 'allow', 'rate.limited', 'allow'])
+  })
+
   it('G9, G11: is a service of the tenant that it names, with the scopes of the guard', () => {
     const { ports, seen } = portsWith('enforce', [token])
     expect(decide(alone('main'), ports).caller).toEqual({

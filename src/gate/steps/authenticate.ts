@@ -28,6 +28,8 @@ const notTheirs: ReadonlySet<RefusalCode> = new Set([
   'store.unavailable',
   'auth.authority_unavailable',
   'store.busy',
+  // The proof of a caller over its rate is not looked at: its own bucket refused it, and nobody failed to show who they are.
+  'rate.limited',
   'tenant.missing',
   'tenant.mismatch',
 ])

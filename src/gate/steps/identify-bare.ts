@@ -9,7 +9,7 @@ import { identifyCertificate } from './identify-certificate.ts'
  */
 export function identifyBare(call: Call, progress: Progress, ports: GatePorts): Refusal | undefined {
   if (call.certificate !== undefined)
-    return ports.keys.fresh() ? identifyCertificate(call.certificate, progress, ports) : stale()
+    return ports.keys.fresh() ? identifyCertificate(call.certificate, call, progress, ports) : stale()
   const { guard, serviceToken } = progress
   if (guard === undefined || serviceToken !== 'right') return identifySource(call, progress, ports)
   // Whoever is let in without a credential sends the token, too, once it is enforced: it names a tenant to be the service.

@@ -1,6 +1,6 @@
 import { isRefusal, refuse, type Caller, type Refusal, type VerifiedToken } from '#core'
 import type { Call, Progress } from '../call.ts'
-import type { GatePorts } from '../ports.ts'
+import type { GatePorts, TokenHolder } from '../ports.ts'
 
 /** Whose token this is. Its signature was looked at before; what may change since is looked at here, at every call (SPEC A3, A10). */
 export function identifyToken(
@@ -16,9 +16,14 @@ export function identifyToken(
   const holder = ports.tokens.callerOf(token)
   if (isRefusal(holder)) return holder
   // Whose token it was is known, also where somebody else presents it.
-  progress.caller = { ...holder.caller, credential: { kind: kindOf(token), id: token.id } }
+  progress.caller = callerOfToken(holder, token)
   progress.lacking = holder.lacking
   return holder.refusal ?? bound(call, token)
+}
+
+/** Who the holder is as the gate knows it: with how the token is bound. */
+export function callerOfToken({ caller }: TokenHolder, token: VerifiedToken): Caller {
+  return { ...caller, credential: { kind: kindOf(token), id: token.id } }
 }
 
 /** A bound token counts only with the proof that it is bound to; a proof beside a token that is not bound is a mistake. */

@@ -156,7 +156,7 @@ describe('a decision', () => {
     const ask = await asks(
       `permit(principal, action, resource);
        @id("bound") forbid(principal, action in Portcullis::Action::"anyWrite", resource)
-       unless { ["dpop_access_token", "certificate_bound_access_token", "client_certificate", "signed_api_key"]
+       unless { ["dpop_access_token", "certificate_bound_access_token", "client_certificate"]
                   .contains(principal.credentialKind) };`,
     )
     const write = (kind: Caller['credential']['kind']): boolean =>

@@ -2,7 +2,7 @@ import { pino } from 'pino'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { loadConfig, reloadable, type Config } from '#config'
 import { isRefusal, Secret, systemClock } from '#core'
-import type { Call } from '#gate'
+import { Gcra, type Call } from '#gate'
 import { methods } from '@portcullis/contract'
 import { HttpTarget, misbehave, reply } from '../../../test/fakes/http-target.ts'
 import { pair, signJws } from '../../authority/tokens.fixture.ts'
@@ -36,6 +36,7 @@ function compose(config: Config): { readonly tokens: ComposedTokens; readonly li
     tenants: { tenant: (name) => ({ id: 'ten_1', name }) },
     services: new Set(),
     singleUse: { take: () => Promise.resolve(true) },
+    buckets: { calls: new Gcra({ perSecond: 10, burst: 10 }) },
     own: undefined,
   })
   onTestFinished(() => tokens.close())

@@ -11,7 +11,7 @@ import {
 } from '#authority'
 import type { Config } from '#config'
 import { Outbound, parseDuration, type Clock } from '#core'
-import type { TokenPort } from '#gate'
+import { RateAhead, type GatePorts, type TokenPort } from '#gate'
 import type { PreparePort } from '../admissions.ts'
 import { PrepareTokens, type ProofSettings } from './prepare-tokens.ts'
 import { tokenAnswers, type TokenAnswers } from './token-answers.ts'
@@ -24,6 +24,8 @@ interface TokensParts extends TokenCallersParts {
   readonly clock: Clock
   readonly log: Logger
   readonly singleUse: Pick<SingleUsePort, 'take'>
+  /** Those of the gate. */
+  readonly buckets: Pick<GatePorts, 'calls' | 'workers' | 'shared'>
   /** Undefined where this deployment issues no tokens of its own. */
   readonly own: OwnKeys | undefined
 }
@@ -49,7 +51,15 @@ interface Upstream {
 const lookEveryMs = 1000
 
 /** Everything that tokens need to come in: who issued them, who they stand for, and what proves them (SPEC A3, A4). */
-export function composeTokens({ config, clock, log, own, singleUse, ...callers }: TokensParts): ComposedTokens {
+export function composeTokens({
+  config,
+  clock,
+  log,
+  own,
+  singleUse,
+  buckets,
+  ...callers
+}: TokensParts): ComposedTokens {
   let { authority } = config
   let upstream = openUpstream(authority, clock, log)
   const issuers = (): readonly TokenIssuer[] => [
@@ -64,7 +74,8 @@ export function composeTokens({ config, clock, log, own, singleUse, ...callers }
   const verifying = () => ({ issuers: issuers(), ...rulesOf(authority) })
   const verifier = new TokenVerifier(verifying(), clock)
   const tokens = new TokenCallers(callers, authority)
-  const prepare = new PrepareTokens({ verifier, tokens, singleUse, clock }, proofs)
+  const ahead = new RateAhead({ clock, ...buckets })
+  const prepare = new PrepareTokens({ verifier, tokens, singleUse, ahead, clock }, proofs)
   // Recovers also where nobody calls.
   const timer = setInterval(() => upstream?.client.look(), lookEveryMs)
   timer.unref()

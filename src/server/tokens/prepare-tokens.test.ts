@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { methods } from '@portcullis/contract'
-import { refuse, Secret, sha256, type Refusal, type VerifiedToken } from '#core'
-import type { Call, TokenHolder } from '#gate'
+import { isRefusal, refuse, Secret, sha256, type Refusal, type VerifiedToken } from '#core'
+import { decide, Gcra, RateAhead, type Call, type GatePorts, type TokenHolder } from '#gate'
 import { pair, signJws } from '../../authority/tokens.fixture.ts'
 import { PrepareTokens } from './prepare-tokens.ts'
 import { requestTarget } from './request-target.ts'
@@ -37,10 +37,17 @@ interface World {
   readonly known?: boolean
   readonly holder?: TokenHolder | Refusal
   readonly first?: boolean | 'away'
+  readonly burst?: number
 }
 
-function world({ token = bound, known = true, holder = { caller }, first = true }: World = {}) {
+function world({ token = bound, known = true, holder = { caller }, first = true, burst = 100 }: World = {}) {
   const taken: string[] = []
+  const clock = { now: () => nowMs, monotonic: () => 0 }
+  const [failures, addresses, calls] = [100, 100, burst].map((each) => new Gcra({ perSecond: 1, burst: each }))
+  if (failures === undefined || addresses === undefined || calls === undefined) throw new Error('three buckets')
+  const keys = { find: () => undefined, fresh: () => true, used: () => undefined }
+  const tokens = { callerOf: () => holder }
+  const gate: GatePorts = { clock, keys, tokens, failures, addresses, calls }
   const verified: string[] = []
   const prepare = new PrepareTokens(
     {
@@ -51,18 +58,19 @@ function world({ token = bound, known = true, holder = { caller }, first = true 
           return Promise.resolve(token)
         },
       },
-      tokens: { callerOf: () => holder },
+      tokens,
       singleUse: {
         take: (_kind, value) => {
           taken.push(value)
           return first === 'away' ? Promise.reject(new Error('away')) : Promise.resolve(first)
         },
       },
-      clock: { now: () => nowMs, monotonic: () => 0 },
+      ahead: new RateAhead(gate),
+      clock,
     },
     () => ({ algorithms: ['ES256'], skewMs: 0, origins: ['https://api.example'] }),
   )
-  return { prepare, taken, verified }
+  return { prepare, taken, verified, gate }
 }
 
 function proofFor(htu: string, changes: object = {}): string {
@@ -169,6 +177,37 @@ describe('a proof', () => {
     const { prepare } = world({ first: 'away' })
     const { proof } = await prepare.prepare(call(proofFor(`https://api.example${path}`)))
     expect(proof).toMatchObject({ code: 'store.unavailable', retryAfterSeconds: 1 })
+  })
+})
+
+describe('a proof of a caller over its rate', () => {
+  const asks = (jti: string): Call => call(proofFor(`https://api.example${path}`, { jti }))
+
+  it('G7: is not used up, and its call is refused as any other over the rate, at no cost to its address', async () => {
+    const { prepare, taken, gate } = world({
+      burst: 2,
+      holder: { caller: { ...caller, scopes: new Set(['tasks:read']) } },
+    })
+    const codes = []
+    for (const jti of ['1', '2', '3', '4']) {
+      const decision = decide(await prepare.prepare(asks(jti)), gate)
+      codes.push(decision.refused ? decision.refusal.code : 'allow')
+      expect(decision.caller).toMatchObject({ id: 'svc', credential: { kind: 'dpop_access_token', id: 'j' } })
+    }
+    expect(codes).toEqual(['allow', 'allow', 'rate.limited', 'rate.limited'])
+    expect(taken).toEqual([`${jkt}.1`, `${jkt}.2`])
+    expect(gate.failures.left('127.0.0.1', 0)).toBe(100)
+    const { proof } = await prepare.prepare(asks('5'))
+    expect(proof).toMatchObject({ code: 'rate.limited', retryAfterSeconds: 1, limit: { policy: 'key', left: 0 } })
+    expect(isRefusal(proof) && proof.reason).toBe('key bucket empty')
+  })
+
+  it('G7: is not let in by a bucket that is full again', async () => {
+    const { prepare, gate } = world({ burst: 1, holder: { caller: { ...caller, scopes: new Set(['tasks:read']) } } })
+    decide(await prepare.prepare(asks('1')), gate)
+    const late = await prepare.prepare(asks('2'))
+    const decision = decide(late, { ...gate, calls: new Gcra({ perSecond: 1, burst: 1 }) })
+    expect(decision).toMatchObject({ refused: true, refusal: { code: 'rate.limited' } })
   })
 })
 

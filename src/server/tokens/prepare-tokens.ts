@@ -1,6 +1,6 @@
-import { checkProof, type SingleUsePort, type TokenVerifier } from '#authority'
+import { checkProof, type RightProof, type SingleUsePort, type TokenVerifier } from '#authority'
 import { isRefusal, refuse, type Clock, type Refusal, type VerifiedProof, type VerifiedToken } from '#core'
-import type { Call, TokenPort } from '#gate'
+import { callerOfToken, type Call, type RateAhead, type TokenPort } from '#gate'
 import type { PreparePort } from '../admissions.ts'
 
 export interface ProofSettings {
@@ -14,6 +14,7 @@ interface PrepareParts {
   readonly verifier: Pick<TokenVerifier, 'known' | 'verify'>
   readonly tokens: TokenPort
   readonly singleUse: Pick<SingleUsePort, 'take'>
+  readonly ahead: Pick<RateAhead, 'within'>
   readonly clock: Clock
 }
 
@@ -45,9 +46,13 @@ export class PrepareTokens implements PreparePort {
     return { ...call, token, proof }
   }
 
-  /** Its single use comes last: nothing is remembered of a proof that would not have been accepted anyway. */
+  /**
+   * Its single use comes last: nothing is remembered of a proof that would not have been accepted anyway, nor for a caller over its
+   * rate. Such a proof is refused with `rate.limited`, since nobody knows whether it was used before. Where the rates are shared, what
+   * bounds the rows is the burst of the caller at a time, and the queue of the single use.
+   */
   async #proof(call: Call, text: string, token: VerifiedToken | Refusal): Promise<VerifiedProof | Refusal | undefined> {
-    const { clock, singleUse, tokens } = this.#parts
+    const { ahead, clock, tokens } = this.#parts
     const { dpop = [], target } = call
     // A token that is not good says why by itself.
     if (isRefusal(token) || target === undefined) return undefined
@@ -60,14 +65,18 @@ export class PrepareTokens implements PreparePort {
     if (typeof right === 'string') return refuse('auth.proof_invalid', right)
     if (right.jkt !== token.jkt)
       return refuse('auth.proof_invalid', `proof: of another key than that of token ${token.id}`)
+    return ahead.within(callerOfToken(holder, token), call.method, () => this.#once(right))
+  }
+
+  async #once({ jkt, once, expiresAtMs }: RightProof): Promise<VerifiedProof | Refusal> {
     let first: boolean
     try {
-      first = await singleUse.take('dpop', right.once, right.expiresAtMs)
+      first = await this.#parts.singleUse.take('dpop', once, expiresAtMs)
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error)
       return refuse('store.unavailable', `whether the proof was used: ${reason}`, { retryAfterSeconds: 1 })
     }
-    return first ? { refused: false, jkt: right.jkt } : refuse('auth.proof_invalid', 'proof: it was used before')
+    return first ? { refused: false, jkt } : refuse('auth.proof_invalid', 'proof: it was used before')
   }
 }
 
