@@ -136,6 +136,16 @@ describe('a request for a code', () => {
   })
 
   it.each([
+    ['nothing else', {}],
+    ['another fault', { code_challenge: undefined }],
+  ])('A1: for an answer by a form, with %s, ends on a page of our own that sends nothing', async (_what, more) => {
+    const { status, text } = await asked({ response_mode: 'form_post', ...more })
+    expect(status).toBe(400)
+    expect(text).toContain('<h1>The sign-in cannot go on</h1>')
+    expect(text).not.toMatch(/<form|<script|signed out/)
+  })
+
+  it.each([
     ['another case', redirectUri.replace('callback', 'Callback')],
     ['another host case', redirectUri.replace('app.', 'APP.')],
     ['another port', redirectUri.replace('.example', '.example:444')],

@@ -24,7 +24,7 @@ let browser: Browser
 let app: TestApp
 
 beforeAll(async () => {
-  instance = await startInstance({ PORTCULLIS__OAUTH__CODE_TTL: '1s', PORTCULLIS__OAUTH__ACCESS_TOKEN_TTL: '10m' })
+  instance = await startInstance({ PORTCULLIS__OAUTH__CODE_TTL: '4s', PORTCULLIS__OAUTH__ACCESS_TOKEN_TTL: '10m' })
   browser = await signedInBrowser(instance)
   app = await makeApp(instance, {
     name: 'notes',
@@ -67,10 +67,34 @@ describe('pushed authorization requests', () => {
   })
 })
 
+describe('a form that is not text', () => {
+  it.each([
+    ['token', 'grant_type=client_credentials&scope=a%00b'],
+    ['token', 'grant_type=a%00b'],
+    ['token', 'grant_type=authorization_code&code=a%00b&code_verifier=x&redirect_uri=y'],
+    ['token', 'grant_type=refresh_token&refresh_token=a%00b'],
+    ['token', 'grant_type=client_credentials&resource=a&resource=b%00c'],
+    ['token', 'grant_type=client_credentials&a%00b=c'],
+    ['revoke', 'token=a%00b'],
+    ['introspect', 'token=a%00b'],
+    ['par', 'response_type=code&scope=a%00b'],
+    ['par', 'response_type=code&nonce=a%00b&acr_values=c%00d'],
+  ])('A1: is malformed: %s %s', async (name, form) => {
+    const { body, headers, status } = await post(instance.url, `/v1/oauth/${name}`, form, basic(app))
+    expect([status, body]).toEqual([400, { error: 'invalid_request', error_description: 'a parameter is not text' }])
+    expect(headers.get('cache-control')).toBe('no-store')
+  })
+
+  it('A1: is malformed also where it says who sends it', async () => {
+    const form = 'grant_type=client_credentials&client_id=a%00b&client_secret=c%00d'
+    expect((await post(instance.url, '/v1/oauth/token', form)).body.error).toBe('invalid_request')
+  })
+})
+
 describe('times', () => {
   it('A6: a code that is too old gives nothing', async () => {
     const { fields } = await newCode(browser, app)
-    await delay(2100)
+    await delay(5100)
     expect((await token(instance.url, app, fields)).body.error).toBe('invalid_grant')
   })
 
@@ -78,7 +102,7 @@ describe('times', () => {
     const { fields } = await newCode(browser, app)
     const first = await token(instance.url, app, fields)
     expect(first.status).toBe(200)
-    await delay(2100)
+    await delay(5100)
     expect((await token(instance.url, app, fields)).body.error).toBe('invalid_grant')
     const said = await post(instance.url, '/v1/oauth/introspect', { token: first.body.access_token }, basic(app))
     expect(said.body).toEqual({ active: false })

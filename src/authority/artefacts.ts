@@ -13,6 +13,13 @@ export interface StoredArtefact {
 export interface ArtefactStore {
   find(model: string, digest: string): Promise<StoredArtefact | undefined>
   findByUid(model: string, uidDigest: string): Promise<StoredArtefact | undefined>
+  /** What was granted under a session at the authorization server, and has not ended since. */
+  grantsUnder(sessionUidDigest: string): Promise<readonly SessionGrant[]>
+}
+
+export interface SessionGrant {
+  readonly grantId: string
+  readonly clientId: string
 }
 
 /** All that one request writes; committed at once with its ledger entry, or not at all (SPEC A6). */
@@ -82,14 +89,14 @@ export interface OAuthEvent {
   readonly args: Readonly<Record<string, string | number | boolean | undefined>>
 }
 
-/** `busy` and `unavailable`: nothing was written, or nobody knows; the request is answered with 503. */
-export type Committed = 'done' | 'replayed' | 'lost' | 'busy' | 'unavailable'
+/** `full`, `busy` and `unavailable`: nothing was written, or nobody knows; the request is answered with 503. */
+export type Committed = 'done' | 'replayed' | 'lost' | 'full' | 'busy' | 'unavailable'
 
 export interface CommitPort {
   /** Commits the writes with the entry of the event. `lost` is the entry instead where another request was first. Never rejects. */
   commit(origin: Origin, event: OAuthEvent, writes: Writes | undefined, lost: OAuthEvent): Promise<Committed>
-  /** Writes that nothing is to be said of: a sign-in that is under way. */
-  keep(writes: Writes): Promise<Committed>
+  /** Writes that nothing is to be said of: a sign-in that is under way. `ends`: it takes power away, and is let through for longest. */
+  keep(writes: Writes, ends: boolean): Promise<Committed>
   /** A refusal, or what is recorded with best effort: counted with its like where there are many. Never rejects. */
-  note(origin: Origin, event: OAuthEvent): Promise<void>
+  note(origin: Origin, event: OAuthEvent): Promise<Committed>
 }

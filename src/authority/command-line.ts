@@ -1,8 +1,5 @@
-import { platformAdminScopes, type Tenant } from '#core'
+import { commandLineId, platformAdminScopes, type Tenant } from '#core'
 import type { AppDirectory, AppRecord } from './ports.ts'
-
-/** The client id of `portcullis login`. */
-export const commandLineId = 'portcullis-cli'
 
 /**
  * The apps, and one that every deployment has: the command line, a public client of nobody's (RFC 8252). A token that it gets can do

@@ -81,7 +81,8 @@ export function lostEvent(ctx: KoaContextWithOIDC, event: OAuthEvent, writes: Re
 export function said(error: unknown): { readonly error: string; readonly reason: string } {
   const { error: code, error_description: description, error_detail: detail } = error as LibraryError
   const text = [description, detail].filter((part) => typeof part === 'string').join(': ')
-  return { error: typeof code === 'string' ? code : 'server_error', reason: text.slice(0, 300) }
+  // What it quotes of a request may hold NUL, and the ledger does not.
+  return { error: typeof code === 'string' ? code : 'server_error', reason: text.replaceAll('\0', '').slice(0, 300) }
 }
 
 function refusedKind(writes: RequestWrites): OAuthKind {

@@ -5,6 +5,7 @@ import type { Committed, Origin } from './artefacts.ts'
 import type { AppDirectory, AppRecord, OperatorDirectory } from './ports.ts'
 import { mayUse, type OAuthLifetimes } from './provider-settings.ts'
 import type { RunningProvider } from './provider.ts'
+import type { RequestWrites } from './request-writes.ts'
 
 /** A browser's call of a page of ours, in the middle of an authorization. */
 export interface Visit {
@@ -62,7 +63,10 @@ interface InteractionParts {
 export function interactionsOf(parts: InteractionParts): Interactions {
   const { apps, operators } = parts
 
-  async function result(visit: Visit, work: (provider: Provider) => Promise<Work>): Promise<string | undefined> {
+  async function result(
+    visit: Visit,
+    work: (provider: Provider, writes: RequestWrites) => Promise<Work>,
+  ): Promise<string | undefined> {
     const running = await parts.provider()
     const { result: location, committed } = await running.within(visit.request, visit.response, visit.origin, work)
     return isDone(committed) ? location : undefined
@@ -108,7 +112,13 @@ export function interactionsOf(parts: InteractionParts): Interactions {
       if (asked === undefined || operator === undefined || asked.operatorId !== operatorId) return undefined
       if (!mayUse(operator, asked.app)) return undefined
       const grantId = publicId('grn', uuidv7())
-      const location = await result(visit, async (provider) => {
+      const { codeSeconds, accessTokenSeconds } = parts.lifetimes
+      // The last access token may be given at the end of the last refresh token: until it has expired the grant can be ended.
+      const seconds = codeSeconds + (asked.lastsSeconds ?? 0) + accessTokenSeconds
+      const expiresAtMs = parts.nowMs() + seconds * 1000
+      const location = await result(visit, async (provider, writes) => {
+        const { session } = await provider.interactionDetails(visit.request, visit.response)
+        if (session === undefined) throw new Error('somebody agrees who is not signed in')
         const grant = new provider.Grant({ accountId: operatorId, clientId: asked.app.id, jti: grantId } as never)
         const identity = asked.scopes.filter(isOfIdentity)
         const held = asked.scopes.filter((scope) => scope === 'openid' || operator.scopes.has(scope))
@@ -118,15 +128,12 @@ export function interactionsOf(parts: InteractionParts): Interactions {
         if (held.length > 0) grant.addResourceScope(parts.issuer(), held.join(' '))
         if (rejected.length > 0) grant.rejectResourceScope(parts.issuer(), rejected.join(' '))
         await grant.save()
+        writes.keepUnder(session.uid, { grantId, clientId: asked.app.id }, expiresAtMs)
         return {
           result: await provider.interactionResult(visit.request, visit.response, { consent: { grantId } }),
         }
       })
-      if (location === undefined) return undefined
-      const { codeSeconds, accessTokenSeconds } = parts.lifetimes
-      // The last access token may be given at the end of the last refresh token: until it has expired the grant can be ended.
-      const seconds = codeSeconds + (asked.lastsSeconds ?? 0) + accessTokenSeconds
-      return { location, grantId, expiresAtMs: parts.nowMs() + seconds * 1000 }
+      return location === undefined ? undefined : { location, grantId, expiresAtMs }
     },
     abort: (visit) =>
       result(visit, async (provider) => ({

@@ -45,6 +45,7 @@ const authority = new Authority({
       return undefined
     },
     findByUid: async () => undefined,
+    grantsUnder: async () => [],
   },
   apps: { find: (id) => (id === app.id ? app : undefined) },
   operators: { find: () => undefined },
@@ -65,7 +66,10 @@ const authority = new Authority({
       kept.push(writes)
       return verdict
     },
-    note: async (_origin, event) => void events.push(event),
+    note: async (_origin, event) => {
+      events.push(event)
+      return 'done'
+    },
   },
   fault: (error) => faults.push(error),
   waitSeconds: () => wait,
@@ -94,11 +98,11 @@ beforeEach(() => {
   faults.length = 0
 })
 
-async function token(secret = 'secret') {
+async function token(secret = 'secret', more = '') {
   const response = await fetch(`${url}/v1/oauth/token`, {
     method: 'POST',
     headers: { authorization: `Basic ${btoa(`app_1:${secret}`)}`, 'content-type': 'application/x-www-form-urlencoded' },
-    body: 'grant_type=client_credentials',
+    body: `grant_type=client_credentials${more}`,
   })
   // oxlint-disable-next-line typescript/no-explicit-any -- whatever the server says
   return { status: response.status, headers: response.headers, body: (await response.json()) as any }
@@ -120,6 +124,7 @@ describe('the authorization server', () => {
   it.each<[Committed, number, string]>([
     ['unavailable', 503, 'temporarily_unavailable'],
     ['busy', 503, 'temporarily_unavailable'],
+    ['full', 503, 'temporarily_unavailable'],
     ['lost', 400, 'invalid_grant'],
     ['replayed', 400, 'invalid_dpop_proof'],
   ])('A6: where the commit is %s, no token leaves', async (answer, expected, error) => {
@@ -141,6 +146,15 @@ describe('the authorization server', () => {
     expect(headers.get('www-authenticate')).toContain('Basic')
     expect(events).toMatchObject([{ kind: 'token.refused', error: 'invalid_client' }])
     expect(JSON.stringify(events.map(({ args, reason }) => [args, reason]))).not.toContain('wrong')
+  })
+
+  it('A1: a form that holds NUL is malformed, and is the app only where the secret is right', async () => {
+    expect((await token('secret', '&scope=a%00b')).body.error).toBe('invalid_request')
+    expect((await token('wrong', '&scope=a%00b')).body.error).toBe('invalid_request')
+    expect(events.map(({ app: by, error, kind }) => [kind, error, by?.id])).toEqual([
+      ['token.refused', 'invalid_request', 'app_1'],
+      ['token.refused', 'invalid_request', undefined],
+    ])
   })
 
   it('A6: a sign-in that could not be stored does not begin', async () => {

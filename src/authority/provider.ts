@@ -3,11 +3,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider'
 import type { Committed, CommitPort, OAuthEvent, Origin, Writes } from './artefacts.ts'
 import { redirectAllowed, secretIsGood } from './client.ts'
-import { eventOf, lostEvent, type Refused } from './events.ts'
+import { eventOf, lostEvent, said, type Refused } from './events.ts'
 import { TokenAnswers, type OwnTokens } from './introspect.ts'
 import { metadataExtras } from './metadata.ts'
 import type { AppRecord } from './ports.ts'
-import { providerSettings, type ProviderParts } from './provider-settings.ts'
+import { providerSettings, stopped, type ProviderParts } from './provider-settings.ts'
 import { RequestWrites } from './request-writes.ts'
 import type { KeyRing } from './signing-keys.ts'
 
@@ -19,7 +19,10 @@ export interface RunningProvider {
     request: IncomingMessage,
     response: ServerResponse,
     origin: Origin,
-    work: (provider: Provider) => Promise<{ readonly result: Result; readonly event?: OAuthEvent }>,
+    work: (
+      provider: Provider,
+      writes: RequestWrites,
+    ) => Promise<{ readonly result: Result; readonly event?: OAuthEvent }>,
   ): Promise<{ readonly result: Result; readonly committed: Committed }>
 }
 
@@ -104,13 +107,14 @@ export async function makeProvider(parts: Running, ring: KeyRing): Promise<Runni
     const { origin, refused } = unauthenticated(ctx, heldOf(ctx))
     const app = parts.apps.find(ctx.oidc.client?.clientId ?? '')
     const route = ctx.oidc.route
+    if (!isText(ctx.oidc.body)) return notText(ctx, refused, app)
     if (refused?.fault === true) return unavailable(ctx, 500, 'server_error')
     if (route === 'discovery') ctx.body = { ...(ctx.body as object), ...metadataExtras(parts) }
     if (ctx.status === 401 && ctx.response.get('www-authenticate') === '')
       ctx.set('www-authenticate', 'Basic realm="portcullis"')
     const own = await tokens.answer(ctx, app, refused, writes)
-    endSessions(ctx, writes)
-    withoutScript(ctx, parts.pages)
+    await endSessions(ctx, refused, writes)
+    withoutScript(ctx, refused, parts.pages)
     const event = own ?? eventOf(ctx, app, refused, writes)
     const charged = event?.error === undefined && programs.has(route)
     const wait = charged && app !== undefined ? parts.waitSeconds(app, origin.remote) : undefined
@@ -119,13 +123,28 @@ export async function makeProvider(parts: Running, ring: KeyRing): Promise<Runni
       return unavailable(ctx, 429, 'temporarily_unavailable')
     }
     if (event === undefined) {
-      if (!writes.isEmpty) answer(ctx, await parts.commits.keep(result(ctx, app, writes)))
+      if (!writes.isEmpty) answer(ctx, await parts.commits.keep(result(ctx, app, writes), isSignOut(route)))
       return
     }
     if (writes.isEmpty && (event.error !== undefined || event.kind === 'token.introspected'))
-      return parts.commits.note(origin, event)
+      return answer(ctx, await parts.commits.note(origin, event))
     const lost = lostEvent(ctx, event, writes)
     answer(ctx, await parts.commits.commit(origin, event, writes.isEmpty ? undefined : result(ctx, app, writes), lost))
+  }
+
+  /** Nothing of it is written. The database keeps no NUL, and no parameter of a standard holds one. */
+  async function notText(
+    ctx: KoaContextWithOIDC,
+    refused: Refused | undefined,
+    named: AppRecord | undefined,
+  ): Promise<void> {
+    // Whoever could not show that it is the app is not the app.
+    const app = refused !== undefined && said(refused.error).error === 'invalid_client' ? undefined : named
+    const error = { error: 'invalid_request', error_description: 'a parameter is not text' }
+    refuse(ctx, 400, error.error, error.error_description)
+    const none = new RequestWrites(parts.store, parts.nowMs)
+    const event = eventOf(ctx, app, { error, fault: false }, none)
+    if (event !== undefined) await parts.commits.note(heldOf(ctx).origin, event)
   }
 
   function result(ctx: KoaContextWithOIDC, app: AppRecord | undefined, writes: RequestWrites): Writes {
@@ -149,10 +168,10 @@ export async function makeProvider(parts: Running, ring: KeyRing): Promise<Runni
     within: async (request, _response, origin, work) => {
       held.set(request, { origin })
       const writes = new RequestWrites(parts.store, parts.nowMs)
-      const { result: done, event } = await requests.run(writes, () => work(provider))
+      const { result: done, event } = await requests.run(writes, () => work(provider, writes))
       const all = resultFor(parts.operators.find(event?.subject ?? '')?.tenant.id ?? event?.app?.tenant.id, writes)
       if (event === undefined)
-        return { result: done, committed: writes.isEmpty ? 'done' : await parts.commits.keep(all) }
+        return { result: done, committed: writes.isEmpty ? 'done' : await parts.commits.keep(all, false) }
       const committed = await parts.commits.commit(origin, event, all, event)
       return { result: done, committed }
     },
@@ -161,9 +180,17 @@ export async function makeProvider(parts: Running, ring: KeyRing): Promise<Runni
 
 const autoForm = /<form method="post" action="([^"]*)">(.*?)<noscript>/s
 
-/** The library has a page that sends itself by an inline script, which our policy forbids: the person presses a button. */
-function withoutScript(ctx: KoaContextWithOIDC, pages: ProviderParts['pages']): void {
+/**
+ * The library has a page that sends itself by an inline script, which our policy forbids: the person presses a button. It is for
+ * signing out, and for an app that wants an error sent by a form, which it does not get.
+ */
+function withoutScript(ctx: KoaContextWithOIDC, refused: Refused | undefined, pages: ProviderParts['pages']): void {
   if (typeof ctx.body !== 'string' || !ctx.body.includes('<script>')) return
+  if (refused !== undefined) {
+    const { error_description: description } = refused.error as { readonly error_description?: unknown }
+    ctx.body = pages.error(stopped, typeof description === 'string' ? description : 'the request cannot be answered')
+    return
+  }
   const [, action = '', inputs = ''] = autoForm.exec(ctx.body) ?? []
   ctx.body = pages.goOn(
     `<form method="post" action="${action}">${inputs}<button type="submit">Continue</button></form>`,
@@ -184,12 +211,29 @@ function unauthenticated(ctx: KoaContextWithOIDC, held: Held): Held {
 
 const programs = new Set(['token', 'introspection', 'revocation', 'pushed_authorization_request'])
 
-/** Who signs out ends what was granted in that session, with its tokens (SPEC A7). */
-function endSessions(ctx: KoaContextWithOIDC, writes: RequestWrites): void {
-  const { session, route } = ctx.oidc
-  if (route !== 'end_session_confirm' || session === undefined || !('destroyed' in session)) return
-  for (const { grantId } of Object.values(session.authorizations ?? {}))
-    if (grantId !== undefined) writes.endGrant(grantId)
+/**
+ * Who signs out ends what was granted in that session, with its tokens; who stays signed in, what was granted to the app that
+ * asked (SPEC A7).
+ */
+async function endSessions(
+  ctx: KoaContextWithOIDC,
+  refused: Refused | undefined,
+  writes: RequestWrites,
+): Promise<void> {
+  const { client, route, session } = ctx.oidc
+  if (route !== 'end_session_confirm' || session === undefined || refused !== undefined) return
+  if ('destroyed' in session) await writes.endGrantsUnder(session.uid, undefined)
+  else if (client !== undefined) await writes.endGrantsUnder(session.uid, client.clientId)
+}
+
+function isSignOut(route: string): boolean {
+  return route.startsWith('end_session')
+}
+
+/** Of the form that was sent. */
+function isText(body: unknown): boolean {
+  const texts = Object.entries(typeof body === 'object' && body !== null ? body : {}).flat(2)
+  return !texts.some((text) => typeof text === 'string' && text.includes('\0'))
 }
 
 /** What was prepared leaves only once it is committed. */
@@ -197,9 +241,10 @@ function answer(ctx: KoaContextWithOIDC, committed: Committed): void {
   switch (committed) {
     case 'done':
       return
+    case 'full':
     case 'busy':
     case 'unavailable':
-      ctx.set('retry-after', '1')
+      ctx.set('retry-after', committed === 'full' ? '30' : '1')
       return unavailable(ctx, 503, 'temporarily_unavailable')
     case 'replayed': {
       const assertion = ctx.oidc.params?.['client_assertion'] !== undefined

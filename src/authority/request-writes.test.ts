@@ -8,7 +8,7 @@ const denying = { tenantId: 't', untilMs: 9000 }
 
 function over(rows: Readonly<Record<string, StoredArtefact>>): RequestWrites {
   const find = async (model: string, digest: string) => rows[`${model} ${digest}`]
-  return new RequestWrites({ find, findByUid: async () => undefined }, () => 1000)
+  return new RequestWrites({ find, findByUid: async () => undefined, grantsUnder: async () => [] }, () => 1000)
 }
 
 describe('the writes of a request', () => {
@@ -51,6 +51,30 @@ describe('the writes of a request', () => {
     writes.upsert('RefreshToken', 'next', { grantId: 'grn_1' }, 10)
     writes.endGrant('grn_1')
     expect(writes.result(denying)).toMatchObject({ upsert: [], grants: [sha256Hex('grn_1')] })
+  })
+
+  it('A7: who signs out ends what was granted under the session, all of it or that of one app', async () => {
+    const given = [
+      { grantId: 'grn_1', clientId: 'app_1' },
+      { grantId: 'grn_2', clientId: 'app_2' },
+    ]
+    const store = { find: async () => undefined, findByUid: async () => undefined }
+    const under = (uid: string) => (uid === sha256Hex('the session') ? given : [])
+    const ended = async (clientId: string | undefined) => {
+      const writes = new RequestWrites({ ...store, grantsUnder: async (uid) => under(uid) }, () => 1000)
+      await writes.endGrantsUnder('the session', clientId)
+      return writes.result(denying).grants
+    }
+    expect(await ended(undefined)).toEqual([sha256Hex('grn_1'), sha256Hex('grn_2')])
+    expect(await ended('app_2')).toEqual([sha256Hex('grn_2')])
+  })
+
+  it('A7: a grant is kept with its session by digests', () => {
+    const writes = over({})
+    writes.keepUnder('the session', { grantId: 'grn_1', clientId: 'app_1' }, 5000)
+    const [row] = writes.result(denying).upsert
+    expect(row).toMatchObject({ uidDigest: sha256Hex('the session'), grantDigest: sha256Hex('grn_1') })
+    expect(JSON.stringify(row)).not.toContain('the session')
   })
 
   it('A6: a request that wrote nothing says so', () => {

@@ -1,5 +1,5 @@
 import { sha256Hex } from '#core'
-import type { ArtefactStore, Denial, StoredArtefact, Upsert, Writes } from './artefacts.ts'
+import type { ArtefactStore, Denial, SessionGrant, StoredArtefact, Upsert, Writes } from './artefacts.ts'
 
 // Consumed codes are kept so that a second use is known as such, long after the first.
 const keepConsumedSeconds = 86_400
@@ -56,6 +56,21 @@ export class RequestWrites {
       if (own.model === model && own.uidDigest === uidDigest)
         return { payload: own.payload, consumed: false, expired: false }
     return this.#store.findByUid(model, uidDigest)
+  }
+
+  /** Keeps a grant with the session that it was given under: a session itself names no more than the last one of each app. */
+  keepUnder(sessionUid: string, { clientId, grantId }: SessionGrant, expiresAtMs: number): void {
+    const digest = sha256Hex(grantId)
+    const uidDigest = sha256Hex(sessionUid)
+    const payload = { kind: 'SessionGrant', grantId, clientId }
+    const row = { model: 'SessionGrant', digest, payload, grantDigest: digest, uidDigest, expiresAtMs }
+    this.#upsert.set(`SessionGrant ${digest}`, row)
+  }
+
+  /** Ends what was granted under a session, all of it or that of one app (SPEC A7). */
+  async endGrantsUnder(sessionUid: string, clientId: string | undefined): Promise<void> {
+    for (const given of await this.#store.grantsUnder(sha256Hex(sessionUid)))
+      if (clientId === undefined || given.clientId === clientId) this.endGrant(given.grantId)
   }
 
   once(model: string, id: string, expiresAtMs: number): void {

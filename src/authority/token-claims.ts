@@ -1,5 +1,4 @@
-import { parseId, type VerifiedToken } from '#core'
-import { commandLineId } from './command-line.ts'
+import { commandLineId, parseId, type VerifiedToken } from '#core'
 import type { Jws } from './strict-jws.ts'
 
 /** What a token must say to be one for us. */

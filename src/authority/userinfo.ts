@@ -1,5 +1,5 @@
 import { isRefusal, sha256Hex, type Clock, type VerifiedToken } from '#core'
-import type { CommitPort, Origin } from './artefacts.ts'
+import type { Committed, CommitPort, Origin } from './artefacts.ts'
 import { checkProof } from './dpop.ts'
 import type { OwnTokens } from './introspect.ts'
 import type { AppDirectory, DenialDirectory, OperatorDirectory } from './ports.ts'
@@ -34,6 +34,7 @@ interface UserinfoParts {
 const path = '/v1/oauth/userinfo'
 const algorithms = ['ES256', 'RS256', 'PS256']
 const skewMs = 30_000
+const unavailable: UserinfoReply = { status: 503, body: { error: 'temporarily_unavailable' } }
 
 /** Who signed in, for an app that the person let know it (OpenID Connect Core, 5.3). */
 export async function userinfo(parts: UserinfoParts, call: UserinfoCall): Promise<UserinfoReply> {
@@ -41,13 +42,14 @@ export async function userinfo(parts: UserinfoParts, call: UserinfoCall): Promis
   const token = await parts.tokens(call.token)
   const operator = isRefusal(token) ? undefined : parts.operators.find(token.subject)
   if (isRefusal(token) || operator === undefined || !holds(token, operator, parts)) return invalid('invalid_token')
-  if (!(await possessed(token, call, parts)))
-    return invalid(token.jkt === undefined ? 'invalid_token' : 'invalid_dpop_proof')
+  const possessed = await possession(token, call, parts)
+  if (possessed === 'replayed') return invalid(token.jkt === undefined ? 'invalid_token' : 'invalid_dpop_proof')
+  if (possessed !== 'done') return unavailable
   if (!token.scopes.has('openid')) {
     const challenge = 'Bearer realm="portcullis", error="insufficient_scope", scope="openid"'
     return { status: 403, body: { error: 'insufficient_scope', scope: 'openid' }, challenge }
   }
-  await parts.commits.note(call.origin, {
+  const noted = await parts.commits.note(call.origin, {
     kind: 'token.introspected',
     route: path,
     app: parts.apps.find(token.clientId ?? ''),
@@ -56,6 +58,7 @@ export async function userinfo(parts: UserinfoParts, call: UserinfoCall): Promis
     reason: undefined,
     args: { tokenId: token.id, grantId: token.grantId },
   })
+  if (noted !== 'done') return unavailable
   return { status: 200, body: { sub: operator.id, name: operator.name } }
 }
 
@@ -69,22 +72,21 @@ function holds(
   return !operator.disabled && !operator.tenantDisabled && !denials.denied(token.id, token.grantId)
 }
 
-/** A bound token counts only with what it is bound to. */
-async function possessed(token: VerifiedToken, call: UserinfoCall, parts: UserinfoParts): Promise<boolean> {
-  if (token.certificate !== undefined && token.certificate !== call.thumbprint) return false
-  if (token.jkt === undefined) return call.scheme === 'bearer' && call.proofs.length === 0
-  if (call.scheme !== 'dpop') return false
+/** A bound token counts only with what it is bound to. `replayed`: that was not shown, or a proof a second time. */
+async function possession(token: VerifiedToken, call: UserinfoCall, parts: UserinfoParts): Promise<Committed> {
+  if (token.certificate !== undefined && token.certificate !== call.thumbprint) return 'replayed'
+  if (token.jkt === undefined) return call.scheme === 'bearer' && call.proofs.length === 0 ? 'done' : 'replayed'
+  if (call.scheme !== 'dpop') return 'replayed'
   const target = { method: call.method, path, origins: [parts.issuer()] }
   const proof = await checkProof(call.proofs, call.token, target, { algorithms, skewMs }, parts.clock)
-  if (typeof proof === 'string' || proof.jkt !== token.jkt) return false
+  if (typeof proof === 'string' || proof.jkt !== token.jkt) return 'replayed'
   const none: readonly [] = []
   const once = [
     { model: 'ReplayDetection', digest: sha256Hex(`userinfo ${proof.once}`), expiresAtMs: proof.expiresAtMs },
   ]
   const ends = { grants: none, denials: none }
-  return (
-    (await parts.commits.keep({ ...ends, once, consume: none, destroy: none, upsert: none, lost: ends })) === 'done'
-  )
+  // It only reads: where space is short it goes on for longest.
+  return parts.commits.keep({ ...ends, once, consume: none, destroy: none, upsert: none, lost: ends }, true)
 }
 
 function invalid(error: 'invalid_token' | 'invalid_dpop_proof'): UserinfoReply {

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { Config } from '#config'
-import { parseDuration, type Clock } from '#core'
+import { parseDuration, type Clock, type Refusal } from '#core'
 import { addressGroup, type GatePorts } from '#gate'
 import type { WriterPort } from '#hub'
 import { Authority, type AppDirectory, type DenialDirectory, type OperatorDirectory } from '#authority'
@@ -24,6 +24,8 @@ interface OAuthParts {
   readonly operators: OperatorDirectory
   readonly envelopes: () => Envelopes | undefined
   readonly counted: (kind: string, error: string) => void
+  /** The refusal where the store is short of space; `last`: of what only reads, or takes power away. */
+  readonly full: (last: boolean) => Refusal | undefined
   readonly late: () => Late
 }
 
@@ -83,6 +85,7 @@ export function composeOAuth(parts: OAuthParts): ComposedOAuth | undefined {
     commits: new OAuthCommits({
       late: parts.late,
       counted: parts.counted,
+      full: parts.full,
       operators: parts.operators,
       clock,
       keep: (writes) => store.keep(writes),

@@ -89,6 +89,7 @@ export async function startInstance(config: Config, connection: ConnectionSettin
     operators: operators.directory,
     envelopes: () => secrets?.envelopes,
     counted: metrics.oauth.bind(metrics),
+    full: (last) => space.refusal({ access: 'write', shedLast: last }),
     // Asked for when a request comes, not now.
     late: () => ({
       writer,
@@ -159,6 +160,7 @@ export async function startInstance(config: Config, connection: ConnectionSettin
     tenants: keys,
     services,
     singleUse: signing.singleUse,
+    buckets: rates.buckets,
     own: oauth?.authority.ownKeys,
   })
   metrics.watchIssuer(tokens)
@@ -210,6 +212,7 @@ export async function startInstance(config: Config, connection: ConnectionSettin
     decider: withPolicy(makeDecider({ clock, keys, legacy: gate.legacy, tokens: tokens.answers }), policy, clock),
     services,
     origin,
+    signInTenants: config.authority.signInTenants,
     clock,
     told: telemetry.told,
     timed: telemetry.timed,

@@ -43,6 +43,7 @@ export interface PipelineParts extends AdmissionParts {
   readonly sealing?: () => SealPort | undefined
   /** What the links in replies begin with. */
   readonly origin?: () => string
+  readonly signInTenants?: readonly string[]
   readonly pseudonyms?: Pick<Pseudonyms, 'of' | 'all'> | undefined
   /** Told of the outcome of every decision, once (SPEC J3, O4). Never throws and never waits. */
   readonly told?: (decided: Decided) => void
@@ -209,6 +210,7 @@ export class Pipeline {
       services,
       sealing: this.#parts.sealing?.(),
       origin: this.#parts.origin,
+      signInTenants: this.#parts.signInTenants,
       pseudonyms,
     })
     if (acted instanceof Promise) return this.#read(call, caller, record, watch(acted))

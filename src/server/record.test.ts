@@ -135,7 +135,17 @@ const contents = new Set([
   'idempotencyKey', 'key',
 ]) // prettier-ignore
 // Members that are made of a request instead of copied from it.
-const made = new Set(['asked', 'attempts', 'benchmarks', 'events', 'first', 'personal', 'replayed', 'workflows'])
+const made = new Set([
+  'asked',
+  'attempts',
+  'benchmarks',
+  'events',
+  'first',
+  'personal',
+  'replayed',
+  'thumbprint',
+  'workflows',
+])
 
 /** A message whose every text is its own name, so that it can be found again. */
 function marked(message: DescMessage, depth = 0): Message {

@@ -1,4 +1,4 @@
-import type { ArtefactStore, StoredArtefact } from '#authority'
+import type { ArtefactStore, SessionGrant, StoredArtefact } from '#authority'
 import { Connection, type ConnectionSettings } from './connection.ts'
 
 /** What the authorization server keeps, found by digest (SPEC A1). It is written with the writer: see the operation `oauth.commit`. */
@@ -15,6 +15,16 @@ export class OAuthArtefacts implements ArtefactStore {
 
   findByUid(model: string, uidDigest: string): Promise<StoredArtefact | undefined> {
     return this.#ask('oauth.find_by_uid', 'select * from portcullis.oauth_find_by_uid($1, $2)', model, uidDigest)
+  }
+
+  async grantsUnder(sessionUidDigest: string): Promise<readonly SessionGrant[]> {
+    const client = await this.#connection.client()
+    const { rows } = await client.query<{ grant_id: string; client_id: string }>({
+      name: 'oauth.grants_under',
+      text: 'select * from portcullis.oauth_grants_under($1)',
+      values: [Buffer.from(sessionUidDigest, 'hex')],
+    })
+    return rows.map((row) => ({ grantId: row.grant_id, clientId: row.client_id }))
   }
 
   /** Writes that nothing is recorded of: one statement, which is a transaction. */

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { commandLineId, type Visit } from '#authority'
+import type { Visit } from '#authority'
+import { commandLineId } from '#core'
 import { form, from } from './forms.ts'
 import { consentPage, notePage } from './people-pages.ts'
 import { formOf, html, signedIn, type PeopleParts } from './people-session.ts'

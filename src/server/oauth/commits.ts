@@ -16,6 +16,8 @@ interface CommitsParts {
   }
   readonly operators: OperatorDirectory
   readonly clock: Clock
+  /** The refusal where the store is short of space (SPEC O14): what only reads, or takes power away, is let through for longest. */
+  readonly full: (last: boolean) => Refusal | undefined
   /** Writes that are not recorded. */
   readonly keep: (writes: Writes) => Promise<string>
   /** What a request came to, and the error code where it was refused. */
@@ -25,6 +27,8 @@ interface CommitsParts {
   readonly fault: (error: unknown, requestId: string) => void
 }
 
+/** What takes power away. */
+const ending = new Set<OAuthEvent['kind']>(['token.revoked', 'session.ended', 'refresh_replay', 'code_replay'])
 const wrongCredentials = new Set(['invalid_client', 'invalid_grant', 'invalid_dpop_proof'])
 
 /** Commits what a request to the authorization server wrote, with its ledger entry, through the group-commit writer (SPEC A6). */
@@ -37,6 +41,8 @@ export class OAuthCommits implements CommitPort {
 
   async commit(origin: Origin, event: OAuthEvent, writes: Writes | undefined, lost: OAuthEvent): Promise<Committed> {
     const { fault, late } = this.#parts
+    const full = this.#parts.full(ending.has(event.kind))
+    if (full !== undefined) return this.#refuseFull(origin, event, full)
     let verdict: Committed = 'done'
     const work =
       writes &&
@@ -64,7 +70,8 @@ export class OAuthCommits implements CommitPort {
     return verdict
   }
 
-  async keep(writes: Writes): Promise<Committed> {
+  async keep(writes: Writes, ends: boolean): Promise<Committed> {
+    if (this.#parts.full(ends) !== undefined) return 'full'
     try {
       const verdict = await this.#parts.keep(writes)
       return verdict === 'done' || verdict === 'lost' || verdict === 'replayed' ? verdict : 'unavailable'
@@ -74,8 +81,10 @@ export class OAuthCommits implements CommitPort {
     }
   }
 
-  async note(origin: Origin, event: OAuthEvent): Promise<void> {
+  async note(origin: Origin, event: OAuthEvent): Promise<Committed> {
     const { bestEffort, floods, writer } = this.#parts.late()
+    const full = event.error === undefined ? this.#parts.full(true) : undefined
+    if (full !== undefined) return this.#refuseFull(origin, event, full)
     this.#charge(origin, event)
     try {
       const record = this.#record(origin, event)
@@ -93,6 +102,19 @@ export class OAuthCommits implements CommitPort {
       // A refusal stays one, whether or not it could be written down.
       this.#parts.fault(error, origin.requestId)
     }
+    return 'done'
+  }
+
+  /** A few entries for each address, then counts: refusals for want of room must not fill what is left. */
+  async #refuseFull(origin: Origin, event: OAuthEvent, { reason }: Refusal): Promise<'full'> {
+    const told = { ...event, kind: 'token.refused', error: 'temporarily_unavailable', reason, args: {} } as const
+    this.#parts.counted(told.kind, told.error)
+    const record = (): LedgerRecord => this.#record(origin, { ...told, app: undefined, subject: undefined })
+    await this.#parts
+      .late()
+      .floods.anonymous(origin.remote, codeOf(told) ?? '', record)
+      .catch((error: unknown) => this.#parts.fault(error, origin.requestId))
+    return 'full'
   }
 
   #record(origin: Origin, event: OAuthEvent): LedgerRecord {

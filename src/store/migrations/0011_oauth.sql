@@ -61,6 +61,15 @@ begin atomic
     from portcullis.oauth_artefacts a where a.model = p_model and a.uid_digest = p_uid limit 1;
 end;
 
+-- What a person granted under one session at the authorization server: each is an answer that they gave to a page (SPEC A7).
+create function portcullis.oauth_grants_under(p_session_uid bytea) returns table (grant_id text, client_id text)
+language sql stable security definer set search_path = pg_catalog, pg_temp
+begin atomic
+  select a.payload->>'grantId', a.payload->>'clientId'
+    from portcullis.oauth_artefacts a
+   where a.model = 'SessionGrant' and a.uid_digest = p_session_uid and a.expires_at > now();
+end;
+
 -- Ends what belongs to these grants, and their access tokens (SPEC A6, A7).
 create function portcullis.oauth_revoke(w jsonb) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -222,8 +231,8 @@ end
 $$;
 
 revoke all on function portcullis.oauth_find(text, bytea), portcullis.oauth_find_by_uid(text, bytea), portcullis.oauth_revoke(jsonb),
-  portcullis.oauth_commit(jsonb), portcullis.purge_oauth(int), portcullis.load_oauth_keys(xid8),
+  portcullis.oauth_grants_under(bytea), portcullis.oauth_commit(jsonb), portcullis.purge_oauth(int), portcullis.load_oauth_keys(xid8),
   portcullis.create_oauth_key(uuid, text, text, jsonb, bytea, text, interval, interval, interval) from public;
 grant execute on function portcullis.oauth_find(text, bytea), portcullis.oauth_find_by_uid(text, bytea),
-  portcullis.oauth_commit(jsonb), portcullis.purge_oauth(int), portcullis.load_oauth_keys(xid8),
+  portcullis.oauth_grants_under(bytea), portcullis.oauth_commit(jsonb), portcullis.purge_oauth(int), portcullis.load_oauth_keys(xid8),
   portcullis.create_oauth_key(uuid, text, text, jsonb, bytea, text, interval, interval, interval) to portcullis_app;
