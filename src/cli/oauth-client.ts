@@ -5,7 +5,7 @@ import { unreachable } from './failures.ts'
 import type { Io } from './io.ts'
 import type { SavedSignIn, SavedSignIns } from './saved-sign-in.ts'
 
-/** Ours at every deployment; see src/authority/command-line.ts. */
+/** Ours at every deployment; see `commandLineId` in src/core/caller.ts. */
 export const clientId = 'portcullis-cli'
 
 const deadlineMs = 15_000

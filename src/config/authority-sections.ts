@@ -41,6 +41,14 @@ export const authority = section('Access tokens: those of another issuer, and wh
   ...bypassFields,
   clientId: requiredText('What people are signed in with at the issuer.').optional(),
   clientSecretFile: filePath('A file with the secret of `clientId`. Mode 0600 or stricter in production.'),
+  signInTenants: z
+    .array(z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'An item is the name of a tenant.'))
+    .max(listMax)
+    .default(() => [])
+    .meta({
+      description: 'Whose admins may say who somebody is at the issuer (`upstream_subject`); none is `main` alone.',
+      form: 'a list of names of tenants',
+    } satisfies FieldMeta),
   tokenClockSkewSeconds: integer(
     30,
     0,

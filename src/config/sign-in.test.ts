@@ -45,6 +45,11 @@ describe('signing people in at another issuer', () => {
     expect(problems({ ...all, clientSecretFile: join(folder, 'none') })).toEqual(['error authority.clientSecretFile'])
   })
 
+  it('A9: takes names of tenants whose people may be named, and nothing else', () => {
+    expect(problems({ ...all, signInTenants: ['main', 'acme-2'] })).toEqual([])
+    expect(problems({ ...all, signInTenants: ['Acme Inc'] })).toEqual(['error authority.signInTenants.0'])
+  })
+
   it('A9: needs the address under which people come back', () => {
     expect(problems(all, '', 'serve')).toContain('error oauth.issuer')
   })

@@ -38,6 +38,9 @@ export type CredentialKind =
   | 'bypass'
   | 'anonymous'
 
+/** The client id of `portcullis login`: nobody's app, but the person at the keyboard. */
+export const commandLineId = 'portcullis-cli'
+
 /** Operators with this scope see tenants and the system log: they run the platform. */
 export function isPlatform(caller: Caller): boolean {
   return caller.kind === 'operator' && caller.scopes.has('tenants:write')

@@ -1,5 +1,5 @@
 export { keyPartOf, makeKey, parseKey, type ParsedKey } from './api-key.ts'
-export { isPlatform, type Caller, type CredentialKind, type Tenant } from './caller.ts'
+export { commandLineId, isPlatform, type Caller, type CredentialKind, type Tenant } from './caller.ts'
 export { canonicalJson, type Json } from './canonical-json.ts'
 export { certificateFacts, clientCertificate, onlyCertificate, unfit, type CertificateFacts } from './certificate.ts'
 export { isClientSecret, makeClientSecret } from './client-secret.ts'

@@ -19,6 +19,8 @@ export interface HandlerContext {
   readonly services: ServiceActions
   /** Where people reach this server: what a link begins with. */
   readonly origin?: (() => string) | undefined
+  /** Names of tenants whose operators may be people of the issuer that people sign in at; none is `main` alone. */
+  readonly signInTenants?: readonly string[] | undefined
   /** Absent where no master keys are configured. */
   readonly pseudonyms?: PseudonymPort | undefined
   /** Absent where no master keys are configured. */

@@ -1,5 +1,5 @@
 import type { KeyCreate, KeyRevoke, KeyRotate, KeyRotated, KeyRow } from './identities/key-rows.ts'
-import type { SigningKeyCreate, SigningKeyRow } from './identities/key-rows.ts'
+import type { SigningKeyCreate, SigningKeyRevoke, SigningKeyRow } from './identities/key-rows.ts'
 import type { OperatorRole } from '#core'
 export type * from './identities/key-rows.ts'
 
@@ -19,7 +19,7 @@ export interface Operations {
   'key.revoke': { args: KeyRevoke; row: KeyRow }
   'key.rotate': { args: KeyRotate; row: KeyRow & { readonly verdict: KeyRotated; readonly missing: readonly string[] } }
   'signing_key.create': { args: SigningKeyCreate; row: { readonly verdict: 'done' | 'object.state' } }
-  'signing_key.revoke': { args: { readonly id: string; readonly atMs: number }; row: SigningKeyRow }
+  'signing_key.revoke': { args: SigningKeyRevoke; row: SigningKeyRow }
   'certificate.bind': { args: CertificateBind; row: { readonly verdict: 'done' | 'object.state' | 'object.exists' } }
   'certificate.revoke': { args: { readonly id: string; readonly atMs: number }; row: CertificateRow }
   'app.create': { args: AppCreate; row: { readonly verdict: 'done' | 'object.state' | 'object.exists' } }
@@ -42,7 +42,7 @@ export interface Operations {
   'script.record': { args: ScriptRecord; row: ScriptRow }
   'operator.create': { args: OperatorCreate; row: { readonly verdict: 'done' | 'object.exists' } }
   'operator.disable': { args: OperatorDisable; row: OperatorRow }
-  'session.revoke': { args: { readonly id: string }; row: SessionRow }
+  'session.revoke': { args: SessionRevoke; row: SessionRow }
   'session.start': { args: SessionStart; row: Done }
   'session.close': { args: { readonly sessionDigest: string }; row: SessionOwner }
   'session.start_app': { args: AppSessionStart; row: Done }
@@ -284,6 +284,12 @@ export interface SessionRow {
   readonly createdAtMs: number
   readonly expiresAtMs: number
   readonly revokedAtMs: number | null
+}
+
+export interface SessionRevoke {
+  readonly id: string
+  /** Sessions of those who have power over tenants are not there for other callers. */
+  readonly platformToo: boolean
 }
 
 interface SessionOwner {

@@ -3,6 +3,7 @@ import type { Client } from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { systemClock, uuidv7 } from '#core'
 import { effect, type CertificateRow } from '#hub'
+import type { CertificateRecord } from '#gate'
 import { TestDatabase, type TestTenant } from '../../test/harness/postgres.ts'
 import { CertificateCache } from './certificates.ts'
 import { KeyCache, keyCacheDefaults } from './keys.ts'
@@ -57,6 +58,10 @@ async function makeAgent(of = tenant): Promise<string> {
 const digest = (name: string): Buffer => createHash('sha256').update(`${tenant.id} ${name}`).digest()
 const thumbprint = (name: string): string => digest(name).toString('base64url')
 
+/** What a replica knows of it in the tenant of the test. */
+const boundHere = (cache: CertificateCache, name: string): CertificateRecord | undefined =>
+  cache.find(thumbprint(name)).find(({ tenant: { name: tenantName } }) => tenantName === tenant.name)
+
 interface Bound {
   readonly id: string
   readonly verdict: string | undefined
@@ -110,8 +115,8 @@ describe('binding', () => {
     const agentId = await makeAgent()
     const { id, verdict } = await bind(agentId, 'one')
     expect(verdict).toBe('done')
-    await vi.waitFor(() => expect(other.find(thumbprint('one'))).toBeDefined(), soon)
-    expect(other.find(thumbprint('one'))).toMatchObject({
+    await vi.waitFor(() => expect(boundHere(other, 'one')).toBeDefined(), soon)
+    expect(boundHere(other, 'one')).toMatchObject({
       id: `crt_${id}`,
       agentId: `agt_${agentId}`,
       tenant: { id: `ten_${tenant.id}`, name: tenant.name },
@@ -122,14 +127,27 @@ describe('binding', () => {
     })
   })
 
-  it('G17: a certificate stands for one agent, whatever the tenant', async () => {
+  it('G17: a certificate stands for one agent of a tenant', async () => {
     const agentId = await makeAgent()
     expect((await bind(agentId, 'one')).verdict).toBe('done')
     expect((await bind(await makeAgent(), 'one')).verdict).toBe('object.exists')
-    const elsewhere = await database.makeTenant(`elsewhere-${tenants}`)
-    expect((await bind(await makeAgent(elsewhere), 'one', elsewhere)).verdict).toBe('object.exists')
     const both = await Promise.all([bind(agentId, 'two'), bind(agentId, 'two')])
     expect(new Set(both.map(({ verdict }) => verdict))).toEqual(new Set(['done', 'object.exists']))
+  })
+
+  it('G17: a tenant that binds the certificate of another is not in its way, and a replica knows both', async () => {
+    const elsewhere = await database.makeTenant(`elsewhere-${tenants}`)
+    const first = await bind(await makeAgent(elsewhere), 'one', elsewhere)
+    const second = await bind(await makeAgent(), 'one')
+    expect([first.verdict, second.verdict]).toEqual(['done', 'done'])
+    const other = await replica()
+    const ids = (): ReadonlySet<string | undefined> =>
+      new Set(other.find(thumbprint('one')).map(({ id, revokedAtMs }) => (revokedAtMs === undefined ? id : undefined)))
+    expect(ids()).toEqual(new Set([`crt_${first.id}`, `crt_${second.id}`]))
+    await submit('certificate.revoke', first.id, elsewhere)
+    await vi.waitFor(() => expect(ids()).toEqual(new Set([`crt_${second.id}`, undefined])), soon)
+    const again = await bind(await makeAgent(elsewhere), 'one', elsewhere)
+    await vi.waitFor(() => expect(ids()).toEqual(new Set([`crt_${second.id}`, `crt_${again.id}`])), soon)
   })
 
   it('G17: needs an agent of the tenant that is not disabled', async () => {
@@ -146,17 +164,17 @@ describe('revocation', () => {
     const other = await replica()
     const [first, second] = [await makeAgent(), await makeAgent()]
     const old = await bind(first, 'one')
-    await vi.waitFor(() => expect(other.find(thumbprint('one'))?.revokedAtMs).toBeUndefined(), soon)
+    await vi.waitFor(() => expect(boundHere(other, 'one')?.revokedAtMs).toBeUndefined(), soon)
     const row = (await submit('certificate.revoke', old.id)) as CertificateRow
     expect(row).toMatchObject({ thumbprint: digest('one').toString('hex'), subjectDn: 'CN=one' })
-    await vi.waitFor(() => expect(other.find(thumbprint('one'))?.revokedAtMs).toBe(row.revokedAtMs), soon)
+    await vi.waitFor(() => expect(boundHere(other, 'one')?.revokedAtMs).toBe(row.revokedAtMs), soon)
     const { id } = await bind(second, 'one')
-    await vi.waitFor(() => expect(other.find(thumbprint('one'))?.id).toBe(`crt_${id}`), soon)
+    await vi.waitFor(() => expect(boundHere(other, 'one')?.id).toBe(`crt_${id}`), soon)
     // What is said of the old binding later does not bring it back.
     await submit('agent.disable', first)
     const late = await replica()
-    await vi.waitFor(() => expect(late.find(thumbprint('one'))?.agentDisabled).toBe(false), soon)
-    expect([other, late].map((one) => one.find(thumbprint('one'))?.id)).toEqual([`crt_${id}`, `crt_${id}`])
+    await vi.waitFor(() => expect(boundHere(late, 'one')?.agentDisabled).toBe(false), soon)
+    expect([other, late].map((one) => boundHere(one, 'one')?.id)).toEqual([`crt_${id}`, `crt_${id}`])
   })
 
   it('G17: that of another tenant is not there', async () => {
@@ -171,10 +189,10 @@ describe('revocation', () => {
     await bind(agentId, 'one')
     await bind(await makeAgent(), 'two')
     await submit('agent.disable', agentId)
-    await vi.waitFor(() => expect(other.find(thumbprint('one'))?.agentDisabled).toBe(true), soon)
-    expect(other.find(thumbprint('two'))?.agentDisabled).toBe(false)
+    await vi.waitFor(() => expect(boundHere(other, 'one')?.agentDisabled).toBe(true), soon)
+    expect(boundHere(other, 'two')?.agentDisabled).toBe(false)
     await admin.query('select portcullis.disable_tenant($1)', [tenant.id])
-    await vi.waitFor(() => expect(other.find(thumbprint('two'))?.tenantDisabled).toBe(true), soon)
+    await vi.waitFor(() => expect(boundHere(other, 'two')?.tenantDisabled).toBe(true), soon)
   })
 
   it('G17: a binding that commits after its agent was disabled is known as disabled', async () => {
@@ -191,6 +209,6 @@ describe('revocation', () => {
     const disabled = submit('agent.disable', agentId)
     await slow.query('commit')
     await disabled
-    await vi.waitFor(() => expect(other.find(thumbprint('slow'))?.agentDisabled).toBe(true), soon)
+    await vi.waitFor(() => expect(boundHere(other, 'slow')?.agentDisabled).toBe(true), soon)
   })
 })

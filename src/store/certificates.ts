@@ -2,14 +2,16 @@ import { publicId } from '#core'
 import type { CertificatePort, CertificateRecord } from '#gate'
 import type { CachedTable } from './keys.ts'
 
+const none: readonly CertificateRecord[] = []
+
 /** Every bound certificate in memory, under the epoch of keys (SPEC G17). */
 export class CertificateCache implements CertificatePort, CachedTable {
   readonly name = 'certificates.load'
   readonly text = 'select * from portcullis.load_certificates($1::text::xid8)'
-  readonly #certificates = new Map<string, CertificateRecord>()
+  readonly #certificates = new Map<string, readonly CertificateRecord[]>()
 
-  find(thumbprint: string): CertificateRecord | undefined {
-    return this.#certificates.get(thumbprint)
+  find(thumbprint: string): readonly CertificateRecord[] {
+    return this.#certificates.get(thumbprint) ?? none
   }
 
   keep(rows: readonly Readonly<Record<string, unknown>>[]): void {
@@ -17,10 +19,11 @@ export class CertificateCache implements CertificatePort, CachedTable {
       const loaded = row as unknown as LoadedCertificate
       const thumbprint = Buffer.from(loaded.thumbprint).toString('base64url')
       const next = toRecord(loaded)
-      const known = this.#certificates.get(thumbprint)
-      // A certificate may be bound again once it is revoked: what holds is the binding that is not.
+      const found = this.find(thumbprint)
+      const known = found.find(({ tenant }) => tenant.id === next.tenant.id)
+      // A certificate may be bound again once it is revoked: what holds in a tenant is the binding that is not.
       const stands = known !== undefined && known.id !== next.id && next.revokedAtMs !== undefined
-      if (!stands) this.#certificates.set(thumbprint, next)
+      if (!stands) this.#certificates.set(thumbprint, [...found.filter((each) => each !== known), next])
     }
   }
 }

@@ -114,6 +114,6 @@ describe('sessions', () => {
         return set.rowCount
       }),
     )
-    expect([won.length, won.filter((rows) => rows === 1).length]).toEqual([3, 1])
+    expect([won.length, won.filter((changed) => changed === 1).length]).toEqual([3, 1])
   })
 })

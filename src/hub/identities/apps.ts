@@ -12,7 +12,7 @@ import { read, readScope, write } from '../handler.ts'
 import { listPage } from '../paging.ts'
 import { effect } from '../ports.ts'
 import { appFields, appMessage, hasSecret, overlapSecondsMax } from './app-rules.ts'
-import { agentNamePattern, grantRefusal } from './rules.ts'
+import { agentNamePattern, grantableBy, grantRefusal } from './rules.ts'
 
 const byOperators = 'only operators make apps and their secrets'
 
@@ -109,7 +109,7 @@ const rotateAppSecret = write(
         id,
         secretDigest: secret.digest,
         overlapSeconds,
-        grantable: [...caller.scopes, ...services],
+        grantable: [...grantableBy(caller, services)],
         atMs: nowMs,
       },
       changesCredentials: true,

@@ -8,7 +8,7 @@ import {
   ListKeysResponseSchema,
   RevokeKeyResponseSchema,
 } from '@portcullis/contract'
-import { isRefusal, makeKey, refuse, sha256Hex, uuidv7 } from '#core'
+import { isPlatform, isRefusal, makeKey, refuse, sha256Hex, uuidv7 } from '#core'
 import { Fields } from '../fields.ts'
 import { read, readScope, write } from '../handler.ts'
 import { listPage } from '../paging.ts'
@@ -168,7 +168,12 @@ const revokeKey = write(
     return effect({
       operation: 'key.revoke',
       key: id,
-      args: { id, agentKeysOnly: caller.kind !== 'operator', atMs: clock.now() },
+      args: {
+        id,
+        agentKeysOnly: caller.kind !== 'operator',
+        platformToo: isPlatform(caller),
+        atMs: clock.now(),
+      },
       changesCredentials: true,
       answer: (row) =>
         row === undefined

@@ -18,6 +18,8 @@ export interface KeyRevoke {
   readonly id: string
   /** The keys of operators are not there for this caller. */
   readonly agentKeysOnly: boolean
+  /** Keys of those who have power over tenants are not there for other callers. */
+  readonly platformToo: boolean
   readonly atMs: number
 }
 
@@ -66,6 +68,13 @@ export interface SigningKeyRow {
   readonly publicKey: string | null
   readonly createdAtMs: number
   readonly revokedAtMs: number | null
+}
+
+export interface SigningKeyRevoke {
+  readonly id: string
+  /** As for other keys. */
+  readonly platformToo: boolean
+  readonly atMs: number
 }
 
 export interface SigningKeyCreate extends Omit<SigningKeyRow, 'revokedAtMs'> {

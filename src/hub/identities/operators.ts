@@ -26,7 +26,7 @@ import { Fields } from '../fields.ts'
 import { read, readScope, write, type HandlerContext } from '../handler.ts'
 import { listPage } from '../paging.ts'
 import { effect, type OperatorRow } from '../ports.ts'
-import { agentNamePattern } from './rules.ts'
+import { agentNamePattern, grantableBy } from './rules.ts'
 
 const codeMinutes = 60
 
@@ -39,7 +39,7 @@ const roles = new Map([...roleNames].map(([role, name]) => [name, role]))
 
 const createOperator = write(
   IdentityService.method.createOperator,
-  (message, { caller, clock, origin }) => {
+  (message, { caller, clock, origin, services, signInTenants }) => {
     const fields = new Fields()
     const role = roleNames.get(message.role)
     if (role === undefined) fields.wrong('role', 'must be one of VIEWER, OPERATOR, ADMIN')
@@ -55,7 +55,10 @@ const createOperator = write(
     }
     if (!agentNamePattern.test(args.name))
       fields.wrong('name', 'must be lower-case letters, digits, dots, dashes and underscores')
-    const refusal = fields.refusal ?? appointRefusal(args.role, caller)
+    // One subject is one operator of all tenants: who names it first has it.
+    if (args.upstreamSubject !== null && !signsInAtIssuer(caller.tenant.name, signInTenants))
+      fields.wrong('upstreamSubject', 'is not for this tenant: authority.signInTenants names those that it is for')
+    const refusal = fields.refusal ?? appointRefusal(args.role, caller, services)
     if (refusal !== undefined) return refusal
     return effect({
       operation: 'operator.create',
@@ -77,13 +80,23 @@ const createOperator = write(
   ({ name, role }) => ({ name, role: roleNames.get(role) ?? '' }),
 )
 
-/** People are appointed by people, who can give no role with scopes that they lack. */
-function appointRefusal(role: OperatorRole, caller: HandlerContext['caller']): Refusal | undefined {
+function signsInAtIssuer(tenant: string, named: readonly string[] = []): boolean {
+  return named.length === 0 ? tenant === 'main' : named.includes(tenant)
+}
+
+/** People are appointed by people, who can give no role with scopes that they lack, and no power to give what they cannot. */
+function appointRefusal(
+  role: OperatorRole,
+  caller: HandlerContext['caller'],
+  services: HandlerContext['services'],
+): Refusal | undefined {
   if (caller.kind !== 'operator')
     return refuse('identity.scope_exceeds', 'an operator is made by an operator', {
       detail: 'only operators make operators',
     })
-  const missing = roleScopes[role].find((scope) => !caller.scopes.has(scope))
+  const brings = roleScopes[role].includes('identity:write') ? [...roleScopes[role], ...services] : roleScopes[role]
+  const grantable = grantableBy(caller, services)
+  const missing = brings.find((scope) => !grantable.has(scope))
   return missing === undefined
     ? undefined
     : refuse('identity.scope_exceeds', `caller lacks ${missing}`, { detail: missing })

@@ -1,10 +1,10 @@
 import { create } from '@bufbuild/protobuf'
 import { IdentityService, RotateKeyResponseSchema } from '@portcullis/contract'
-import { makeKey, refuse, sha256Hex, uuidv7, type Caller, type Refusal, type ServiceActions } from '#core'
+import { makeKey, refuse, sha256Hex, uuidv7, type Refusal } from '#core'
 import { Fields } from '../fields.ts'
 import { bare, write } from '../handler.ts'
 import { effect, type KeyRow, type Operations } from '../ports.ts'
-import { keyMessage } from './rules.ts'
+import { grantableBy, inPerson, keyMessage } from './rules.ts'
 
 const graceSecondsMax = 30 * 86_400
 
@@ -22,8 +22,9 @@ export const rotateKey = write(
       id: fields.id('keyId', message.keyId, 'key'),
       newId,
       digest: sha256Hex(secret),
-      operatorId: bare(caller.id),
-      grantable: grantableBy(caller, services),
+      // An app could otherwise leave with a key of the person, which goes on when its session is ended.
+      operatorId: inPerson(caller) ? bare(caller.id) : null,
+      grantable: [...grantableBy(caller, services)].toSorted(),
       atMs: nowMs,
       graceMs: fields.integer('graceSeconds', message.graceSeconds, 0, graceSecondsMax) * 1000,
       expiresAtMs,
@@ -60,10 +61,6 @@ export const rotateKey = write(
 
 type Row = Operations['key.rotate']['row']
 type Args = Operations['key.rotate']['args']
-
-function grantableBy(caller: Caller, services: ServiceActions): readonly string[] {
-  return [...new Set([...caller.scopes, ...services])].toSorted()
-}
 
 function refusalOf({ id, missing, verdict }: Row): Refusal {
   if (verdict === 'scopes') {

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import type { Caller } from '#core'
-import { grantRefusal } from './rules.ts'
+import { grantableBy, grantRefusal } from './rules.ts'
 
 const services = new Set(['tickets:read', 'tickets:write'])
 
-function maker(kind: Caller['kind'], scopes: readonly string[]): Caller {
+function maker(kind: Caller['kind'], scopes: readonly string[], clientId?: string): Caller {
   const credential = { kind: 'api_key', id: 'key_1' } as const
-  return { kind, id: 'maker', tenant: { id: 'ten_1', name: 'main' }, scopes: new Set(scopes), credential }
+  return { kind, id: 'maker', tenant: { id: 'ten_1', name: 'main' }, scopes: new Set(scopes), credential, clientId }
 }
 
 const codeOf = (wanted: readonly string[], by: Caller): string => grantRefusal(wanted, by, services)?.code ?? 'granted'
@@ -17,6 +17,16 @@ describe('what a key can grant', () => {
     expect(codeOf(['tickets:read'], maker('agent', ['tickets:read']))).toBe('granted')
     expect(codeOf(['tickets:write'], maker('agent', ['tickets:read']))).toBe('identity.scope_exceeds')
     expect(codeOf(['tickets:write'], maker('service', ['tickets:read']))).toBe('identity.scope_exceeds')
+  })
+
+  it('A5: an app that acts for an operator gives only what it holds; the command line is that operator', () => {
+    expect(codeOf(['tickets:write'], maker('operator', ['identity:write'], 'app_1'))).toBe('identity.scope_exceeds')
+    expect(codeOf(['tickets:write'], maker('operator', ['tickets:write'], 'app_1'))).toBe('granted')
+    expect(codeOf(['tickets:write'], maker('operator', ['identity:write'], 'portcullis-cli'))).toBe('granted')
+    expect(codeOf(['tickets:write'], maker('service', ['identity:write'], 'portcullis-cli'))).toBe(
+      'identity.scope_exceeds',
+    )
+    expect([...grantableBy(maker('operator', ['ops:read'], 'app_1'), services)]).toEqual(['ops:read'])
   })
 
   it('G22: no action of a service that is not registered', () => {

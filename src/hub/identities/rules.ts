@@ -1,16 +1,34 @@
 import { create } from '@bufbuild/protobuf'
 import { timestampFromMs } from '@bufbuild/protobuf/wkt'
 import { AgentSchema, ApiKeySchema, type Agent, type ApiKey } from '@portcullis/contract'
-import { publicId, refuse, scopes as knownScopes, type Caller, type Refusal, type ServiceActions } from '#core'
+import {
+  commandLineId,
+  publicId,
+  refuse,
+  scopes as knownScopes,
+  type Caller,
+  type Refusal,
+  type ServiceActions,
+} from '#core'
 import { maskText } from '#ledger'
 import type { AgentRow, KeyRow } from '../ports.ts'
 
 export const agentNamePattern = /^[a-z0-9][a-z0-9._-]{0,62}$/
 
+/** Nobody's app is between them: a key or a certificate of their own, or the command line that they signed in with. */
+export function inPerson({ clientId }: Pick<Caller, 'clientId'>): boolean {
+  return clientId === undefined || clientId === commandLineId
+}
+
 /**
- * A key can grant only scopes that exist and that its maker holds. Actions of registered services are nobody's from the
- * beginning: an operator grants them, anybody else only those that it holds.
+ * What this caller can give to others: what it holds. Actions of registered services are nobody's from the beginning: an operator
+ * gives them all, but not through an app, which has been allowed what it holds and no more (SPEC A5).
  */
+export function grantableBy(maker: Caller, services: ServiceActions): ReadonlySet<string> {
+  return maker.kind === 'operator' && inPerson(maker) ? new Set([...maker.scopes, ...services]) : maker.scopes
+}
+
+/** A key, an app or a certificate gets only scopes that exist and that its maker can give. */
 export function grantRefusal(wanted: readonly string[], maker: Caller, services: ServiceActions): Refusal | undefined {
   if (wanted.length === 0) return refuse('input.invalid', 'no scopes', { detail: 'scopes needs at least one scope' })
   const unknown = wanted.find((scope) => !knownScopes.has(scope) && !services.has(scope))
@@ -19,9 +37,8 @@ export function grantRefusal(wanted: readonly string[], maker: Caller, services:
       detail: `scopes must be among ${[...knownScopes.keys(), ...services].join(', ').slice(0, 2000)}`,
     })
   }
-  const grants = (scope: string): boolean =>
-    maker.scopes.has(scope) || (maker.kind === 'operator' && services.has(scope))
-  const missing = wanted.find((scope) => !grants(scope))
+  const grantable = grantableBy(maker, services)
+  const missing = wanted.find((scope) => !grantable.has(scope))
   return missing === undefined
     ? undefined
     : refuse('identity.scope_exceeds', `caller lacks ${missing}`, { detail: missing })

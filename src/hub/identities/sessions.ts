@@ -7,7 +7,7 @@ import {
   SessionSchema,
   type Session,
 } from '@portcullis/contract'
-import { isRefusal, publicId, refuse } from '#core'
+import { isPlatform, isRefusal, publicId, refuse } from '#core'
 import { Fields } from '../fields.ts'
 import { read, readScope, write } from '../handler.ts'
 import { listPage } from '../paging.ts'
@@ -46,7 +46,7 @@ const revokeSession = write(
     return effect({
       operation: 'session.revoke',
       key: id,
-      args: { id },
+      args: { id, platformToo: isPlatform(caller) },
       changesCredentials: true,
       answer: (row) =>
         row === undefined

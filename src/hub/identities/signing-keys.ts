@@ -10,7 +10,7 @@ import {
   SigningKeySchema,
   type SigningKey,
 } from '@portcullis/contract'
-import { isRefusal, publicId, refuse, Secret, uuidv7, type Caller, type Refusal } from '#core'
+import { isPlatform, isRefusal, publicId, refuse, Secret, uuidv7, type Caller, type Refusal } from '#core'
 import { Fields } from '../fields.ts'
 import { bare, read, readScope, write, writeLater } from '../handler.ts'
 import { listPage } from '../paging.ts'
@@ -72,14 +72,14 @@ const listSigningKeys = read(
 
 const revokeSigningKey = write(
   IdentityService.method.revokeSigningKey,
-  (message, { clock }) => {
+  (message, { caller, clock }) => {
     const fields = new Fields()
     const id = fields.id('signingKeyId', message.signingKeyId, 'sgk')
     if (fields.refusal !== undefined) return fields.refusal
     return effect({
       operation: 'signing_key.revoke',
       key: id,
-      args: { id, atMs: clock.now() },
+      args: { id, platformToo: isPlatform(caller), atMs: clock.now() },
       changesCredentials: true,
       answer: (row) =>
         row === undefined

@@ -136,14 +136,17 @@ begin
 end
 $$;
 
-create function portcullis.revoke_session(p_id uuid)
+create function portcullis.revoke_session(p_id uuid, p_platform_too boolean)
 returns table (id uuid, operator_id uuid, app_id text, created_at timestamptz, expires_at timestamptz, revoked_at timestamptz)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column
 declare ended portcullis.sessions;
 begin
   update portcullis.sessions s set revoked_at = coalesce(s.revoked_at, now())
-   where s.tenant_id = (select portcullis.tenant()) and s.id = p_id returning s.* into ended;
+   where s.tenant_id = (select portcullis.tenant()) and s.id = p_id
+     and (p_platform_too or not exists (
+       select from portcullis.operators o where o.tenant_id = s.tenant_id and o.id = s.operator_id and o.platform))
+  returning s.* into ended;
   if ended.id is null then
     return;
   end if;

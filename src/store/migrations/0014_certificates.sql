@@ -17,8 +17,9 @@ create table portcullis.certificates (
   primary key (tenant_id, id),
   foreign key (tenant_id, agent_id) references portcullis.agents
 );
--- Across all tenants: a connection has one certificate, and that stands for one agent.
-create unique index on portcullis.certificates (thumbprint) where revoked_at is null;
+-- In each tenant a certificate stands for one agent. Not across tenants: certificates are public, and whoever binds one has not shown
+-- its private key, so that a binding must keep no other tenant from its own.
+create unique index on portcullis.certificates (tenant_id, thumbprint) where revoked_at is null;
 create index on portcullis.certificates (changed_xid);
 create index on portcullis.certificates (tenant_id, agent_id, id);
 

@@ -17,7 +17,7 @@ export const bindCertificate: OperationStatement = {
     select (select portcullis.tenant()), id, "agentId", decode(thumbprint, 'hex'), "subjectDn", scopes,
       to_timestamp("createdAtMs" / 1000), to_timestamp("expiresAtMs" / 1000)
       from found where disabled_at is null order by thumbprint, n
-    on conflict (thumbprint) where revoked_at is null do nothing
+    on conflict (tenant_id, thumbprint) where revoked_at is null do nothing
     returning id)
   select f.n, case when f.disabled_at is not null then 'object.state' when w.id is null then 'object.exists' else 'done' end as verdict
     from found f left join written w on w.id = f.id left join notified on true`,

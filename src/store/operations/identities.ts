@@ -55,11 +55,13 @@ export const createKey: OperationStatement = {
 
 export const revokeKey: OperationStatement = {
   name: 'key.revoke',
-  text: `with ${members('id uuid, "agentKeysOnly" boolean, "atMs" float8')}, ${notify},
+  text: `with ${members('id uuid, "agentKeysOnly" boolean, "platformToo" boolean, "atMs" float8')}, ${notify},
   mine as materialized (
     select m.* from m cross join lateral (
-        select operator_id from portcullis.keys k where k.tenant_id = (select portcullis.tenant()) and k.id = m.id limit 1) k
-     where k.operator_id is null or not m."agentKeysOnly"),
+        select k.operator_id, o.platform from portcullis.keys k
+          left join portcullis.operators o on o.tenant_id = k.tenant_id and o.id = k.operator_id
+         where k.tenant_id = (select portcullis.tenant()) and k.id = m.id limit 1) k
+     where k.operator_id is null or (not m."agentKeysOnly" and (m."platformToo" or not k.platform))),
   k as (
     update portcullis.keys k
        set revoked_at = least(k.revoked_at, to_timestamp(m."atMs" / 1000)), changed_xid = pg_current_xact_id()

@@ -47,6 +47,6 @@ export const closeSession: OperationStatement = {
 
 export const revokeSession: OperationStatement = {
   name: 'session.revoke',
-  text: `with ${members('id uuid')}
-  select m.n, ${sessionColumns} from m cross join lateral portcullis.revoke_session(m.id) s`,
+  text: `with ${members('id uuid, "platformToo" boolean')}
+  select m.n, ${sessionColumns} from m cross join lateral portcullis.revoke_session(m.id, m."platformToo") s`,
 }

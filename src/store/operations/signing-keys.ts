@@ -29,12 +29,14 @@ export const createSigningKey: OperationStatement = {
 /** Nothing is left of the secret of a key that was revoked. */
 export const revokeSigningKey: OperationStatement = {
   name: 'signing_key.revoke',
-  text: `with ${members('id uuid, "atMs" float8')}, ${notify},
+  text: `with ${members('id uuid, "platformToo" boolean, "atMs" float8')}, ${notify},
   g as (
     update portcullis.signing_keys g
        set revoked_at = least(g.revoked_at, to_timestamp(m."atMs" / 1000)), changed_xid = pg_current_xact_id()
-      from (select distinct on (id) id, "atMs" from m) m
+      from (select distinct on (id) id, "platformToo", "atMs" from m) m
      where g.tenant_id = (select portcullis.tenant()) and g.id = m.id
+       and (m."platformToo" or not exists (
+         select from portcullis.operators o where o.tenant_id = g.tenant_id and o.id = g.operator_id and o.platform))
     returning g.*),
   gone as (
     delete from portcullis.secrets s using g where s.tenant_id = (select portcullis.tenant()) and s.id = g.id and s.kind = 'signing_key')
