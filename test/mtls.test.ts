@@ -163,6 +163,29 @@ describe.each([
     expect((await call({ headers: { 'x-tenant-id': 'other' } })).code).toBe('tenant.mismatch')
   })
 
+  it('G17: a tenant that binds the certificate of another takes nothing from it', async () => {
+    const certificate = makeCertificate(authority, 'agent')
+    const { body: other } = await instance.call('TenantService/Create', { name: unique() })
+    const asOther = (method: string, message: object): Promise<Answer> =>
+      instance.call(`IdentityService/${method}`, message, { key: other.key })
+    const { body: made } = await asOther('CreateAgent', { name: 'theirs' })
+    const binding = { agentId: made.agent.id, certificatePem: certificate.cert, scopes }
+    const { body: theirs } = await asOther('BindCertificate', binding)
+    const mine = await boundAgent(unique(), certificate)
+    const call = over(certificate)
+    expect((await call({ key: mine.key })).code).toBe('ok')
+    expect((await call()).code).toBe('tenant.missing')
+    const [ours, named] = [
+      await call({ headers: { 'x-tenant-id': 'main' } }),
+      await call({ headers: { 'x-tenant-id': other.tenant.name } }),
+    ]
+    expect([ours.code, named.code]).toEqual(['ok', 'ok'])
+    expect(await entryOf(ours)).toMatchObject({ caller: { id: mine.id } })
+    expect((await call({ headers: { 'x-tenant-id': 'neither' } })).code).toBe('tenant.mismatch')
+    await asOther('RevokeCertificate', { certificateId: theirs.certificate.id })
+    await vi.waitFor(async () => expect((await call()).code).toBe('ok'), { timeout: 1000 })
+  })
+
   it('G17: one that is revoked is refused on the connection that stands, within a second', async () => {
     const certificate = makeCertificate(authority, 'agent')
     const { certificateId } = await boundAgent(unique(), certificate)

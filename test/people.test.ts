@@ -1,6 +1,8 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Browser, type Page } from './harness/browser.ts'
 import { startInstance, type TestInstance } from './harness/instance.ts'
+import { plantSession } from './harness/people.ts'
 
 const password = 'a lantern over water'
 let instance: TestInstance
@@ -106,6 +108,20 @@ describe('a new operator', () => {
       { name: '', role: 'OPERATOR_ROLE_ADMIN' },
     ])
       expect((await instance.call('IdentityService/CreateOperator', wrong)).body.code).toBe('input.invalid')
+  })
+})
+
+describe('an operator of another issuer', () => {
+  it('A9: is made in the tenants that the settings name, so that nobody else takes a subject first', async () => {
+    const tenant = await instance.call('TenantService/Create', { name: 'squatter' })
+    const request = { name: 'ada', role: 'OPERATOR_ROLE_VIEWER', upstreamSubject: '248289761001' }
+    const refused = await instance.call('IdentityService/CreateOperator', request, { key: tenant.body.key })
+    expect([refused.status, refused.body.code]).toEqual([400, 'input.invalid'])
+    expect(refused.body.detail).toContain('upstreamSubject')
+    expect((await instance.call('IdentityService/CreateOperator', request)).status).toBe(200)
+    const { upstreamSubject: _, ...own } = request
+    const made = await instance.call('IdentityService/CreateOperator', own, { key: tenant.body.key })
+    expect(made.body.signInUrl).toContain('/set-password')
   })
 })
 
@@ -299,11 +315,39 @@ describe('sessions', () => {
     const answer = await instance.call('IdentityService/DisableOperator', { operatorId: first }, { key })
     expect(answer.body.code).toBe('object.not_found')
   })
+
+  it('A9: nobody ends the keys and sessions of those who have power over tenants without having it', async () => {
+    const { body } = await instance.call('IdentityService/ListOperators', { name: 'admin' })
+    const [{ id: first }] = body.operators
+    const { id } = await settle('OPERATOR_ROLE_ADMIN')
+    const [{ key }, { keyId }, sessionId] = await Promise.all([
+      operatorKey(id),
+      operatorKey(first),
+      plantSession(instance, first),
+    ])
+    const publicKeyPem = generateKeyPairSync('ed25519').publicKey.export({ format: 'pem', type: 'spki' })
+    const made = await instance.call('IdentityService/CreateSigningKey', { publicKeyPem })
+    const signingKeyId: string = made.body.signingKey.id
+    for (const [method, message] of [
+      ['IdentityService/RevokeKey', { keyId }],
+      ['IdentityService/RevokeSession', { sessionId }],
+      ['IdentityService/RevokeSigningKey', { signingKeyId }],
+    ] as const) {
+      expect([method, (await instance.call(method, message, { key })).body.code]).toEqual([method, 'object.not_found'])
+      expect([method, (await instance.call(method, message)).status]).toEqual([method, 200])
+    }
+    // Their own, and those of others without that power, as ever.
+    const other = await settle('OPERATOR_ROLE_ADMIN')
+    for (const mine of [await operatorKey(id), await operatorKey(other.id)])
+      expect((await instance.call('IdentityService/RevokeKey', { keyId: mine.keyId }, { key })).status).toBe(200)
+    const theirs = await plantSession(instance, other.id)
+    expect((await instance.call('IdentityService/RevokeSession', { sessionId: theirs }, { key })).status).toBe(200)
+  })
 })
 
 /** A key of an operator, as `admin recover` makes one. */
-async function operatorKey(operatorId: string): Promise<{ readonly key: string }> {
-  const { makeKey, sha256, tenantAdminScopes, uuidv7 } = await import('#core')
+async function operatorKey(operatorId: string): Promise<{ readonly key: string; readonly keyId: string }> {
+  const { makeKey, publicId, sha256, tenantAdminScopes, uuidv7 } = await import('#core')
   const id = uuidv7()
   const { text, secret } = makeKey(id)
   const postgres = await instance.connect('postgres')
@@ -316,5 +360,5 @@ async function operatorKey(operatorId: string): Promise<{ readonly key: string }
   await expect
     .poll(async () => (await instance.call('HubService/ListRuns', {}, { key: text.reveal() })).status)
     .toBe(200)
-  return { key: text.reveal() }
+  return { key: text.reveal(), keyId: publicId('key', id) }
 }
