@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import { Secret } from '#core'
 import { Gcra, type Charge } from '#gate'
 import { serve } from '#server'
+import { embeddedHome } from '../../src/server/embedded/index.ts'
 import { RedisBuckets } from '../../src/server/shared-rates/index.ts'
 import { call, databaseOf, freePorts, startInstance, type Answer, type TestInstance } from '../harness/instance.ts'
 import { TestRedis } from '../harness/redis.ts'
@@ -123,6 +124,7 @@ listen: { grpc: '${freePorts.PORTCULLIS__LISTEN__GRPC}', http: '127.0.0.1:0', ma
 log: { level: fatal }
 replicas: { redis: { url: '${redis.url}', timeoutMs: 500, whenAway: ${whenAway} } }
 limits: { rate: { store: redis, ${more} } }
+secrets: { keyFile: '${join(embeddedHome(instance.dir).home, 'master-key')}' }
 `
   await writeFile(file, text, { mode: 0o600 })
   const running = await serve({ configFile: file, env: {} })
