@@ -41,6 +41,8 @@ export interface Wiring {
   readonly writesNow: () => RequestWrites | undefined
   readonly originOf: (ctx: KoaContextWithOIDC) => Origin
   readonly ring: KeyRing
+  /** Those of the ring, as the library takes them. */
+  readonly signingKeys: readonly OidcProvider.ExternalSigningKey[]
   readonly errors: typeof OidcProvider.errors
 }
 
@@ -68,13 +70,13 @@ export function mayUse(operator: OperatorRecord, app: AppRecord): boolean {
 /** OAuth 2.1 and nothing beside it (SPEC A1). */
 export function providerSettings(parts: ProviderParts, wiring: Wiring): Configuration {
   const { issuer, lifetimes, apps, operators, denials, pages, nowMs } = parts
-  const { ring, errors, originOf, writesNow } = wiring
+  const { ring, errors, originOf, signingKeys, writesNow } = wiring
   const algorithm = ring.current.algorithm
   const certificateOf = (ctx: KoaContextWithOIDC): X509Certificate | undefined => originOf(ctx).certificate
   const secure = issuer.startsWith('https:')
   return {
     adapter: adapterOf({ writesNow, apps, denials, issuer, nowMs }),
-    jwks: { keys: ring.published.map(({ privateJwk }) => ({ ...privateJwk })) },
+    jwks: { keys: signingKeys },
     clientAuthMethods: [
       'client_secret_basic',
       'client_secret_post',
@@ -170,6 +172,7 @@ export function providerSettings(parts: ProviderParts, wiring: Wiring): Configur
     },
     features: {
       devInteractions: { enabled: false },
+      externalSigningSupport: { enabled: true, ack: 'experimental-01' },
       clientCredentials: { enabled: true },
       dPoP: { enabled: true, allowReplay: false },
       introspection: {

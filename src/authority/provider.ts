@@ -9,6 +9,7 @@ import { metadataExtras } from './metadata.ts'
 import type { AppRecord } from './ports.ts'
 import { providerSettings, stopped, type ProviderParts } from './provider-settings.ts'
 import { RequestWrites } from './request-writes.ts'
+import { signingKey } from './signing-key.ts'
 import type { KeyRing } from './signing-keys.ts'
 
 export interface RunningProvider {
@@ -58,7 +59,8 @@ interface Held {
  */
 export async function makeProvider(parts: Running, ring: KeyRing): Promise<RunningProvider> {
   // Loaded when the first request comes: a start has no use for it.
-  const { Provider: Library, errors } = await import('oidc-provider')
+  const { ExternalSigningKey, Provider: Library, errors } = await import('oidc-provider')
+  const signingKeys = ring.published.map((key) => signingKey({ ExternalSigningKey }, key))
   // Entered anew for each request: a connection that is used again may carry the context of the request before.
   const requests = new AsyncLocalStorage<RequestWrites>()
   const held = new WeakMap<IncomingMessage, Held>()
@@ -68,7 +70,13 @@ export async function makeProvider(parts: Running, ring: KeyRing): Promise<Runni
     return found
   }
   const originOf = (ctx: KoaContextWithOIDC): Origin => heldOf(ctx).origin
-  const settings = providerSettings(parts, { writesNow: () => requests.getStore(), originOf, ring, errors })
+  const settings = providerSettings(parts, {
+    writesNow: () => requests.getStore(),
+    originOf,
+    ring,
+    signingKeys,
+    errors,
+  })
   const provider = new Library(parts.issuer, settings)
   // The door has taken away what proxies say, and put in the issuer.
   provider.proxy = true
@@ -159,11 +167,13 @@ export async function makeProvider(parts: Running, ring: KeyRing): Promise<Runni
     return writes.result({ tenantId: tenantId?.slice('ten_'.length) ?? '', untilMs })
   }
 
+  // All of the middleware is there now.
+  const answers = provider.callback()
   return {
     ring,
     handle: async (request, response, origin) => {
       held.set(request, { origin })
-      await provider.callback()(request, response)
+      await answers(request, response)
     },
     within: async (request, _response, origin, work) => {
       held.set(request, { origin })

@@ -1,5 +1,5 @@
 import { refuse, type Clock, type Refusal } from '#core'
-import { effect, type RecordedOutcome, type WriterPort } from '#hub'
+import { bare, effect, type RecordedOutcome, type WriterPort } from '#hub'
 import type { LedgerRecord } from '#ledger'
 import type { Committed, CommitPort, OAuthEvent, OperatorDirectory, Origin, Writes } from '#authority'
 import type { BestEffort } from '../best-effort.ts'
@@ -57,7 +57,8 @@ export class OAuthCommits implements CommitPort {
       })
     const record = (outcome: RecordedOutcome): LedgerRecord =>
       this.#record(origin, whatWas(event, lost, outcome, verdict))
-    const tenantId = record({ outcome: 'allow' }).tenantId
+    const tenant = this.#whose(event)?.tenant
+    const tenantId = tenant && bare(tenant.id)
     try {
       const result = await late().writer.submit({ tenantId, record, ...(work === undefined ? {} : { effect: work }) })
       if (result.refused && verdict === 'done') return notCommitted(result)
