@@ -9,7 +9,7 @@ import { metadataExtras } from './metadata.ts'
 import type { AppRecord } from './ports.ts'
 import { providerSettings, stopped, type ProviderParts } from './provider-settings.ts'
 import { RequestWrites } from './request-writes.ts'
-import { signingKey } from './signing-key.ts'
+import { signingKey } from './provider-key.ts'
 import type { KeyRing } from './signing-keys.ts'
 
 export interface RunningProvider {
