@@ -37,7 +37,9 @@ const packageHomes: Readonly<Record<string, readonly RegExp[]>> = {
   '@nats-io/jetstream': [/^ledger\/sinks\/nats-stream\.ts$/],
   '@nats-io/transport-node': [/^ledger\/sinks\/nats-stream\.ts$/],
   // The library in one file; the others name its types.
-  'oidc-provider': [/^authority\/(provider|provider-settings|provider-key|adapter|client|events|introspect|interactions)\.ts$/],
+  'oidc-provider': [
+    /^authority\/(provider|provider-settings|provider-key|adapter|client|events|introspect|interactions)\.ts$/,
+  ],
   'openid-client': [/^authority\/upstream\.ts$/],
   jose: [/^authority\/jws-signature\.ts$/],
   '@aws-sdk/client-kms': [/^secrets\/kms\.ts$/],
