@@ -1,10 +1,15 @@
 import { getOption, hasOption, type DescMessage, type DescMethod, type DescService } from '@bufbuild/protobuf'
 import { access, AccessClass, AuditMode, Risk } from './gen/portcullis/v1/access_pb.ts'
 import { AuthorizationService } from './gen/portcullis/v1/authorization_pb.ts'
+import { BudgetService } from './gen/portcullis/v1/budget_pb.ts'
+import { CostService } from './gen/portcullis/v1/cost_pb.ts'
 import { HubService } from './gen/portcullis/v1/hub_pb.ts'
 import { IdentityService } from './gen/portcullis/v1/identity_pb.ts'
+import { JobsService } from './gen/portcullis/v1/jobs_pb.ts'
+import { KillService } from './gen/portcullis/v1/kill_pb.ts'
 import { LedgerService } from './gen/portcullis/v1/ledger_pb.ts'
 import { OpsService } from './gen/portcullis/v1/ops_pb.ts'
+import { PolicyService } from './gen/portcullis/v1/policy_pb.ts'
 import { TenantService } from './gen/portcullis/v1/tenant_pb.ts'
 
 export type AccessClassName = 'public_read' | 'private_read' | 'write'
@@ -33,6 +38,10 @@ export interface Method {
   readonly shedLast: boolean
   /** Refused where no sink is configured; only with required_offbox. */
   readonly needsSink: boolean
+  /** Goes on while a kill switch is engaged for the caller (SPEC K4). */
+  readonly whileKilled: boolean
+  /** Answers with a stream of its output. */
+  readonly streaming: boolean
 }
 
 const classes: Readonly<Record<AccessClass, AccessClassName | undefined>> = {
@@ -69,6 +78,8 @@ export function accessOf(method: DescMethod): Method {
   const audit = modes[option.audit] ?? (accessClass === 'public_read' ? 'best_effort' : 'required')
   if (audit === 'required_offbox' && accessClass !== 'write') throw new Error(`${path}: only writes have an intent`)
   if (option.needsSink && audit !== 'required_offbox') throw new Error(`${path}: only required_offbox looks at sinks`)
+  if (method.methodKind !== 'unary' && (method.methodKind !== 'server_streaming' || accessClass === 'write'))
+    throw new Error(`${path}: calls are unary, and only reads answer with a stream`)
   if (audit === 'best_effort' && accessClass === 'write') throw new Error(`${path}: a write commits with its entry`)
   return {
     path,
@@ -85,15 +96,22 @@ export function accessOf(method: DescMethod): Method {
     cost: Math.max(1, option.cost),
     shedLast: option.shedLast,
     needsSink: option.needsSink,
+    whileKilled: option.whileKilled,
+    streaming: method.methodKind === 'server_streaming',
   }
 }
 
 const services: readonly DescService[] = [
   AuthorizationService,
+  BudgetService,
+  CostService,
   HubService,
   IdentityService,
+  JobsService,
+  KillService,
   LedgerService,
   OpsService,
+  PolicyService,
   TenantService,
 ]
 

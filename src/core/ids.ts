@@ -58,6 +58,14 @@ export type IdPrefix =
   | 'crt'
   | 'sgk'
   | 'grn'
+  | 'bud'
+  | 'rsv'
+  | 'cap'
+  | 'kil'
+  | 'drl'
+  | 'job'
+  | 'imp'
+  | 'whd'
 
 /** `run_0199...`: what callers see (SPEC C5). The database stores the bare UUID. */
 export function publicId(prefix: IdPrefix, uuid: string): string {

@@ -57,6 +57,11 @@ export const refusals = {
   'policy.denied':                { grpc: 'permission_denied',   http: 403, say: 'A policy does not allow this call.', help: 'An administrator sees in the ledger which policy decided.' },
   'kill.engaged':                 { grpc: 'permission_denied',   http: 403, say: 'A kill switch is engaged for this caller.', help: 'Stop; an administrator knows why, and releases it.' },
   'kill.stale':                   { grpc: 'unavailable',         http: 503, say: 'Whether a kill switch is engaged cannot be told now.', help: 'Retry in a moment.' },
+  'budget.exceeded':              { grpc: 'resource_exhausted',  http: 402, say: 'A budget has no room for this call.', help: 'The reply names the budget, its limit, what is used and held, and when it resets. Ask for less, wait, or ask for a higher limit.' },
+  'budget.price_unknown':         { grpc: 'failed_precondition', http: 412, say: 'No price is known for this model, and a hard budget of money holds for it.', help: 'Send amountNanoUsd, use a model that ListPrices names, or ask for a price in costs.prices.' },
+  'policy.cap_exceeded':          { grpc: 'resource_exhausted',  http: 402, say: 'A policy cap does not allow this attempt.', help: 'The reply names the cap, its limit and the use. Finish the run, or ask for another cap.' },
+  'job.running':                  { grpc: 'already_exists',      http: 409, say: 'A job of this kind is running.', help: 'The reply names it: wait for it, or cancel it.' },
+  'job.disabled':                 { grpc: 'permission_denied',   http: 403, say: 'Jobs of this kind are disabled.', help: 'Enable the kind under jobs in the settings.' },
   'rate.limited':                 { grpc: 'resource_exhausted',  http: 429, say: 'Too many calls; slow down.', help: 'Wait for the time in Retry-After. The limits are limits.rate.key, limits.rate.address and, for failed credentials, limits.rate.failures.' },
   'authz.action_unknown':         { grpc: 'permission_denied',   http: 403, say: 'No registered service has this action.', help: 'Register the service and its actions under services in the settings.' },
   'tenant.mismatch':              { grpc: 'permission_denied',   http: 403, say: 'The tenant named in the call is not the tenant of the credential.', help: 'Leave x-tenant-id out, or send the tenant of the credential.' },
@@ -95,12 +100,17 @@ export interface Refusal {
   readonly retryAfterSeconds?: number
   /** The bucket that the call was charged to; sent to the caller. */
   readonly limit?: RateState
+  /** More for the caller, by name: in the metadata of the gRPC error details, and as a member of the problem document. */
+  readonly facts?: Facts
 }
+
+/** What a refusal tells in fields of their own: flat, every value as text. */
+export type Facts = Readonly<Record<string, string>>
 
 export function refuse(
   code: RefusalCode,
   reason: string,
-  more: { detail?: string; retryAfterSeconds?: number; limit?: RateState } = {},
+  more: { detail?: string; retryAfterSeconds?: number; limit?: RateState; facts?: Facts } = {},
 ): Refusal {
   return { refused: true, code, reason, ...more }
 }

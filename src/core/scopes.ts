@@ -2,8 +2,13 @@
 export const scopes: ReadonlyMap<string, readonly string[]> = new Map([
   ['admin:read', ['tasks:read', 'telemetry:read']],
   ['authz:check', []],
+  ['budget:spend', []],
   ['identity:read', []],
   ['identity:write', ['identity:read']],
+  ['jobs:read', []],
+  ['jobs:trigger', ['jobs:read']],
+  ['kill:engage', []],
+  ['kill:release', []],
   ['ledger:read', []],
   ['ops:record', []],
   ['policy:write', []],
@@ -28,7 +33,15 @@ const everyRead = [...scopes.keys()].filter((scope) => scope.endsWith(':read'))
 /** The scopes of each role. New scopes are for admins until they are named here, but for reads, which are for everybody. */
 export const roleScopes: Readonly<Record<OperatorRole, readonly string[]>> = {
   viewer: everyRead,
-  operator: [...everyRead, 'authz:check', 'ops:record', 'tasks:write', 'telemetry:write'],
+  operator: [
+    ...everyRead,
+    'authz:check',
+    'jobs:trigger',
+    'kill:engage',
+    'ops:record',
+    'tasks:write',
+    'telemetry:write',
+  ],
   admin: tenantAdminScopes,
 }
 

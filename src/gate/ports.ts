@@ -132,7 +132,12 @@ export interface AnonymousPort {
 /** The kill switch; nothing is engaged without one (SPEC G14). */
 export interface KillPort {
   /** Why this call is not let in: engaged, or not known to be released. */
-  refusal(call: Call, caller: Caller): Refusal | undefined
+  refusal(call: Pick<Call, 'method'>, caller: Caller): Refusal | undefined
+  /** Why what the call is about to use is not to be used, which is known once its body is read (SPEC K1). */
+  refusalOf(
+    uses: { readonly model?: string; readonly tool?: string; readonly jobKind?: string },
+    caller: Caller,
+  ): Refusal | undefined
 }
 
 /** Fine policy behind the scopes; without one the scopes decide (SPEC G21). */

@@ -4,7 +4,7 @@ import type { Caller, Clock, Refusal, ServiceActions } from '#core'
 import type { Decider } from './authorization/decider.ts'
 import type { PseudonymPort } from './entries/pseudonyms.ts'
 import { listCost } from './paging.ts'
-import type { ReaderPort, SealPort, Summary, Work } from './ports.ts'
+import type { PricePort, ReaderPort, RulesPort, SealPort, Summary, Work } from './ports.ts'
 
 /** What a handler knows beside the message. */
 export interface HandlerContext {
@@ -25,6 +25,8 @@ export interface HandlerContext {
   readonly pseudonyms?: PseudonymPort | undefined
   /** Absent where no master keys are configured. */
   readonly sealing?: SealPort | undefined
+  readonly prices: PricePort
+  readonly rules: RulesPort
 }
 
 /** What one method does once the gate has let the call in. */

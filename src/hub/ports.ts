@@ -34,6 +34,8 @@ export interface Effect<Name extends OperationName = OperationName> {
   readonly args: Operations[Name]['args']
   /** The run whose row the statement updates; locked first, in order. */
   readonly runId?: string
+  /** What a kill switch can stand for beside the caller (SPEC K1). */
+  readonly uses?: Uses
   /** What the row means for the caller. */
   readonly answer: (row: Operations[Name]['row'] | undefined) => Answer | Refusal
   /** Credentials in memory are read again before the reply, so that the change holds at once on this replica. */
@@ -46,6 +48,14 @@ export interface Composite {
   /** The rows in the order of the parts; undefined where a part was refused. */
   readonly answerAll: (rows: readonly (OperationRow | undefined)[]) => Answer | Refusal
   readonly changesCredentials?: false
+  readonly uses?: Uses
+}
+
+/** What a call is about to use; known once its body is read. */
+export interface Uses {
+  readonly model?: string
+  readonly tool?: string
+  readonly jobKind?: string
 }
 
 export type Work = Effect | Composite
@@ -85,6 +95,8 @@ export interface WriterMember {
   readonly unknown?: (batch: string) => void
   /** Refused after all others where too much waits (SPEC O14). */
   readonly shedLast?: boolean
+  /** Why the kills that are known now refuse it: asked again where they changed while it waited (SPEC K2). */
+  readonly killed?: () => Refusal | undefined
   /** Whether a failure of this member gets an entry of its own; else it was counted with its like (SPEC L14). */
   readonly ownFailure?: (code: RefusalCode) => boolean
   /** Entries that are ready and commit with this one: of calls that have been answered. */

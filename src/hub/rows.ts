@@ -1,7 +1,11 @@
 import type { KeyCreate, KeyRevoke, KeyRotate, KeyRotated, KeyRow } from './identities/key-rows.ts'
 import type { SigningKeyCreate, SigningKeyRevoke, SigningKeyRow } from './identities/key-rows.ts'
+import type { KillEngage, KillRelease, KillRow } from './kills/kill-rows.ts'
 import type { OperatorRole } from '#core'
 export type * from './identities/key-rows.ts'
+export type * from './kills/kill-rows.ts'
+export type * from './costs/ports.ts'
+export type * from './policies/ports.ts'
 
 /**
  * The work of each kind of write: the arguments of one member and the row that its statement answers with. A member without a
@@ -47,6 +51,8 @@ export interface Operations {
   'session.close': { args: { readonly sessionDigest: string }; row: SessionOwner }
   'session.start_app': { args: AppSessionStart; row: Done }
   'password.set': { args: PasswordSet; row: SessionOwner }
+  'kill.engage': { args: KillEngage; row: KillRow & { readonly verdict: 'done' | 'object.not_found' } }
+  'kill.release': { args: KillRelease; row: KillRow & { readonly verdict: 'done' | 'object.state' } }
   'session.open': { args: SessionOpen; row: { readonly operatorId: string; readonly tenantId: string } }
 }
 export type OperationName = keyof Operations

@@ -8,7 +8,7 @@ export function errorInfo(refusal: Refusal, requestId: string) {
   return create(ErrorInfoSchema, {
     reason: refusal.code,
     domain: 'portcullis',
-    metadata: { requestId, ...(refusal.detail === undefined ? {} : { detail: refusal.detail }) },
+    metadata: { ...refusal.facts, requestId, ...(refusal.detail === undefined ? {} : { detail: refusal.detail }) },
   })
 }
 

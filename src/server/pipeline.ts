@@ -5,7 +5,11 @@ import {
   bare,
   denyAll,
   handlers,
+  noPrices,
+  noRules,
   type Decider,
+  type PricePort,
+  type RulesPort,
   type Work,
   type ReaderPort,
   type SealPort,
@@ -45,6 +49,8 @@ export interface PipelineParts extends AdmissionParts {
   readonly origin?: () => string
   readonly signInTenants?: readonly string[]
   readonly pseudonyms?: Pick<Pseudonyms, 'of' | 'all'> | undefined
+  readonly prices?: PricePort | undefined
+  readonly rules?: RulesPort | undefined
   /** Told of the outcome of every decision, once (SPEC J3, O4). Never throws and never waits. */
   readonly told?: (decided: Decided) => void
   /** Why there is no room for what the call would leave behind (SPEC O14). */
@@ -212,6 +218,8 @@ export class Pipeline {
       origin: this.#parts.origin,
       signInTenants: this.#parts.signInTenants,
       pseudonyms,
+      prices: this.#parts.prices ?? noPrices,
+      rules: this.#parts.rules ?? noRules,
     })
     if (acted instanceof Promise) return this.#read(call, caller, record, watch(acted))
     if ('later' in acted) {
@@ -241,7 +249,11 @@ export class Pipeline {
     effect: Work,
     idempotency: Exclude<ReturnType<typeof idempotencyOf>, Refusal>,
   ): Promise<Reply | Refusal> {
-    const { offbox, writer } = this.#parts
+    const { gate, offbox, writer } = this.#parts
+    const usesKilled = (): Refusal | undefined =>
+      effect.uses === undefined ? undefined : gate.kill?.refusalOf(effect.uses, caller)
+    const killed = usesKilled()
+    if (killed !== undefined) return this.#submitDeny(call, caller, record, killed)
     const unknownOutside = offbox?.holds(call.method) === true ? await offbox.intend(record, call.method) : undefined
     if (unknownOutside !== undefined) return unknownOutside
     const result = await writer.submit({
@@ -250,6 +262,7 @@ export class Pipeline {
       output: call.method.output,
       record: (outcome) => record(outcome),
       shedLast: call.method.shedLast,
+      ...(gate.kill === undefined ? {} : { killed: () => gate.kill?.refusal(call, caller) ?? usesKilled() }),
       ownFailure: (code) => this.#parts.floods.ownDenial(caller, code, call.method.path, call.remote, 'error'),
       ...(idempotency === undefined ? {} : { idempotency }),
     })

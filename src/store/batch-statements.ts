@@ -7,6 +7,25 @@ import { byteaText } from './operations/statement.ts'
 
 export const begin: Statement = { name: 'begin', text: 'begin', values: [] }
 export const waitShort: Statement = { name: 'locks.short', text: `set local lock_timeout = '250ms'`, values: [] }
+/** Kill operations change what every other write was decided under: they have the lock of all writes for themselves. */
+const alone: ReadonlySet<OperationName> = new Set<OperationName>(['kill.engage', 'kill.release'])
+
+/** Waits for a change of the kill switch that is under way, and fails where one has happened since `epoch` (SPEC K2). */
+export function enterStatement(members: readonly WriterMember[], epoch: string): Statement {
+  const exclusive = members.some(({ effect }) =>
+    effect === undefined
+      ? false
+      : 'parts' in effect
+        ? effect.parts.some(({ operation }) => alone.has(operation))
+        : alone.has(effect.operation),
+  )
+  return {
+    name: 'kill.enter',
+    text: 'select portcullis.enter_writes($1::text::bigint, $2::text::boolean)',
+    values: [epoch, String(exclusive)],
+  }
+}
+
 export const commit: Statement = { name: 'commit', text: 'commit', values: [] }
 
 /** The members of one tenant in a batch. Tenants come in order of id, on every replica. */

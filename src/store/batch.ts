@@ -3,7 +3,7 @@ import type { Client, QueryResult } from 'pg'
 import { isRefusal, refuse, uuidv7, type Refusal } from '#core'
 import type { Answer, Idempotency, OperationRow, WriteResult, WriterMember } from '#hub'
 import { send, type Connection, type Statement } from './connection.ts'
-import { classify, describe, isKeyTaken, sqlState, unavailableRefusal } from './errors.ts'
+import { classify, describe, isKeyTaken, isKillChanged, sqlState, unavailableRefusal } from './errors.ts'
 import * as sql from './batch-statements.ts'
 
 /** A member that waits, with the ends of its promise. `elsewhere`: another replica holds its idempotency key. */
@@ -13,6 +13,14 @@ export interface Held {
   readonly reject: (fault: Error) => void
   /** Monotonic milliseconds. */
   readonly queuedAt: number
+}
+
+/** The kills that this process knows (SPEC K2). */
+export interface KnownKills {
+  /** Of the last change that is known: text of a bigint. */
+  epoch(): string
+  /** Reads what is in force now. */
+  refresh(): Promise<void>
 }
 
 /** Told of each transaction that committed. */
@@ -38,6 +46,8 @@ type Verdict =
 
 type Result = QueryResult<Record<string, unknown>>
 
+const killChangesMax = 5
+
 /** A call that failed alone and has its entry, or was counted: whoever hears of it writes no other. */
 export class RecordedFault extends Error {}
 /** The error of a statement, as opposed to one of the connection: the transaction can be tried again in parts. */
@@ -55,13 +65,17 @@ export class Batch {
   readonly #connection: Connection
   readonly #held: readonly Held[]
   readonly #watch: WriterWatch | undefined
+  readonly #kills: KnownKills | undefined
+  /** How often the kill switch has changed under this batch. */
+  #killChanges = 0
   /** Of the transaction under way, where a member wants to know what became of it. */
   #mark: string | undefined
 
-  constructor(connection: Connection, held: readonly Held[], watch?: WriterWatch) {
+  constructor(connection: Connection, held: readonly Held[], watch?: WriterWatch, kills?: KnownKills) {
     this.#connection = connection
     this.#held = held
     this.#watch = watch
+    this.#kills = kills
   }
 
   /** Settles every member; never rejects. */
@@ -111,6 +125,7 @@ export class Batch {
       // The connection is gone; the next attempt opens another, and the transaction died with this one.
       this.#connection.discard()
     }
+    if (error instanceof StatementFailed && isKillChanged(error.cause)) return this.#decideAgain(held)
     const [only] = held
     if (held.length === 1 && only !== undefined) {
       return this.#failAlone(only, error instanceof StatementFailed ? error.cause : error)
@@ -118,6 +133,19 @@ export class Batch {
     const middle = held.length >> 1
     await this.#attempt(held.slice(0, middle))
     await this.#attempt(held.slice(middle))
+  }
+
+  /** What was admitted under kills that have changed since is decided under those in force, and then done or refused (SPEC K2). */
+  async #decideAgain(held: readonly Held[]): Promise<void> {
+    this.#killChanges += 1
+    if (this.#killChanges > killChangesMax)
+      return this.#fail(held, refuse('store.busy', 'the kill switch keeps changing', { retryAfterSeconds: 1 }))
+    try {
+      await this.#kills?.refresh()
+    } catch (error) {
+      return this.#fail(held, unavailableRefusal(error))
+    }
+    await this.#attempt(held.map((one) => denyKilled(one)))
   }
 
   async #failAlone(one: Held, cause: unknown): Promise<void> {
@@ -157,12 +185,13 @@ export class Batch {
   async #transact(client: Client, held: readonly Held[]): Promise<readonly Verdict[]> {
     const begunAt = performance.now()
     this.#mark = held.some(({ member }) => member.unknown !== undefined) ? uuidv7() : undefined
-    const work = sql.groupByTenant(held.map((one) => one.member)).filter((group) => group.effects > 0)
+    const work = sql.groupByTenant(membersOf(held)).filter((group) => group.effects > 0)
     let verdicts: readonly Verdict[] = held.map(() => ({ kind: 'done', answer: undefined }))
     let rows: Rows = new Map()
     if (work.length > 0) {
       // Parts of a batch that failed have waited for locks once already.
-      const opening = held.length < this.#held.length ? [sql.begin, sql.waitShort] : [sql.begin]
+      const enter = this.#kills === undefined ? [] : [sql.enterStatement(membersOf(held), this.#kills.epoch())]
+      const opening = [sql.begin, ...(held.length < this.#held.length ? [sql.waitShort] : []), ...enter]
       const flush = [...opening, ...work.flatMap((group) => sql.effectStatements(group))]
       const told = readRows(flush, await this.#flush(client, flush))
       rows = told.rows
@@ -214,6 +243,23 @@ export class Batch {
     if (last !== undefined && isAnsweredError(last) && classify(last.reason) !== 'unavailable')
       throw failure(last.reason)
     throw new OutcomeUnknown('the commit was not answered', { cause: last?.reason })
+  }
+}
+
+function membersOf(held: readonly Held[]): readonly WriterMember[] {
+  return held.map((one) => one.member)
+}
+
+/** As it is where its caller is not killed; else only its refusal is left to be written. */
+function denyKilled(one: Held): Held {
+  const refusal = one.member.effect === undefined ? undefined : one.member.killed?.()
+  if (refusal === undefined) return one
+  const { tenantId, record } = one.member
+  const denied = { outcome: 'deny', code: refusal.code, reason: refusal.reason } as const
+  return {
+    ...one,
+    member: { tenantId, record: () => record(denied) },
+    resolve: (result) => one.resolve(result === 'elsewhere' || result.refused ? result : refusal),
   }
 }
 

@@ -32,6 +32,11 @@ export function isKeyTaken(error: unknown): boolean {
   return sqlState(error) === '23505' && error instanceof Error && 'table' in error && error.table === 'idempotency'
 }
 
+/** The write was decided under kills that are not those in force (`portcullis.enter_writes`). */
+export function isKillChanged(error: unknown): boolean {
+  return sqlState(error) === 'PK001'
+}
+
 export function unavailableRefusal(error: unknown): Refusal {
   return refuse('store.unavailable', describe(error), { retryAfterSeconds: 1 })
 }

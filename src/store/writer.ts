@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { refuse, type Clock, type Refusal } from '#core'
 import type { WriteResult, WriterMember, WriterPort } from '#hub'
-import { Batch, type Held, type WriterWatch } from './batch.ts'
+import { Batch, type Held, type KnownKills, type WriterWatch } from './batch.ts'
 import { Connection, type ConnectionSettings } from './connection.ts'
 
 export interface WriterSettings {
@@ -16,6 +16,8 @@ export interface WriterSettings {
   /** How long a call waits for the first one with the same idempotency key. */
   readonly duplicateWaitMs: number
   readonly watch?: WriterWatch
+  /** What writes are decided under; without it they are not asked. */
+  readonly kills?: KnownKills
 }
 
 export const writerDefaults = {
@@ -203,7 +205,7 @@ export class Writer implements WriterPort {
   #dispatch(lane: Lane): void {
     lane.busy = true
     const held = this.#takeBatch()
-    void new Batch(lane.connection, held, this.#settings.watch).run().finally(() => {
+    void new Batch(lane.connection, held, this.#settings.watch, this.#settings.kills).run().finally(() => {
       lane.busy = false
       this.#pump()
     })

@@ -19,7 +19,8 @@ const caller: Caller = {
 function portsWith(refusal: Refusal | undefined, more: Partial<GatePorts> = {}) {
   const asked: string[] = []
   const kill = {
-    refusal: (call: Call, who: Caller) => {
+    refusalOf: () => undefined,
+    refusal: (call: Pick<Call, 'method'>, who: Caller) => {
       asked.push(`${who.id} ${call.method.path}`)
       return refusal
     },

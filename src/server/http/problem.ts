@@ -62,6 +62,7 @@ function problem(refusal: Refusal, requestId: string, origin: string): string {
     title: say,
     status: http,
     ...(refusal.detail === undefined ? {} : { detail: refusal.detail }),
+    ...(refusal.facts === undefined ? {} : { facts: refusal.facts }),
     code: refusal.code,
     requestId,
   })
