@@ -40,10 +40,12 @@ describe('the methods of the contract', () => {
     expect([...methods.keys()].toSorted()).toEqual(paths.toSorted())
   })
 
-  it('C1: each declares class, scope and risk, and all are unary', () => {
+  it('C1: each declares class, scope and risk, and all are unary but what is watched', () => {
     for (const service of ours) {
       for (const method of service.methods) {
-        expect([method.name, method.methodKind]).toEqual([method.name, 'unary'])
+        const kind = method.name === 'Watch' ? 'server_streaming' : 'unary'
+        expect([method.name, method.methodKind]).toEqual([method.name, kind])
+        expect(methodOf(method).streaming).toBe(kind === 'server_streaming')
         expect(methodOf(method)).toEqual(accessOf(method))
       }
     }
@@ -63,10 +65,10 @@ describe('the methods of the contract', () => {
   })
 
   it('C4: every list is paged and answers with the next page', () => {
-    // No lists: one answer for each item asked, a few totals, proofs, one log for each retention class, and exports and events in pages
-    // of their own size, which go forward.
+    // No lists: one answer for each item asked or each budget met, a few totals, proofs, one log for each retention class, and exports
+    // and events in pages of their own size, which go forward.
     const bounded =
-      /\/(Check|CheckBatch|RecordBatch|GetTelemetrySummary|ExportState|GetCheckpoint|GetInclusionProof|GetConsistencyProof|GetPseudonyms|GetLogs|GetTokenEvents)$/
+      /\/(Check|CheckBatch|RecordBatch|RecordSpans|Reserve|Settle|Extend|ImportUsage|GetTelemetrySummary|GetLeaderboard|ExportState|ExportCharges|GetCheckpoint|GetInclusionProof|GetConsistencyProof|GetPseudonyms|GetLogs|GetTokenEvents)$/
     for (const { path, input, output } of methods.values()) {
       if (bounded.test(path)) continue
       const lists = output.fields.some(({ fieldKind }) => fieldKind === 'list')
@@ -82,7 +84,10 @@ describe('the methods of the contract', () => {
           expect.stringMatching(/_nano_usd$/),
           3,
         ])
-      if (/latency|duration|timeout|ttl/.test(field.name)) expect(field.name).toMatch(/_(ms|seconds)$/)
+      // The window of a budget is written as people say it: `month`, `24h`.
+      const written = field.parent?.name === 'BudgetWindow'
+      if (!written && /(^|_)(latency|duration|timeout|ttl)(_|$)/.test(field.name))
+        expect(field.name).toMatch(/_(ms|seconds)$/)
       if (/_at$|_before$|_after$|^(before|after|ts)$/.test(field.name))
         expect([field.name, field.message?.typeName]).toEqual([field.name, 'google.protobuf.Timestamp'])
     }
@@ -107,6 +112,8 @@ describe('the methods of the contract', () => {
     const of = (mode: string) => [...methods.values()].filter(({ audit }) => audit === mode)
     // Names and no descriptors: those refer to each other without end.
     expect(of('required_offbox').map(({ path }) => path.split('.v1.')[1])).toEqual([
+      'BudgetService/UpsertBudget',
+      'BudgetService/DeleteBudget',
       'IdentityService/CreateAgent',
       'IdentityService/CreateKey',
       'IdentityService/RotateKey',
@@ -117,6 +124,9 @@ describe('the methods of the contract', () => {
       'IdentityService/CreateSigningKey',
       'LedgerService/DestroyPseudonymKey',
       'OpsService/RecordIntentOffbox',
+      'PolicyService/SetPolicy',
+      'PolicyService/UpsertPolicyCap',
+      'PolicyService/DeletePolicyCap',
       'TenantService/Create',
     ])
     expect(of('required_offbox').every(({ access }) => access === 'write')).toBe(true)
