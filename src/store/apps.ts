@@ -5,6 +5,7 @@ import type { CachedTable } from './keys.ts'
 /** Every app in memory, under the epoch of keys (SPEC A5, A10). */
 export class AppCache implements AppDirectory, CachedTable {
   readonly name = 'apps.load'
+  readonly source = 'apps'
   readonly text = 'select * from portcullis.load_apps($1::text::xid8)'
   readonly #apps = new Map<string, AppRecord>()
   /** Since when each has its present secret; milliseconds since the epoch. */

@@ -361,7 +361,7 @@ function entry(member: WriterMember, verdict: Verdict | undefined): ReturnType<W
     case 'replayed':
       return [member.record({ outcome: 'allow', replayed: true })]
     case 'done':
-      return [member.record({ outcome: 'allow' }), ...(member.more ?? [])]
+      return [member.record({ outcome: 'allow', told: verdict.answer?.told }), ...(member.more ?? [])]
     case 'elsewhere':
     case undefined:
       break

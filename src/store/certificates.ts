@@ -7,6 +7,7 @@ const none: readonly CertificateRecord[] = []
 /** Every bound certificate in memory, under the epoch of keys (SPEC G17). */
 export class CertificateCache implements CertificatePort, CachedTable {
   readonly name = 'certificates.load'
+  readonly source = 'certificates'
   readonly text = 'select * from portcullis.load_certificates($1::text::xid8)'
   readonly #certificates = new Map<string, readonly CertificateRecord[]>()
 

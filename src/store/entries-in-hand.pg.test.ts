@@ -11,6 +11,8 @@ const opened: EntriesInHand[] = []
 beforeAll(async () => {
   database = await TestDatabase.start()
   admin = await database.connect('postgres')
+  // Until PostgreSQL has run as long as a replica may be unseen, nobody is taken for dead.
+  await admin.query(`select pg_sleep_until(pg_postmaster_start_time() + interval '1 second')`)
 })
 afterAll(async () => {
   await Promise.all(opened.map((one) => one.close()))

@@ -1,3 +1,4 @@
+import type { Client } from 'pg'
 import { keyPartOf, parseCidr, publicId, type Clock, type Tenant } from '#core'
 import type { KeyPort, KeyRecord } from '#gate'
 import { Connection, type ConnectionSettings } from './connection.ts'
@@ -20,6 +21,8 @@ export interface KeyCacheSettings {
 export interface CachedTable {
   /** Of the prepared statement. */
   readonly name: string
+  /** As `portcullis.changed_tables` names it; without it the rows are asked for at every look. */
+  readonly source?: string
   /** Selects the rows that changed in transaction `$1` (text of an xid8) or later. */
   readonly text: string
   keep(rows: readonly Readonly<Record<string, unknown>>[]): void | Promise<void>
@@ -139,34 +142,41 @@ export class KeyCache implements KeyPort {
       await client.query(`listen ${channel}`)
       this.#listening = client
     }
-    // The horizon is taken before the rows are read: what commits in between is read twice, never missed.
-    const { tables = [] } = this.#settings
-    const [horizon, changed, ...more] = await Promise.all([
-      client
-        .query<{ horizon: string; now_ms: number }>({
-          name: 'keys.horizon',
-          text: `select pg_snapshot_xmin(pg_current_snapshot())::text as horizon,
-            (extract(epoch from clock_timestamp()) * 1000)::float8 as now_ms`,
-        })
-        .then((result) => {
-          this.#compareClocks(result.rows[0]?.now_ms, askedAt)
-          return result
-        }),
-      client.query<LoadedRow>({
-        name: 'keys.load',
-        text: 'select * from portcullis.load_api_keys($1::text::xid8)',
-        values: [this.#horizon],
-      }),
-      ...tables.map(({ name, text }) => client.query({ name, text, values: [this.#horizon] })),
-    ])
-    for (const [at, table] of tables.entries()) await table.keep(more[at]?.rows ?? [])
-    for (const row of changed.rows) this.#keep(keyPartOf(row.id), toRecord(row))
-    this.#horizon = horizon.rows[0]?.horizon ?? this.#horizon
+    // The horizon and the changes that are known by it are of one snapshot; the rows are read after it. What commits in between is read
+    // twice, never missed.
+    const looked = await client.query<{ horizon: string; now_ms: number; changed: readonly string[] }>({
+      name: 'keys.look',
+      text: `select pg_snapshot_xmin(pg_current_snapshot())::text as horizon,
+        (extract(epoch from clock_timestamp()) * 1000)::float8 as now_ms,
+        portcullis.changed_tables($1::text::xid8) as changed`,
+      values: [this.#horizon],
+    })
+    const found = looked.rows[0]
+    this.#compareClocks(found?.now_ms, askedAt)
+    await this.#load(client, new Set(found?.changed))
+    this.#horizon = found?.horizon ?? this.#horizon
     this.#freshAt = askedAt
     if (askedAt - this.#touchedAt > touchEveryMs) {
       this.#touchedAt = askedAt
       await this.#touch()
     }
+  }
+
+  async #load(client: Client, changed: ReadonlySet<string>): Promise<void> {
+    const values = [this.#horizon]
+    const tables = (this.#settings.tables ?? []).filter(({ source }) => source === undefined || changed.has(source))
+    const [keys, ...more] = await Promise.all([
+      changed.has('keys')
+        ? client.query<LoadedRow>({
+            name: 'keys.load',
+            text: 'select * from portcullis.load_api_keys($1::text::xid8)',
+            values,
+          })
+        : undefined,
+      ...tables.map(({ name, text }) => client.query<Record<string, unknown>>({ name, text, values })),
+    ])
+    for (const [at, table] of tables.entries()) await table.keep(more[at]?.rows ?? [])
+    for (const row of keys?.rows ?? []) this.#keep(keyPartOf(row.id), toRecord(row))
   }
 
   #keep(part: string, key: KeyRecord): void {

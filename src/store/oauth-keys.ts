@@ -46,6 +46,7 @@ const platform = '00000000-0000-0000-0000-000000000000'
 /** The keys that sign tokens, in memory under the epoch of credentials; their private parts are envelopes (SPEC A2, S1). */
 export class OAuthKeys implements CachedTable {
   readonly name = 'oauth_keys.load'
+  readonly source = 'oauth_keys'
   readonly text = 'select * from portcullis.load_oauth_keys($1::text::xid8)'
   readonly #parts: OAuthKeysParts
   readonly #connection: Connection

@@ -5,6 +5,7 @@ import type { CachedTable } from './keys.ts'
 /** Every person who runs a tenant in memory, under the epoch of keys: what a token of theirs stands for (SPEC A9, A10). */
 export class OperatorCache implements OperatorDirectory, CachedTable {
   readonly name = 'operators.load'
+  readonly source = 'operators'
   readonly text = 'select * from portcullis.load_operators($1::text::xid8)'
   readonly #operators = new Map<string, OperatorRecord>()
 

@@ -23,6 +23,7 @@ export function signingKeyPlace(tenant: string, id: string): SecretPlace {
 /** Every key that signs requests, in memory under the epoch of credentials (SPEC G16). */
 export class SigningKeys implements CachedTable, SigningKeyPort {
   readonly name = 'signing_keys.load'
+  readonly source = 'signing_keys'
   readonly text = 'select * from portcullis.load_signing_keys($1::text::xid8)'
   readonly #envelopes: () => Pick<Envelopes, 'open'> | undefined
   readonly #keys = new Map<string, SigningKeyRecord>()

@@ -9,6 +9,7 @@ const sweepEveryMs = 60_000
 /** Tokens and grants that ended early, in memory under the epoch of keys, until they would have expired (SPEC A1, A10). */
 export class DenialCache implements DenialDirectory, CachedTable {
   readonly name = 'token_denials.load'
+  readonly source = 'token_denials'
   readonly text = `select encode(digest, 'hex') as digest, (extract(epoch from expires_at) * 1000)::float8 as expires_at_ms
     from portcullis.load_token_denials($1::text::xid8)`
   readonly #clock: Clock
