@@ -5,9 +5,11 @@ import { methods, type Method } from '@portcullis/contract'
 import { makeSelfSigned } from './harness/certificates.ts'
 import { grpcClient, type GrpcClient } from './harness/grpc.ts'
 import { startInstance, type TestInstance } from './harness/instance.ts'
+import { jobsMayOverlap, plantJob } from './harness/jobs.ts'
+import { inLanes } from './harness/lanes.ts'
 import { sendRaw } from './harness/raw-http.ts'
 import { makeOperator, plantSession } from './harness/people.ts'
-import { objectFields, publicKeyPem, sample, type ObjectKind } from './harness/samples.ts'
+import { nobodysBudget, objectFields, publicKeyPem, sample, type ObjectKind } from './harness/samples.ts'
 
 let instance: TestInstance
 let grpc: GrpcClient
@@ -19,6 +21,7 @@ beforeAll(async () => {
     PORTCULLIS__LOG__LEVEL: 'error',
     PORTCULLIS__LIMITS__RATE__KEY__BURST: '1000000',
     PORTCULLIS__LIMITS__RATE__KEY__PER_SECOND: '1000000',
+    ...jobsMayOverlap,
   })
   grpc = grpcClient(instance.grpc)
   const agent = await instance.agent('fields', ['telemetry:write'])
@@ -33,8 +36,17 @@ beforeAll(async () => {
   const certificatePem = makeSelfSigned('fields').cert
   const binding = { agentId: agent.id, certificatePem, scopes: ['telemetry:write'] }
   const bound = await instance.call('IdentityService/BindCertificate', binding)
+  const budget = await instance.call('BudgetService/UpsertBudget', { budget: nobodysBudget })
+  const held = await instance.call('BudgetService/Reserve', { model: 'nobody' })
+  const cap = await instance.call('PolicyService/UpsertPolicyCap', {
+    cap: { name: 'fields', model: 'nobody', maxTokensPerRun: '1', active: false },
+  })
   ids = {
+    cap: cap.body.cap.id,
+    budget: budget.body.budget.id,
+    reservation: held.body.reservationId,
     certificate: bound.body.certificate.id,
+    job: await plantJob(instance),
     signing_key: signingKey.body.signingKey.id,
     app: app.body.app.id,
     operator,
@@ -144,12 +156,12 @@ describe.each(withFields.map((method) => [method.path, method] as const))('%s', 
     expect(objectFields(method).every(({ kind }) => ids[kind] !== '')).toBe(true)
     const before = logged.mock.calls.length
     const wrong: string[] = []
-    for (const { field, message } of oddRequests(method)) {
+    await inLanes(oddRequests(method), async ({ field, message }) => {
       const answer = await grpc.call(path, toBinary(method.input, message), { authorization: authorization() })
       // OK, INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, FAILED_PRECONDITION: expected, all others are ours to fix.
       if (![0, 3, 5, 6, 9].includes(answer.code))
         wrong.push(`${field}: ${answer.code} ${answer.reason} ${describeValue(message, field)}`)
-    }
+    })
     expect(wrong).toEqual([])
     expect(logged.mock.calls.slice(before).map(([text]) => String(text))).toEqual([])
   })
@@ -176,7 +188,7 @@ describe.each(withFields.map((method) => [method.path, method] as const))('%s', 
         '9999-12-31T23:59:59.999999999Z',
       ].map((value) => ({ field: field.jsonName, body: JSON.stringify({ ...right, [field.jsonName]: value }) }))
     })
-    for (const { field, body } of bodies) {
+    await inLanes(bodies, async ({ field, body }) => {
       const answer = await sendRaw(instance.url, {
         path,
         body,
@@ -184,7 +196,7 @@ describe.each(withFields.map((method) => [method.path, method] as const))('%s', 
       })
       if (answer.status >= 500)
         wrong.push(`${field}: ${answer.status} ${answer.text.slice(0, 200)} for ${body.slice(0, 200)}`)
-    }
+    })
     expect(wrong).toEqual([])
   })
 })

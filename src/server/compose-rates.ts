@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import type { Config } from '#config'
 import { Gcra, chargeHere, type GatePorts } from '#gate'
-import { RedisBuckets, SharedRates } from './shared-rates/index.ts'
+import { SharedRates } from './shared-rates/index.ts'
 import { StartError } from './start-error.ts'
 
 type Buckets = Pick<GatePorts, 'failures' | 'addresses' | 'calls' | 'workers' | 'shared'>
@@ -30,6 +30,8 @@ export function composeRates({ limits: { rate }, replicas }: Config, workers: nu
       if (!shared) return undefined
       if (redis?.url === undefined) throw new StartError('no Redis is configured', ['set replicas.redis.url'])
       const { url, timeoutMs, whenAway } = redis
+      // Its client is loaded where it is asked for: a fifth of a second of every other start.
+      const { RedisBuckets } = await import('./shared-rates/redis-buckets.ts')
       const rates = new SharedRates({
         buckets: new RedisBuckets({ url, timeoutMs }),
         whenAway,

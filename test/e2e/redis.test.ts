@@ -6,7 +6,7 @@ import { Secret } from '#core'
 import { Gcra, type Charge } from '#gate'
 import { serve } from '#server'
 import { embeddedHome } from '../../src/server/embedded/index.ts'
-import { RedisBuckets } from '../../src/server/shared-rates/index.ts'
+import { RedisBuckets } from '../../src/server/shared-rates/redis-buckets.ts'
 import { call, databaseOf, freePorts, startInstance, type Answer, type TestInstance } from '../harness/instance.ts'
 import { TestRedis } from '../harness/redis.ts'
 

@@ -1,10 +1,10 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Client } from 'pg'
 import { embeddedHome } from '../../src/server/embedded/index.ts'
 import { up, type Running } from '#server'
-import { readFile } from 'node:fs/promises'
+import { firstStart } from './first-start.ts'
 
 export interface TestInstance {
   readonly dir: string
@@ -13,6 +13,8 @@ export interface TestInstance {
   readonly url: string
   readonly grpc: string
   readonly adminKey: string
+  /** Signs the first admin in, once. */
+  readonly consoleUrl: string
   /** One call over HTTP as JSON. */
   call(method: string, body?: object, more?: CallOptions): Promise<Answer>
   /** A connection as one of the roles of the database, or as its superuser; closed with the instance. */
@@ -40,9 +42,8 @@ export interface Answer {
 /** A whole instance on free ports with a PostgreSQL of its own, in a folder that goes away with it. */
 export async function startInstance(env: Readonly<Record<string, string>> = {}): Promise<TestInstance> {
   const dir = await mkdtemp(join(tmpdir(), 'portcullis-test-'))
+  const { adminKey, signInCode } = await firstStart(dir)
   const running = await up({ dir, env: { ...freePorts, PORTCULLIS__LOG__LEVEL: 'error', ...env } })
-  const { adminKey } = running.ready
-  if (adminKey === null) throw new Error('a first start without an admin key')
   const url = `http://${running.ready.http}`
   const clients: Client[] = []
   const instance: TestInstance = {
@@ -51,6 +52,7 @@ export async function startInstance(env: Readonly<Record<string, string>> = {}):
     url,
     grpc: running.ready.grpc,
     adminKey,
+    consoleUrl: `${url}/sign-in?code=${signInCode}`,
     call: (method, body = {}, more = {}) => call(url, method, body, { key: adminKey, ...more }),
     connect: async (role) => {
       const client = new Client({ ...(await databaseOf(dir, role)) })

@@ -83,10 +83,9 @@ export function authorizePath(
 
 /** A browser in which the first admin is signed in. */
 export async function signedInBrowser(instance: TestInstance): Promise<Browser> {
-  const { consoleUrl } = instance.running.ready
-  if (consoleUrl === null) throw new Error('a first start without a link')
+  const { pathname, search } = new URL(instance.consoleUrl)
   const browser = new Browser(instance.url)
-  const page = await browser.get(new URL(consoleUrl).pathname + new URL(consoleUrl).search)
+  const page = await browser.get(pathname + search)
   if (page.status !== 303) throw new Error(`not signed in: ${page.status} ${page.text}`)
   return browser
 }

@@ -4,10 +4,10 @@ import { join } from 'node:path'
 import { Client } from 'pg'
 import { platformAdminScopes, sha256, uuidv7 } from '#core'
 import { Frontier, verifyChain, type ChainItem, type VerifyResult } from '#ledger'
-import { migrate, type ConnectionSettings } from '#store'
-import { ensureFirstAdmin } from '../../src/server/bootstrap.ts'
+import type { ConnectionSettings } from '#store'
 import { embeddedHome, startEmbedded, type EmbeddedPostgres } from '../../src/server/embedded/index.ts'
 import { provision, type RoleAccess } from '../../src/server/provision.ts'
+import { firstStart } from './first-start.ts'
 
 export type Role = 'postgres' | RoleAccess['user']
 
@@ -34,13 +34,9 @@ export class TestDatabase {
 
   static async start(): Promise<TestDatabase> {
     const dir = await realpath(await mkdtemp(join(tmpdir(), 'portcullis-store-')))
+    await firstStart(dir)
     const postgres = await startEmbedded({ dir, log: () => undefined })
-    const access = await provision(postgres, embeddedHome(dir).home)
-    const database = new TestDatabase(postgres, dir, access)
-    const owner = await database.connect('portcullis_owner')
-    await migrate(owner)
-    await ensureFirstAdmin(owner)
-    return database
+    return new TestDatabase(postgres, dir, await provision(postgres, embeddedHome(dir).home))
   }
 
   /** Settings of the app role, as the server has them; `port` leads through a proxy. */

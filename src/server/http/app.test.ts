@@ -69,3 +69,21 @@ it('C3: what arrives while the listener closes is refused with a code and a requ
   answered.resolve(undefined)
   await closed
 })
+
+it('M1: an answer that was under way when the listener closes ends its connection, which nobody would close otherwise', async () => {
+  const app = madeApp({})
+  const [asked, answered] = [Promise.withResolvers<undefined>(), Promise.withResolvers<object>()]
+  app.get('/slow', () => {
+    asked.resolve(undefined)
+    return answered.promise
+  })
+  const url = await app.listen({ host: '127.0.0.1', port: 0 })
+  const reply = fetch(`${url}/slow`)
+  await asked.promise
+  const closed = app.close()
+  await expect.poll(() => app.server.listening).toBe(false)
+  answered.resolve({})
+  expect((await reply).headers.get('connection')).toBe('close')
+  expect((await reply).status).toBe(200)
+  await closed
+})

@@ -83,6 +83,8 @@ export function makeApp(
     void reply.header('connection', 'close')
     return sendRefusal(request, reply, refusal, origin())
   })
+  // One that was admitted before the close began: its connection would stay open, idle, until the deadline.
+  app.addHook('onSend', async (_request, reply) => void (closing && reply.header('connection', 'close')))
   app.removeAllContentTypeParsers()
   app.addContentTypeParser(['application/json', 'application/proto'], { parseAs: 'buffer' }, (_request, body, done) =>
     done(null, body),

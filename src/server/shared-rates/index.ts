@@ -1,2 +1,1 @@
-export { RedisBuckets } from './redis-buckets.ts'
 export { SharedRates } from './shared-rates.ts'
