@@ -15,4 +15,25 @@ export * from './gen/google/rpc/status_pb.ts'
 export { Health, HealthCheckResponse_ServingStatus } from './gen/grpc/health/v1/health_pb.ts'
 export { ServerReflection } from './gen/grpc/reflection/v1/reflection_pb.ts'
 export { ServerReflection as ServerReflectionV1Alpha } from './gen/grpc/reflection/v1alpha/reflection_pb.ts'
+export {
+  ExportTracePartialSuccessSchema,
+  ExportTraceServiceRequestSchema,
+  ExportTraceServiceResponseSchema,
+} from './gen/opentelemetry/proto/collector/trace/v1/trace_service_pb.ts'
+export {
+  InstrumentationScopeSchema,
+  type AnyValue,
+  type KeyValue,
+} from './gen/opentelemetry/proto/common/v1/common_pb.ts'
+export { ResourceSchema, type Resource } from './gen/opentelemetry/proto/resource/v1/resource_pb.ts'
+export {
+  ResourceSpansSchema,
+  ScopeSpansSchema,
+  SpanSchema,
+  Status_StatusCode as SpanStatusCode,
+  type ResourceSpans,
+  type ScopeSpans,
+  type Span,
+  type Span_Event as SpanEvent,
+} from './gen/opentelemetry/proto/trace/v1/trace_pb.ts'
 export { accessOf, methodOf, methods, type AccessClassName, type AuditModeName, type Method } from './methods.ts'

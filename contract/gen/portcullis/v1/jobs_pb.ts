@@ -106,7 +106,7 @@ export type Job = Message<"portcullis.v1.Job"> & {
   state: JobState;
 
   /**
-   * manual, schedule or retry.
+   * manual or schedule.
    *
    * @generated from field: string trigger = 4;
    */
