@@ -1,0 +1,276 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { decideSpending } from './decide.ts'
+import type { BudgetState, ReservationState, SpendArgs, Spender, SpendRow, WindowState } from './spend-rows.ts'
+
+const who = { log: 'main', tenant: 'ten_x', ownerAgentId: null }
+const dayMs = 86_400_000
+
+function budgetOf(more: Partial<BudgetState> = {}): BudgetState {
+  return {
+    id: 'b1',
+    name: 'b',
+    subjectKind: 1,
+    subjectId: '',
+    unit: 1,
+    limit: 100n,
+    windowKind: 1,
+    durationMs: 0,
+    hard: true,
+    action: 1,
+    active: true,
+    startMs: 0,
+    fromMs: 0,
+    resetsAtMs: dayMs,
+    ...more,
+  }
+}
+
+/** The database as decisions see it: rows that were written, and nothing else. */
+class Table {
+  readonly budgets: BudgetState[]
+  readonly windows = new Map<string, WindowState>()
+  readonly reservations = new Map<string, ReservationState>()
+  /** What left the state held, and what was settled in all. */
+  readonly left: string[] = []
+  overage = false
+  nowMs = 0
+
+  constructor(budgets: BudgetState[]) {
+    this.budgets = budgets
+  }
+
+  decide(calls: readonly SpendArgs[]): readonly SpendRow[] {
+    const spenders = calls.map((args, n): Spender => {
+      const reservation = 'reservationId' in args ? (this.reservations.get(args.reservationId ?? '') ?? null) : null
+      return { n, p: 0, args, runId: null, agentId: null, team: null, keyId: null, run: null, reservation }
+    })
+    const windows = [...this.windows.values()]
+    const outcome = decideSpending({ nowMs: this.nowMs, spenders, budgets: this.budgets, windows })
+    for (const window of outcome.windows)
+      this.windows.set(`${window.budgetId} ${window.subject} ${window.startMs}`, window)
+    for (const one of outcome.made) this.reservations.set(one.id, one)
+    for (const one of outcome.changed) {
+      if (this.reservations.get(one.id)?.state === 1 && one.state !== 1) this.left.push(one.id)
+      this.reservations.set(one.id, one)
+    }
+    this.overage ||= outcome.records.some(({ action }) => action === 'budget.overage')
+    return outcome.rows.map(({ row }) => row)
+  }
+
+  /** The sums that the windows have to say. */
+  expectExact(): void {
+    const sums = new Map<string, { held: bigint; settled: bigint }>()
+    for (const one of this.reservations.values()) {
+      for (const { b, s, w, u } of one.legs) {
+        const key = `${b} ${s} ${w}`
+        const sum = sums.get(key) ?? { held: 0n, settled: 0n }
+        const [held, settled] =
+          u === 1
+            ? [one.heldNanoUsd, one.settledNanoUsd]
+            : u === 2
+              ? [one.heldTokens, one.settledTokens]
+              : [1n, BigInt(one.settledRequests)]
+        if (one.state === 1) sum.held += held
+        else sum.settled += settled
+        sums.set(key, sum)
+      }
+    }
+    for (const [key, { held, settled }] of this.windows)
+      expect({ key, held, settled }).toEqual({ key, ...(sums.get(key) ?? { held: 0n, settled: 0n }) })
+    // What comes to nothing needs no window.
+    const without = [...sums].filter(([key, { held, settled }]) => !this.windows.has(key) && held + settled > 0n)
+    expect(without).toEqual([])
+  }
+}
+
+const reserve = (id: string, nanoUsd: bigint, tokens = 1n): SpendArgs => ({
+  ...who,
+  kind: 'reserve',
+  id,
+  runId: null,
+  agentId: null,
+  keyId: null,
+  provider: '',
+  model: 'm',
+  tool: '',
+  inputTokens: tokens,
+  maxOutputTokens: 0n,
+  mayCap: false,
+  costOf: () => nanoUsd,
+  priceVersion: '',
+  ttlMs: 1000,
+  dryRun: false,
+})
+const settle = (reservationId: string, nanoUsd: bigint, tokens = 1n): SpendArgs => ({
+  ...who,
+  kind: 'settle',
+  reservationId,
+  tokens,
+  nanoUsd,
+  priceOf: () => undefined,
+})
+const extend = (reservationId: string, addNanoUsd: bigint, seen: bigint): SpendArgs => ({
+  ...who,
+  kind: 'extend',
+  reservationId,
+  ttlMs: 500,
+  addTokens: addNanoUsd,
+  addNanoUsd,
+  boundOf: () => undefined,
+  seenTokens: seen,
+  seenPriceOf: () => seen,
+})
+
+const call = fc.oneof(
+  fc.record({ kind: fc.constant('reserve'), amount: fc.bigInt(0n, 40n), tokens: fc.bigInt(0n, 40n) }),
+  fc.record({ kind: fc.constant('settle'), of: fc.nat(30), amount: fc.bigInt(1n, 50n), tokens: fc.bigInt(0n, 50n) }),
+  fc.record({ kind: fc.constant('extend'), of: fc.nat(30), amount: fc.bigInt(0n, 20n), tokens: fc.bigInt(0n, 20n) }),
+  fc.record({ kind: fc.constant('release'), of: fc.nat(30) }),
+  fc.record({ kind: fc.constant('expire'), of: fc.nat(30) }),
+  fc.record({ kind: fc.constant('kill'), of: fc.nat(30) }),
+  fc.record({ kind: fc.constant('wait'), ms: fc.nat(2000) }),
+)
+
+describe('decisions on spending', () => {
+  it('B4: whatever is reserved, settled, extended, released, expired, killed or done twice: the sums are exact, and no hard budget is exceeded by what was admitted', () => {
+    fc.assert(
+      fc.property(fc.array(fc.array(call, { maxLength: 6 }), { maxLength: 30 }), (batches) => {
+        const table = new Table([
+          budgetOf(),
+          budgetOf({ id: 'b2', unit: 2, limit: 120n, windowKind: 2, durationMs: 3000 }),
+          budgetOf({ id: 'b3', unit: 3, limit: 8n, windowKind: 3, resetsAtMs: null }),
+          budgetOf({ id: 'b4', hard: false, limit: 10n }),
+        ])
+        let made = 0
+        for (const batch of batches) {
+          const waits = batch.reduce((sum, one) => sum + ('ms' in one ? one.ms : 0), 0)
+          table.nowMs += waits
+          const at = Math.floor(table.nowMs / 1000) * 1000
+          const rolling = table.budgets[1]
+          if (rolling !== undefined)
+            table.budgets[1] = { ...rolling, startMs: at, fromMs: Math.floor((table.nowMs - 3000) / 1000) * 1000 }
+          const before = JSON.stringify([...table.windows], (_, value: unknown) =>
+            typeof value === 'bigint' ? `${value}` : value,
+          )
+          const calls = batch.flatMap((one): SpendArgs[] => {
+            const id = `r${'of' in one ? one.of : -1}`
+            if (one.kind === 'reserve' && 'amount' in one) return [reserve(`r${made++}`, one.amount, one.tokens)]
+            if (one.kind === 'settle' && 'amount' in one) return [settle(id, one.amount, one.tokens)]
+            if (one.kind === 'extend' && 'amount' in one) return [extend(id, one.amount, one.tokens)]
+            if (one.kind === 'release') return [{ ...who, kind: 'release', reservationId: id }]
+            if (one.kind === 'expire') return [{ ...who, kind: 'expire', reservationId: id, killed: false }]
+            if (one.kind === 'kill') return [{ ...who, kind: 'expire', reservationId: id, killed: true }]
+            return []
+          })
+          const rows = table.decide(calls)
+          table.expectExact()
+          expect(rows).toHaveLength(calls.length)
+          // A denial changes nothing.
+          if (rows.every(({ verdict }) => verdict === 'refused')) {
+            const after = JSON.stringify([...table.windows], (_, value: unknown) =>
+              typeof value === 'bigint' ? `${value}` : value,
+            )
+            expect(after).toBe(before)
+          }
+        }
+        // Each leaves the state held once.
+        expect(new Set(table.left).size).toBe(table.left.length)
+        if (
+          table.overage ||
+          [...table.reservations.values()].some((one) => one.state === 4 && one.settledNanoUsd + one.settledTokens > 0n)
+        )
+          return
+        for (const { budgetId, held, settled } of table.windows.values()) {
+          const budget = table.budgets.find(({ id }) => id === budgetId)
+          if (budget?.hard === true) expect(held + settled <= budget.limit).toBe(true)
+        }
+      }),
+      { numRuns: 150 },
+    )
+  })
+
+  it('B4: of many reserves in one batch as many are admitted as have room, in their order', () => {
+    const table = new Table([budgetOf()])
+    const rows = table.decide(Array.from({ length: 30 }, (_, n) => reserve(`r${n}`, 10n)))
+    expect(rows.map(({ verdict }) => verdict)).toEqual([
+      ...Array<string>(10).fill('done'),
+      ...Array<string>(20).fill('refused'),
+    ])
+  })
+
+  it('B4: a settlement after midnight lands in the day that was reserved', () => {
+    const table = new Table([budgetOf()])
+    table.decide([reserve('r', 60n)])
+    table.budgets[0] = budgetOf({ startMs: dayMs, fromMs: dayMs, resetsAtMs: 2 * dayMs })
+    table.decide([settle('r', 40n)])
+    expect([...table.windows.values()].map(({ startMs, held, settled }) => [startMs, held, settled])).toEqual([
+      [0, 0n, 40n],
+    ])
+    // The new day has all of its room.
+    expect(table.decide([reserve('n', 100n)])[0]?.verdict).toBe('done')
+  })
+
+  it('B4: use leaves a rolling window with its bucket', () => {
+    const rolling = { windowKind: 2, durationMs: 3000 }
+    const table = new Table([budgetOf(rolling)])
+    table.decide([reserve('a', 90n)])
+    table.budgets[0] = budgetOf({ ...rolling, startMs: 2000, fromMs: -1000 })
+    const denied = table.decide([reserve('b', 20n)])[0]
+    expect(denied).toMatchObject({
+      verdict: 'refused',
+      refusal: { facts: { held: '90', resetsAt: new Date(4000).toISOString() } },
+    })
+    table.budgets[0] = budgetOf({ ...rolling, startMs: 4000, fromMs: 1000 })
+    expect(table.decide([reserve('c', 20n)])[0]?.verdict).toBe('done')
+  })
+
+  it('B4: a limit of 0 has room for nothing, not for what is free either', () => {
+    const table = new Table([budgetOf({ limit: 0n })])
+    expect(table.decide([reserve('r', 0n)])[0]).toMatchObject({
+      verdict: 'refused',
+      refusal: { code: 'budget.exceeded' },
+    })
+  })
+
+  it('B4: where nobody says what was used, what was held is', () => {
+    const table = new Table([budgetOf()])
+    table.decide([reserve('r', 30n)])
+    const untold = {
+      ...who,
+      kind: 'settle',
+      reservationId: 'r',
+      tokens: undefined,
+      nanoUsd: undefined,
+      priceOf: () => undefined,
+    } as const
+    expect(table.decide([untold])[0]).toMatchObject({ verdict: 'done', settledNanoUsd: 30n })
+    expect(table.decide([untold])[0]).toMatchObject({ verdict: 'done', settledNanoUsd: 30n, unchanged: true })
+  })
+
+  it('B4: as many output tokens as there is room for are admitted, to the token', () => {
+    const table = new Table([budgetOf()])
+    const args = {
+      ...reserve('r', 0n),
+      mayCap: true,
+      maxOutputTokens: 1000n,
+      costOf: (output: bigint) => 5n + output * 3n,
+    } as SpendArgs
+    expect(table.decide([args])[0]).toMatchObject({
+      verdict: 'done',
+      capped: true,
+      maxOutputTokens: 31n,
+      heldNanoUsd: 98n,
+    })
+  })
+
+  it('B6: a dry run answers what the reserve would, and leaves nothing behind', () => {
+    for (const amount of [50n, 150n]) {
+      const [tried, table] = [new Table([budgetOf()]), new Table([budgetOf()])]
+      const dry = tried.decide([{ ...reserve('r', amount), dryRun: true } as SpendArgs])[0]
+      const real = table.decide([reserve('r', amount)])[0]
+      expect(dry?.verdict === 'done' && dry.denial === undefined).toBe(real?.verdict === 'done')
+      expect([tried.windows.size, tried.reservations.size]).toEqual([0, 0])
+    }
+  })
+})
