@@ -35,6 +35,8 @@ export interface Call {
   readonly bypass?: BypassNetwork | undefined
   /** The W3C `traceparent` header where sent; decides nothing. */
   readonly traceparent?: string | undefined
+  /** How its door names it, and what its success is there, where that is not the method and 200; decides nothing. */
+  readonly door?: { readonly route: string; readonly status: number } | undefined
 }
 
 /** The request as the listener saw it, without anything that its headers say of it. */

@@ -1,10 +1,14 @@
-import type { DescMethodUnary, DescMessage, Message, MessageShape } from '@bufbuild/protobuf'
+import type { DescMethodServerStreaming, DescMethodUnary, DescMessage, Message, MessageShape } from '@bufbuild/protobuf'
 import { methodOf, type Method } from '@portcullis/contract'
-import type { Caller, Clock, Refusal, ServiceActions } from '#core'
+import { refuse, type Caller, type Clock, type Refusal, type ServiceActions } from '#core'
 import type { Decider } from './authorization/decider.ts'
 import type { PseudonymPort } from './entries/pseudonyms.ts'
+import type { JobsPort } from './jobs/ports.ts'
+import type { KillsPort } from './kills/ports.ts'
+import type { BudgetSettings } from './budgets/ports.ts'
+import type { CostSettings } from './costs/ports.ts'
 import { listCost } from './paging.ts'
-import type { PricePort, ReaderPort, RulesPort, SealPort, Summary, Work } from './ports.ts'
+import type { PricePort, ReaderPort, RulesPort, SealPort, Summary, TracePort, Work } from './ports.ts'
 
 /** What a handler knows beside the message. */
 export interface HandlerContext {
@@ -26,7 +30,17 @@ export interface HandlerContext {
   /** Absent where no master keys are configured. */
   readonly sealing?: SealPort | undefined
   readonly prices: PricePort
+  /** How the figures of providers are compared. */
+  readonly costs: CostSettings
   readonly rules: RulesPort
+  /** Defaults hold where nothing was composed. */
+  readonly budgets?: BudgetSettings | undefined
+  /** Absent where nothing takes spans. */
+  readonly traces?: TracePort | undefined
+  readonly kills: KillsPort
+  readonly jobs: JobsPort
+  /** Of the call, for what goes on after it. */
+  readonly requestId?: string | undefined
 }
 
 /** What one method does once the gate has let the call in. */
@@ -36,9 +50,38 @@ export interface Handler {
   readonly summary?: (message: Message) => Summary
   /** What the reply adds to the arguments in the ledger, where the reply is a decision. */
   readonly told?: (reply: Message, message: Message) => Summary
+  /** What is counted apart beside the method; text of the caller, so that who counts bounds it. */
+  readonly about?: (message: Message) => About
   /** Tokens that this call takes from the bucket of its caller, where they depend on what it asks for (SPEC G7). */
   readonly cost?: (message: Message) => number
   readonly act: (message: Message, context: HandlerContext) => Promise<Message | Refusal> | Work | Later | Refusal
+  /** Of a method that answers with a stream, which `act` refuses. */
+  readonly open?: (message: Message, context: HandlerContext) => Opened | Refusal
+}
+
+/** What a call is about, for the metrics. */
+export interface About {
+  readonly jobKind?: string
+}
+
+/** What a stream says, whoever carries it. */
+export interface Opened<Output extends Message = Message> {
+  /** What is said at once. Asked for after `listen`, so that nothing falls between them. */
+  readonly first: () => readonly Output[]
+  /** Told of what follows until the answer is called. */
+  readonly listen: (hear: (messages: readonly Output[]) => void) => () => void
+  /** Says that the stream lives, where nothing else was said for a while. */
+  readonly heartbeat: () => Output
+}
+
+/** A read that goes on: answers with what is, and then with what changes. */
+export function stream<I extends DescMessage, O extends DescMessage>(
+  method: DescMethodServerStreaming<I, O>,
+  open: (message: MessageShape<I>, context: HandlerContext) => Opened<MessageShape<O>> | Refusal,
+  summary?: (message: MessageShape<I>) => Summary,
+): Handler {
+  const act = (): Refusal => refuse('server.internal', 'a stream was performed as a call')
+  return { method: methodOf(method), act, open, summary } as unknown as Handler
 }
 
 /** Work that is known once something has been waited for that is not the database. */

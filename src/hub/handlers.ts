@@ -12,6 +12,7 @@ import { signingKeyHandlers } from './identities/signing-keys.ts'
 import { operatorHandlers } from './identities/operators.ts'
 import { sessionHandlers } from './identities/sessions.ts'
 import { proofHandlers } from './proofs/handlers.ts'
+import { costHandlers } from './costs/handlers.ts'
 import { runReads } from './runs/reads.ts'
 import { attemptHandlers } from './runs/attempts.ts'
 import { batchHandlers } from './runs/batch.ts'
@@ -19,9 +20,18 @@ import { benchmarkHandlers } from './runs/benchmarks.ts'
 import { eventHandlers } from './runs/events.ts'
 import { runWrites } from './runs/writes.ts'
 import { authorizationHandlers } from './authorization/handlers.ts'
+import { budgetHandlers } from './budgets/handlers.ts'
+import { spendHandlers } from './budgets/spend-handlers.ts'
 import { boardHandlers } from './boards/handlers.ts'
+import { drillHandlers } from './kills/drills.ts'
+import { ingestHandlers } from './ingest/handlers.ts'
+import { jobHandlers } from './jobs/handlers.ts'
+import { killHandlers } from './kills/handlers.ts'
+import { watchHandlers } from './kills/watch.ts'
 import { opsHandlers } from './ops/handlers.ts'
 import { overviewHandlers } from './overview/handlers.ts'
+import { analyticsHandlers } from './analytics/handlers.ts'
+import { policyHandlers } from './policies/handlers.ts'
 import { tenantHandlers } from './tenants/handlers.ts'
 
 const list: readonly Handler[] = [
@@ -30,7 +40,10 @@ const list: readonly Handler[] = [
   ...eventHandlers,
   ...benchmarkHandlers,
   ...batchHandlers,
+  ...ingestHandlers,
   ...authorizationHandlers,
+  ...spendHandlers,
+  ...budgetHandlers,
   ...boardHandlers,
   ...opsHandlers,
   ...overviewHandlers,
@@ -43,11 +56,18 @@ const list: readonly Handler[] = [
   ...sessionHandlers,
   ...certificateHandlers,
   ...tenantHandlers,
+  ...policyHandlers,
+  ...analyticsHandlers,
   ...entryHandlers,
   ...logHandlers,
   ...tokenEventHandlers,
   ...pseudonymHandlers,
   ...proofHandlers,
+  ...costHandlers,
+  ...jobHandlers,
+  ...killHandlers,
+  ...drillHandlers,
+  ...watchHandlers,
 ]
 
 /** What each method does, by path. Public reads are answered by the server itself. */

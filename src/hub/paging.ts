@@ -27,7 +27,7 @@ export function readPage(list: string, filter: object, size: number, token: stri
     digest !== listDigest(list, filter) ||
     before === undefined ||
     rest.length > 0 ||
-    !(list === 'entries' ? sequence : uuid).test(before)
+    !(list === 'entries' || list === 'prices' ? sequence : uuid).test(before)
   ) {
     return refuse('input.page_token', `token not of ${list} with these filters`)
   }

@@ -2,6 +2,7 @@ import type { DescMessage, Message } from '@bufbuild/protobuf'
 import type { LedgerRecord } from '#ledger'
 import type { Json, Refusal, RefusalCode } from '#core'
 
+import type { DrillRow, KillRow } from './kills/kill-rows.ts'
 import type {
   AgentRow,
   AppRow,
@@ -9,7 +10,13 @@ import type {
   BenchmarkRow,
   CertificateRow,
   ChangelogRow,
+  ChargeFilter,
+  CorrectionRow,
+  CostHourRow,
+  DriftFilter,
   EventRecord,
+  JobFilter,
+  JobRow,
   KeyRow,
   NoteRow,
   OperationName,
@@ -23,8 +30,12 @@ import type {
   TenantRow,
   TokenColumns,
 } from './rows.ts'
+import type { AnalyticsReader } from './analytics/analytics-rows.ts'
+import type { BudgetReader } from './budgets/ports.ts'
+import type { PolicyReader } from './policies/policy-rows.ts'
 
 export type * from './rows.ts'
+export type * from './budgets/ports.ts'
 
 /** What a write wants done: the writer runs it with others in one transaction (SPEC L5). A handler never talks to the database. */
 export interface Effect<Name extends OperationName = OperationName> {
@@ -40,6 +51,8 @@ export interface Effect<Name extends OperationName = OperationName> {
   readonly answer: (row: Operations[Name]['row'] | undefined) => Answer | Refusal
   /** Credentials in memory are read again before the reply, so that the change holds at once on this replica. */
   readonly changesCredentials?: boolean
+  /** Awaited after the commit and after `changesCredentials`, before the reply: what is answered then. Also of a replay. */
+  readonly afterCommit?: (reply: Message) => Promise<Message>
 }
 
 /** Several effects of one call, answered together; they commit together or not at all. */
@@ -47,7 +60,8 @@ export interface Composite {
   readonly parts: readonly Effect[]
   /** The rows in the order of the parts; undefined where a part was refused. */
   readonly answerAll: (rows: readonly (OperationRow | undefined)[]) => Answer | Refusal
-  readonly changesCredentials?: false
+  readonly changesCredentials?: boolean
+  readonly afterCommit?: (reply: Message) => Promise<Message>
   readonly uses?: Uses
 }
 
@@ -65,6 +79,10 @@ export interface Answer {
   readonly reply?: Message
   /** What a replay answers, where it differs: a secret is shown once and never stored. */
   readonly stored?: Message
+  /** What the entry adds to the arguments once it is known: what was there before a change (SPEC B8). */
+  readonly told?: Summary
+  /** Entries of their own, which commit with the effect: what it came to. */
+  readonly entries?: readonly LedgerRecord[]
 }
 
 /** Makes an effect; ties the arguments and the row to the operation's name. */
@@ -80,7 +98,7 @@ export interface Idempotency {
 }
 
 export type RecordedOutcome =
-  | { readonly outcome: 'allow'; readonly replayed?: boolean }
+  | { readonly outcome: 'allow'; readonly replayed?: boolean; readonly told?: Summary | undefined }
   | { readonly outcome: 'deny' | 'error'; readonly code: string; readonly reason: string }
 
 /** One waiting call: its work, if it has any, and how its entry reads once the outcome is known. */
@@ -101,6 +119,8 @@ export interface WriterMember {
   readonly ownFailure?: (code: RefusalCode) => boolean
   /** Entries that are ready and commit with this one: of calls that have been answered. */
   readonly more?: readonly LedgerRecord[]
+  /** Has no entry of its own: its answer or the work says what is to be told. */
+  readonly silent?: boolean
 }
 
 export type WriteResult =
@@ -145,7 +165,7 @@ export interface RunFilter {
 }
 
 /** An attempt as stored; outcome is the number of AttemptOutcome. */
-export interface StoredAttempt extends Omit<AttemptRecord, 'ownerAgentId'> {
+export interface StoredAttempt extends Omit<AttemptRecord, 'ownerAgentId' | 'sku' | 'unitPrices'> {
   readonly agentId: string | null
 }
 
@@ -313,7 +333,7 @@ export interface BenchmarkFilter {
 /** A page is bounded by its rows and its bytes. Refused where the tenant has too much to read at a time. */
 export type Listed<Row> = Promise<Listing<Row> | Refusal>
 
-export interface ReaderPort {
+export interface ReaderPort extends BudgetReader, PolicyReader, AnalyticsReader {
   readonly tlog: TlogPort
   run(scope: ReadScope, id: string): Promise<RunRow | undefined>
   runs(scope: ReadScope, filter: RunFilter, page: Page): Listed<RunRow>
@@ -331,9 +351,21 @@ export interface ReaderPort {
   attempts(scope: ReadScope, filter: AttemptFilter, page: Page): Listed<StoredAttempt>
   events(scope: ReadScope, filter: EventFilter, page: Page): Listed<StoredEvent>
   benchmarks(scope: ReadScope, filter: BenchmarkFilter, page: Page): Listed<BenchmarkRow>
+  jobs(scope: ReadScope, filter: JobFilter, page: Page): Listed<JobRow>
+  job(scope: ReadScope, id: string): Promise<JobRow | undefined>
+  /** The newest job of each of these kinds. */
+  lastJobs(scope: ReadScope, kinds: readonly string[]): Promise<readonly JobRow[]>
+  kills(scope: ReadScope, filter: { readonly engagedAtMs?: number }, page: Page): Listed<KillRow>
+  drills(scope: ReadScope, page: Page): Listed<DrillRow>
   totals(scope: ReadScope): Promise<TenantTotals>
   /** Published workflows with at least that many samples, of all tenants together. */
   publicSummary(minimumSamples: number): Promise<readonly WorkflowTotals[]>
+  /** What was used at which prices, by hour; the newest hour first. */
+  costHours(scope: ReadScope, filter: ChargeFilter, page: Page): Listed<CostHourRow>
+  /** Every comparison with what a provider charged; the newest day first. */
+  corrections(scope: ReadScope, filter: ChargeFilter, page: Page): Listed<CorrectionRow>
+  /** What was said last of each day, model and key. */
+  drift(scope: ReadScope, filter: DriftFilter, page: Page): Listed<CorrectionRow>
   entries(scope: ReadScope, filter: EntryFilter, page: Page): Listed<EntryRow>
   /** Entries of a log in order, from that seq on. */
   entriesFrom(scope: ReadScope, log: string, fromSeq: number, limit: number): Promise<readonly EntryRow[]>

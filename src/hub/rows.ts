@@ -1,18 +1,32 @@
 import type { KeyCreate, KeyRevoke, KeyRotate, KeyRotated, KeyRow } from './identities/key-rows.ts'
 import type { SigningKeyCreate, SigningKeyRevoke, SigningKeyRow } from './identities/key-rows.ts'
-import type { KillEngage, KillRelease, KillRow } from './kills/kill-rows.ts'
+import type { IngestOperations } from './ingest/ports.ts'
+import type { KillOperations } from './kills/kill-rows.ts'
+import type { CapBefore, CapPut, CapRow, PolicyRow, PolicySet } from './policies/policy-rows.ts'
+import type { JobCancel, JobRow, JobTrigger, JobTriggered } from './jobs/job-rows.ts'
+import type { UsageImport, UsageImported } from './costs/cost-rows.ts'
+import type { BudgetPut, BudgetPutRow, BudgetRow, SpendArgs, SpendRow } from './budgets/spend-rows.ts'
+import type { ScriptRecord, ScriptRow } from './ops/script-rows.ts'
 import type { OperatorRole } from '#core'
+export type * from './budgets/spend-rows.ts'
 export type * from './identities/key-rows.ts'
+export type * from './ingest/ports.ts'
 export type * from './kills/kill-rows.ts'
+export type * from './jobs/job-rows.ts'
+export type * from './jobs/ports.ts'
 export type * from './costs/ports.ts'
+export type * from './costs/cost-rows.ts'
+export type * from './analytics/analytics-rows.ts'
+export type * from './ops/script-rows.ts'
 export type * from './policies/ports.ts'
+export type * from './policies/policy-rows.ts'
 
 /**
  * The work of each kind of write: the arguments of one member and the row that its statement answers with. A member without a
  * row was refused by the database: its object is not there for this caller. `verdict` other than `done` names a refusal.
  * Ids are bare UUIDs, times are milliseconds since the epoch, 64-bit numbers are decimal strings.
  */
-export interface Operations {
+export interface Operations extends KillOperations, IngestOperations {
   'run.start': { args: RunStart; row: Done }
   'run.finish': { args: RunFinish; row: RunRow & { readonly verdict: 'done' | 'object.state' } }
   'attempt.record': { args: AttemptRecord; row: AttemptRow }
@@ -51,8 +65,15 @@ export interface Operations {
   'session.close': { args: { readonly sessionDigest: string }; row: SessionOwner }
   'session.start_app': { args: AppSessionStart; row: Done }
   'password.set': { args: PasswordSet; row: SessionOwner }
-  'kill.engage': { args: KillEngage; row: KillRow & { readonly verdict: 'done' | 'object.not_found' } }
-  'kill.release': { args: KillRelease; row: KillRow & { readonly verdict: 'done' | 'object.state' } }
+  'policy.set': { args: PolicySet; row: PolicyRow }
+  'policy_cap.put': { args: CapPut; row: CapBefore }
+  'policy_cap.delete': { args: { readonly id: string; readonly atMs: number }; row: CapRow }
+  'job.trigger': { args: JobTrigger; row: JobTriggered }
+  'job.cancel': { args: JobCancel; row: JobRow & { readonly verdict: 'done' | 'object.state' } }
+  'cost.import': { args: UsageImport; row: UsageImported }
+  'budget.put': { args: BudgetPut; row: BudgetPutRow }
+  'budget.delete': { args: { readonly id: string; readonly atMs: number }; row: BudgetRow }
+  spend: { args: SpendArgs; row: SpendRow }
   'session.open': { args: SessionOpen; row: { readonly operatorId: string; readonly tenantId: string } }
 }
 export type OperationName = keyof Operations
@@ -106,6 +127,11 @@ export interface AttemptRecord extends TokenColumns {
   readonly errorMessage: string
   readonly costNanoUsd: string
   readonly reportedCostNanoUsd: string
+  /** Of the prices that the cost was made with; empty where it is what was reported. */
+  readonly priceVersion: string
+  /** What charges add up by: see `Quote` and `PricePort.skuOf`. */
+  readonly unitPrices: string
+  readonly sku: string
   readonly latencyMs: string
   readonly qualityScoreMilli: number
   readonly createdAtMs: number
@@ -249,6 +275,7 @@ export interface BenchmarkRow extends TokenColumns {
   readonly costNanoUsd: string
   readonly latencyMs: string
   readonly qualityScoreMilli: number
+  readonly samples: string
   readonly notes: string
   readonly createdAtMs: number
 }
@@ -363,26 +390,4 @@ export interface TenantRow {
   readonly name: string
   readonly createdAtMs: number
   readonly disabledAtMs: number | null
-}
-
-/** Null where a row of that phase is there already. */
-interface ScriptRow {
-  readonly verdict: 'done' | 'object.state'
-  readonly recordedAtMs: number | null
-}
-
-/** One phase of a run of a guarded script. */
-export interface ScriptRecord {
-  readonly id: string
-  readonly phase: 'intent' | 'outcome'
-  /** The outcome of an intent that is recorded. */
-  readonly announced: boolean
-  readonly name: string
-  readonly operator: string
-  readonly args: readonly string[]
-  readonly destructive: boolean
-  readonly confirmed: boolean
-  readonly exitCode: number | null
-  readonly signal: string | null
-  readonly durationMs: string | null
 }

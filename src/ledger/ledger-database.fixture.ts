@@ -2,6 +2,7 @@ import { chmod, mkdtemp, readdir, readFile, realpath, rm } from 'node:fs/promise
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Client } from 'pg'
+import { firstStart } from '../../test/harness/first-start.ts'
 import { embeddedHome, startEmbedded } from '../server/embedded/index.ts'
 import { Frontier, verifyChain, type ChainItem, type LedgerRecord, type VerifyResult } from './index.ts'
 
@@ -22,6 +23,8 @@ export class LedgerDatabase implements AsyncDisposable {
     const parent = await realpath(await mkdtemp(join(tmpdir(), 'portcullis-ledger-')))
     await chmod(parent, 0o755)
     const dir = join(parent, '.portcullis')
+    // Its cluster saves an initdb; the schema of the tests is that of another database in it.
+    await firstStart(dir)
     const server = await startEmbedded({ dir, log: () => undefined })
     const password = server.superuserPassword.reveal()
     const open = (user: Role): Client =>

@@ -10,20 +10,27 @@ import {
   type PromptAttempt,
   type RecordPromptAttemptRequest,
 } from '@portcullis/contract'
-import { isRefusal, publicId, uuidv7, type Caller, type Refusal } from '#core'
+import { isRefusal, publicId, uuidv7, type Refusal } from '#core'
 import { maskText } from '#ledger'
+import { chargedAttempt } from '../budgets/attempt-effect.ts'
+import { priceAttempt } from '../costs/price-attempt.ts'
 import { Fields } from '../fields.ts'
-import { ownerOf, read, readScope, write } from '../handler.ts'
+import { ownerOf, read, readScope, write, type HandlerContext } from '../handler.ts'
 import { listPage } from '../paging.ts'
-import { effect, type AttemptFilter, type Effect, type StoredAttempt } from '../ports.ts'
+import { effect, type Answer, type AttemptFilter, type Effect, type StoredAttempt } from '../ports.ts'
 import { costMax, enumName, noRun, sizes, tokenColumns, tokenCounts } from './rules.ts'
 
 /** The effect of recording one attempt; alone or as a part of a batch. */
-export function attemptEffect(message: RecordPromptAttemptRequest, caller: Caller, nowMs: number): Effect | Refusal {
+export function attemptEffect(
+  message: RecordPromptAttemptRequest,
+  context: Pick<HandlerContext, 'caller' | 'prices' | 'rules'>,
+  nowMs: number,
+): Effect | Refusal {
+  const { caller, prices } = context
   const fields = new Fields()
   const outcomes = [AttemptOutcome.SUCCESS, AttemptOutcome.FAILED]
   const reported = fields.count('reportedCostNanoUsd', message.reportedCostNanoUsd, costMax)
-  const args = {
+  const given = {
     id: uuidv7(nowMs),
     runId: fields.id('runId', message.runId, 'run'),
     ownerAgentId: ownerOf(caller),
@@ -38,30 +45,35 @@ export function attemptEffect(message: RecordPromptAttemptRequest, caller: Calle
     errorType: fields.text('errorType', message.errorType, sizes.name),
     errorMessage: fields.text('errorMessage', message.errorMessage, sizes.error),
     ...tokenColumns(fields, message.tokens),
-    costNanoUsd: reported,
     reportedCostNanoUsd: reported,
     latencyMs: fields.count('latencyMs', message.latencyMs),
     qualityScoreMilli: fields.integer('qualityScoreMilli', message.qualityScoreMilli, 0, 1000),
     createdAtMs: fields.time('createdAt', message.createdAt, nowMs),
   }
+  const reservationId = message.reservationId === '' ? null : fields.id('reservationId', message.reservationId, 'rsv')
+  const tool = fields.text('tool', message.tool, sizes.name)
   if (fields.refusal !== undefined) return fields.refusal
+  const args = { ...given, ...priceAttempt(given, given, reported, given.createdAtMs, prices) }
+  const answer = (row: Pick<StoredAttempt, 'workflow' | 'promptVersion' | 'agentId'>): Answer => {
+    const { workflow, promptVersion, agentId } = row
+    const attempt = attemptMessage({ ...args, workflow, promptVersion, agentId })
+    return { reply: create(RecordPromptAttemptResponseSchema, { attempt }) }
+  }
+  const charged = chargedAttempt({ attempt: args, reservationId, tool, answer }, context)
+  if (charged !== undefined) return charged
   return effect({
     operation: 'attempt.record',
     key: args.id,
     runId: args.runId,
+    uses: { model: message.model, ...(message.tool === '' ? {} : { tool: message.tool }) },
     args,
-    answer: (row) => {
-      if (row === undefined) return noRun
-      const { workflow, promptVersion, agentId } = row
-      const attempt = attemptMessage({ ...args, workflow, promptVersion, agentId })
-      return { reply: create(RecordPromptAttemptResponseSchema, { attempt }) }
-    },
+    answer: (row) => (row === undefined ? noRun : answer(row)),
   })
 }
 
 const recordPromptAttempt = write(
   HubService.method.recordPromptAttempt,
-  (message, { caller, clock }) => attemptEffect(message, caller, clock.now()),
+  (message, context) => attemptEffect(message, context, context.clock.now()),
   ({ runId, provider, model, outcome, attemptNumber }) => ({
     attemptNumber,
     model,
@@ -122,6 +134,7 @@ export function attemptMessage(row: StoredAttempt): PromptAttempt {
     tokens: tokenCounts(row),
     costNanoUsd: BigInt(row.costNanoUsd),
     reportedCostNanoUsd: BigInt(row.reportedCostNanoUsd),
+    priceUnknown: row.priceVersion === '',
     latencyMs: BigInt(row.latencyMs),
     createdAt: timestampFromMs(row.createdAtMs),
   })

@@ -30,6 +30,7 @@ export function benchmarkEffect(message: RecordBenchmarkRequest, caller: Caller,
     costNanoUsd: fields.count('costNanoUsd', message.costNanoUsd, costMax),
     latencyMs: fields.count('latencyMs', message.latencyMs),
     qualityScoreMilli: fields.integer('qualityScoreMilli', message.qualityScoreMilli, 0, 1000),
+    samples: fields.count('samples', message.samples, 1_000_000_000n),
     notes: fields.text('notes', message.notes, sizes.message),
     createdAtMs: nowMs,
   }
@@ -88,6 +89,7 @@ export function benchmarkMessage(row: BenchmarkRow): Benchmark {
     tokens: tokenCounts(row),
     costNanoUsd: BigInt(row.costNanoUsd),
     latencyMs: BigInt(row.latencyMs),
+    samples: BigInt(row.samples),
     createdAt: timestampFromMs(row.createdAtMs),
   })
 }
