@@ -1,14 +1,15 @@
 import type { LedgerRecord } from '#ledger'
-import type { Idempotency, OperationName, WriterMember } from '#hub'
+import type { Idempotency, OperationName, SpendArgs, SpendOutcome, WriterMember } from '#hub'
 import type { Statement } from './connection.ts'
 import { operations } from './operations/index.ts'
+import { lockReservations, lookOf, openSpending, spendStatements } from './operations/spend.ts'
 import { addToRuns, lockRuns } from './run-totals.ts'
 import { byteaText } from './operations/statement.ts'
 
 export const begin: Statement = { name: 'begin', text: 'begin', values: [] }
 export const waitShort: Statement = { name: 'locks.short', text: `set local lock_timeout = '250ms'`, values: [] }
-/** Kill operations change what every other write was decided under: they have the lock of all writes for themselves. */
-const alone: ReadonlySet<OperationName> = new Set<OperationName>(['kill.engage', 'kill.release'])
+/** Kill operations change what every other write was decided under, or end what it works on: they have the lock of all writes for themselves. */
+const exclusively: ReadonlySet<OperationName> = new Set<OperationName>(['kill.engage', 'kill.release', 'kill.cancel'])
 
 /** Waits for a change of the kill switch that is under way, and fails where one has happened since `epoch` (SPEC K2). */
 export function enterStatement(members: readonly WriterMember[], epoch: string): Statement {
@@ -16,8 +17,8 @@ export function enterStatement(members: readonly WriterMember[], epoch: string):
     effect === undefined
       ? false
       : 'parts' in effect
-        ? effect.parts.some(({ operation }) => alone.has(operation))
-        : alone.has(effect.operation),
+        ? effect.parts.some(({ operation }) => exclusively.has(operation))
+        : exclusively.has(effect.operation),
   )
   return {
     name: 'kill.enter',
@@ -57,7 +58,35 @@ export function groupByTenant(members: readonly WriterMember[]): readonly Tenant
     })
 }
 
+/**
+ * Whether the batch locks rows in flush 1 that others update late: then all its runs are locked before them, of every tenant, so that
+ * two batches cannot wait for each other.
+ */
+export function locksEarly(groups: readonly TenantGroup[]): boolean {
+  return groups.some(({ members }) =>
+    members.some(({ effect }) =>
+      effect === undefined ? false : 'parts' in effect ? effect.parts.some(locks) : locks(effect),
+    ),
+  )
+}
+
+/** Whether a call of this tenant spends. */
+export function spends({ members }: TenantGroup): boolean {
+  return members.some(({ effect }) =>
+    effect === undefined
+      ? false
+      : 'parts' in effect
+        ? effect.parts.some(({ operation }) => operation === 'spend')
+        : effect.operation === 'spend',
+  )
+}
+
+function locks({ operation }: { readonly operation: OperationName }): boolean {
+  return operation === 'spend' || operation === 'run.finish' || operation === 'run.trace'
+}
+
 export const claimName = 'idempotency.claim'
+export const openName = openSpending.name
 export const storedName = 'idempotency.stored'
 
 // The advisory lock is held by the transaction that works under the key. A key held by another replica is left alone instead
@@ -71,20 +100,22 @@ const storedText = `select encode(i.key_digest, 'hex') as key, encode(i.payload_
   cross join lateral (select * from portcullis.idempotency i where i.key_digest = m.idem limit 1) i`
 
 /** Flush 1 of one tenant: its identity, the idempotency keys, the locks, then one statement per kind of operation. */
-export function effectStatements(group: TenantGroup): readonly Statement[] {
+export function effectStatements(group: TenantGroup, early = locksEarly([group])): readonly Statement[] {
   const claims: string[] = []
   const runIds = new Set<string>()
-  let finishes = false
   const byOperation = new Map<OperationName, { key: string; row: string }[]>()
   for (const [at, { effect, idempotency }] of group.members.entries()) {
     if (effect === undefined) continue
     const claim = idempotency === undefined ? '' : `${claimOf(idempotency)},`
+    const claimed = new Set<OperationName>()
     if (idempotency !== undefined) claims.push(`{${claim.slice(0, -1)}}`)
     for (const [part, { args, key, operation, runId }] of ('parts' in effect ? effect.parts : [effect]).entries()) {
       if (runId !== undefined) runIds.add(runId)
-      finishes ||= operation === 'run.finish'
+      // One part of each statement says under which key all of them are.
+      const own = claimed.has(operation) ? '' : claim
+      claimed.add(operation)
       // Pasted rather than copied into one object first: this runs once a call.
-      const row = `{"n":${group.indexes[at] ?? -1},"p":${part},${claim}${JSON.stringify(args).slice(1)}`
+      const row = `{"n":${group.indexes[at] ?? -1},"p":${part},${own}${textOf(operation, args)}`
       const known = byOperation.get(operation)
       if (known === undefined) byOperation.set(operation, [{ key, row }])
       else known.push({ key, row })
@@ -96,7 +127,9 @@ export function effectStatements(group: TenantGroup): readonly Statement[] {
     statements.push({ name: claimName, text: claimText, values }, { name: storedName, text: storedText, values })
   }
   // Rows that this flush updates are locked with all that the next one will: in one order, whatever the batch holds.
-  if (finishes) statements.push(...lockRuns([...runIds]))
+  if (early) statements.push(...lockRuns([...runIds]))
+  if (byOperation.has('spend') && (byOperation.has('budget.put') || byOperation.has('budget.delete')))
+    statements.push(...lockReservations(group.members))
   for (const [name, statement] of operations) {
     const rows = byOperation.get(name)
     if (rows === undefined) continue
@@ -112,8 +145,13 @@ export function closeStatements(
   alone: boolean,
   replyOf: (index: number) => Uint8Array | undefined,
   isDone: (index: number, part: number) => boolean,
+  spent?: SpendOutcome,
 ): readonly Statement[] {
-  const statements = [...storeReplies(group, replyOf), ...addToRuns(group, isDone)]
+  const statements = [
+    ...(spent === undefined ? [] : spendStatements(spent)),
+    ...storeReplies(group, replyOf),
+    ...addToRuns(group, isDone),
+  ]
   return alone || statements.length === 0 ? statements : [setTenant(group.tenantId), ...statements]
 }
 
@@ -171,6 +209,22 @@ export function appendStatement(records: readonly LedgerRecord[]): readonly Stat
       ],
     },
   ]
+}
+
+/** What the statement reads of the arguments, as the rest of a JSON object. */
+function textOf(operation: OperationName, args: object): string {
+  if (operation === 'attempt.record') return JSON.stringify(said(args)).slice(1)
+  return JSON.stringify(operation === 'spend' ? lookOf(args as SpendArgs) : args).slice(1)
+}
+
+/** Without what the statement takes for granted (see `sparseMembers`): most of an attempt is empty, and to read JSON is half of the work. */
+function said(args: object): object {
+  const kept: Record<string, unknown> = {}
+  for (const name in args) {
+    const value: unknown = args[name as keyof typeof args]
+    if (value !== '' && value !== '0' && value !== null) kept[name] = value
+  }
+  return kept
 }
 
 /** The members of a JSON object that name a key: its digest, and the two halves of the lock that stands for it. */

@@ -1,27 +1,22 @@
-import { fromBinary, toBinary, type Message } from '@bufbuild/protobuf'
 import type { Client, QueryResult } from 'pg'
 import { isRefusal, refuse, uuidv7, type Refusal } from '#core'
-import type { Answer, Idempotency, OperationRow, WriteResult, WriterMember } from '#hub'
+import type { SpendingPort, SpendOutcome, WriteResult, WriterMember } from '#hub'
 import { send, type Connection, type Statement } from './connection.ts'
-import { classify, describe, isKeyTaken, isKillChanged, sqlState, unavailableRefusal } from './errors.ts'
+import {
+  classify,
+  describe,
+  isKeyTaken,
+  isKillChanged,
+  isPartitionMissing,
+  sqlState,
+  unavailableRefusal,
+} from './errors.ts'
+import { denyKilled, type Held, type KnownKills } from './batch-kills.ts'
 import * as sql from './batch-statements.ts'
-
-/** A member that waits, with the ends of its promise. `elsewhere`: another replica holds its idempotency key. */
-export interface Held {
-  readonly member: WriterMember
-  readonly resolve: (result: WriteResult | 'elsewhere') => void
-  readonly reject: (fault: Error) => void
-  /** Monotonic milliseconds. */
-  readonly queuedAt: number
-}
-
-/** The kills that this process knows (SPEC K2). */
-export interface KnownKills {
-  /** Of the last change that is known: text of a bigint. */
-  epoch(): string
-  /** Reads what is in force now. */
-  refresh(): Promise<void>
-}
+import { decideOn } from './spending.ts'
+import { makeTelemetryPartitions } from './time-series.ts'
+import { addRow, entry, isDone, judge, readRows, storedReply, type Rows, type Told, type Verdict } from './verdicts.ts'
+import type { WriterSettings } from './writer.ts'
 
 /** Told of each transaction that committed. */
 export interface WriterWatch {
@@ -33,16 +28,6 @@ export interface WriterWatch {
     readonly appendMs: number
   }): void
 }
-
-type Verdict =
-  | {
-      readonly kind: 'done'
-      readonly answer: Answer | undefined
-      /** The reply that was stored, if it is the reply given. */ bytes?: Uint8Array
-    }
-  | { readonly kind: 'replayed'; readonly reply: Message }
-  | { readonly kind: 'refused'; readonly refusal: Refusal }
-  | { readonly kind: 'elsewhere' }
 
 type Result = QueryResult<Record<string, unknown>>
 
@@ -66,16 +51,23 @@ export class Batch {
   readonly #held: readonly Held[]
   readonly #watch: WriterWatch | undefined
   readonly #kills: KnownKills | undefined
+  readonly #spending: SpendingPort | undefined
   /** How often the kill switch has changed under this batch. */
   #killChanges = 0
+  #partitionsMade = false
   /** Of the transaction under way, where a member wants to know what became of it. */
   #mark: string | undefined
 
-  constructor(connection: Connection, held: readonly Held[], watch?: WriterWatch, kills?: KnownKills) {
+  constructor(
+    connection: Connection,
+    held: readonly Held[],
+    { kills, spending, watch }: Pick<WriterSettings, 'kills' | 'spending' | 'watch'> = {},
+  ) {
     this.#connection = connection
     this.#held = held
     this.#watch = watch
     this.#kills = kills
+    this.#spending = spending
   }
 
   /** Settles every member; never rejects. */
@@ -88,14 +80,16 @@ export class Batch {
     }
   }
 
-  async #attempt(held: readonly Held[]): Promise<void> {
-    if (held.length === 0) return
+  async #attempt(waiting: readonly Held[]): Promise<void> {
+    if (waiting.length === 0) return
     let client: Client
     try {
       client = await this.#connection.client()
     } catch (error) {
-      return this.#fail(held, unavailableRefusal(error))
+      return this.#fail(waiting, unavailableRefusal(error))
     }
+    // In the turn in which the transaction takes the epoch: what is decided here is decided under that epoch, and holds if it holds.
+    const held = this.#kills === undefined ? waiting : waiting.map((one) => denyKilled(one))
     let verdicts: readonly Verdict[]
     try {
       verdicts = await this.#transact(client, held)
@@ -126,6 +120,8 @@ export class Batch {
       this.#connection.discard()
     }
     if (error instanceof StatementFailed && isKillChanged(error.cause)) return this.#decideAgain(held)
+    if (error instanceof StatementFailed && isPartitionMissing(error.cause) && !this.#partitionsMade)
+      return this.#makePartitions(client, held)
     const [only] = held
     if (held.length === 1 && only !== undefined) {
       return this.#failAlone(only, error instanceof StatementFailed ? error.cause : error)
@@ -133,6 +129,17 @@ export class Batch {
     const middle = held.length >> 1
     await this.#attempt(held.slice(0, middle))
     await this.#attempt(held.slice(middle))
+  }
+
+  /** They are made ahead by housekeeping: here for a process that was away for days. */
+  async #makePartitions(client: Client, held: readonly Held[]): Promise<void> {
+    this.#partitionsMade = true
+    try {
+      await makeTelemetryPartitions(client, 1)
+    } catch (error) {
+      return this.#fail(held, unavailableRefusal(error))
+    }
+    await this.#attempt(held)
   }
 
   /** What was admitted under kills that have changed since is decided under those in force, and then done or refused (SPEC K2). */
@@ -145,7 +152,7 @@ export class Batch {
     } catch (error) {
       return this.#fail(held, unavailableRefusal(error))
     }
-    await this.#attempt(held.map((one) => denyKilled(one)))
+    await this.#attempt(held)
   }
 
   async #failAlone(one: Held, cause: unknown): Promise<void> {
@@ -188,16 +195,20 @@ export class Batch {
     const work = sql.groupByTenant(membersOf(held)).filter((group) => group.effects > 0)
     let verdicts: readonly Verdict[] = held.map(() => ({ kind: 'done', answer: undefined }))
     let rows: Rows = new Map()
+    let spent: ReadonlyMap<sql.TenantGroup, SpendOutcome> = new Map()
     if (work.length > 0) {
       // Parts of a batch that failed have waited for locks once already.
       const enter = this.#kills === undefined ? [] : [sql.enterStatement(membersOf(held), this.#kills.epoch())]
       const opening = [sql.begin, ...(held.length < this.#held.length ? [sql.waitShort] : []), ...enter]
-      const flush = [...opening, ...work.flatMap((group) => sql.effectStatements(group))]
+      const early = sql.locksEarly(work)
+      const flush = [...opening, ...work.flatMap((group) => sql.effectStatements(group, early))]
       const told = readRows(flush, await this.#flush(client, flush))
       rows = told.rows
+      spent = this.#spend(work, told)
       verdicts = judge(held, told)
     }
-    const entries = held.flatMap((one, index) => entry(one.member, verdicts[index]))
+    const more = [...spent.values()].flatMap(({ records }) => records)
+    const entries = [...held.flatMap((one, index) => entry(one.member, verdicts[index])), ...more]
     const closing = [
       ...(work.length > 0 ? [] : [sql.begin]),
       ...work.flatMap((group) =>
@@ -205,7 +216,8 @@ export class Batch {
           group,
           work.length === 1,
           (index) => storedReply(held[index], verdicts[index]),
-          (index, part) => rows.get(index)?.[part] !== undefined,
+          (index, part) => isDone(rows.get(index)?.[part]),
+          spent.get(group),
         ),
       ),
       ...sql.markStatement(this.#mark),
@@ -214,6 +226,7 @@ export class Batch {
     const appendedAt = performance.now()
     await this.#commit(client, closing)
     const doneAt = performance.now()
+    if (more.length > 0) this.#spending?.told?.(more)
     this.#watch?.committed({
       calls: held.length,
       entries: entries.length,
@@ -221,6 +234,19 @@ export class Batch {
       appendMs: doneAt - appendedAt,
     })
     return verdicts
+  }
+
+  /** Decides what the calls of each tenant may spend, under the locks of flush 1; flush 2 writes it. */
+  #spend(work: readonly sql.TenantGroup[], told: Told): ReadonlyMap<sql.TenantGroup, SpendOutcome> {
+    const spent = new Map<sql.TenantGroup, SpendOutcome>()
+    // One look for each tenant that spends, in the order of the tenants.
+    const spending = told.opened.length === 0 ? [] : work.filter((group) => sql.spends(group))
+    for (const [index, group] of spending.entries()) {
+      const outcome = decideOn(group, told.opened[index] ?? [], this.#spending)
+      for (const { n, p, row } of outcome.rows) addRow(told.rows, n, p, row)
+      spent.set(group, outcome)
+    }
+    return spent
   }
 
   /** Sends statements without waiting between them; the first error of a statement is the one that counts. */
@@ -250,19 +276,6 @@ function membersOf(held: readonly Held[]): readonly WriterMember[] {
   return held.map((one) => one.member)
 }
 
-/** As it is where its caller is not killed; else only its refusal is left to be written. */
-function denyKilled(one: Held): Held {
-  const refusal = one.member.effect === undefined ? undefined : one.member.killed?.()
-  if (refusal === undefined) return one
-  const { tenantId, record } = one.member
-  const denied = { outcome: 'deny', code: refusal.code, reason: refusal.reason } as const
-  return {
-    ...one,
-    member: { tenantId, record: () => record(denied) },
-    resolve: (result) => one.resolve(result === 'elsewhere' || result.refused ? result : refusal),
-  }
-}
-
 function isAnsweredError(one: PromiseSettledResult<Result>): one is PromiseRejectedResult {
   return one.status === 'rejected' && sqlState(one.reason) !== undefined
 }
@@ -282,91 +295,6 @@ function unwrap(settled: readonly PromiseSettledResult<Result>[]): readonly Resu
   if (failed.some((one) => classify(one.reason) === 'unavailable'))
     throw new StoreGone('the store went away', { cause })
   throw failure(cause)
-}
-
-/** By member, the row of each of its parts. */
-type Rows = ReadonlyMap<number, readonly OperationRow[]>
-
-interface Told {
-  readonly rows: Rows
-  /** Idempotency keys that this transaction holds. */
-  readonly claimed: ReadonlySet<string>
-  /** What was answered under a key before. */
-  readonly stored: ReadonlyMap<string, Record<string, unknown>>
-}
-
-function readRows(statements: readonly Statement[], results: readonly Result[]): Told {
-  const rows = new Map<number, OperationRow[]>()
-  const claimed = new Set<string>()
-  const stored = new Map<string, Record<string, unknown>>()
-  for (const [index, statement] of statements.entries()) {
-    for (const row of results[index]?.rows ?? []) {
-      if (statement.name === sql.claimName) claimed.add(String(row['key']))
-      else if (statement.name === sql.storedName) stored.set(String(row['key']), row)
-      else if (typeof row['n'] === 'number') addRow(rows, row['n'], Number(row['p'] ?? 0), row)
-    }
-  }
-  return { rows, claimed, stored }
-}
-
-/** What became of each member, from what flush 1 answered. */
-function judge(held: readonly Held[], { rows, claimed, stored }: Told): readonly Verdict[] {
-  return held.map(({ member }, index) => {
-    const { effect, idempotency } = member
-    if (effect === undefined) return { kind: 'done', answer: undefined }
-    const own = rows.get(index)
-    if (idempotency !== undefined && own === undefined) {
-      const earlier = stored.get(idempotency.keyDigest)
-      if (earlier !== undefined) return replay(member, idempotency, earlier)
-      if (!claimed.has(idempotency.keyDigest)) return { kind: 'elsewhere' }
-    }
-    const answer =
-      'parts' in effect ? effect.answerAll(effect.parts.map((_, part) => own?.[part])) : effect.answer(own?.[0])
-    if (!isRefusal(answer)) return { kind: 'done', answer }
-    // Another replica let go of the key between our claim and the work: what it did under the key is what counts.
-    if (idempotency !== undefined && !claimed.has(idempotency.keyDigest)) return { kind: 'elsewhere' }
-    return { kind: 'refused', refusal: answer }
-  })
-}
-
-function addRow(rows: Map<number, OperationRow[]>, member: number, part: number, row: Record<string, unknown>): void {
-  const known = rows.get(member) ?? []
-  known[part] = row as unknown as OperationRow
-  rows.set(member, known)
-}
-
-function replay(member: WriterMember, idempotency: Idempotency, earlier: Record<string, unknown>): Verdict {
-  if (earlier['payload'] !== idempotency.payloadDigest) {
-    return { kind: 'refused', refusal: refuse('idempotency.payload_mismatch', 'key used with another payload') }
-  }
-  if (member.output === undefined || !(earlier['reply'] instanceof Uint8Array))
-    throw new Error('a replay without a reply')
-  return { kind: 'replayed', reply: fromBinary(member.output, earlier['reply']) }
-}
-
-/** What a later call with the same key will be answered; undefined where nothing is kept. */
-function storedReply(held: Held | undefined, verdict: Verdict | undefined): Uint8Array | undefined {
-  const { idempotency, output } = held?.member ?? {}
-  if (idempotency === undefined || output === undefined || verdict?.kind !== 'done') return undefined
-  const { reply, stored } = verdict.answer ?? {}
-  if (stored !== undefined) return toBinary(output, stored)
-  if (reply !== undefined) verdict.bytes = toBinary(output, reply)
-  return verdict.bytes
-}
-
-function entry(member: WriterMember, verdict: Verdict | undefined): ReturnType<WriterMember['record']>[] {
-  switch (verdict?.kind) {
-    case 'refused':
-      return [member.record({ outcome: 'deny', code: verdict.refusal.code, reason: verdict.refusal.reason })]
-    case 'replayed':
-      return [member.record({ outcome: 'allow', replayed: true })]
-    case 'done':
-      return [member.record({ outcome: 'allow', told: verdict.answer?.told }), ...(member.more ?? [])]
-    case 'elsewhere':
-    case undefined:
-      break
-  }
-  return []
 }
 
 function settle({ resolve, reject }: Held, verdict: Verdict | undefined): void {

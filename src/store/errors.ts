@@ -4,7 +4,7 @@ import { refuse, type Refusal } from '#core'
 export type StoreError =
   /** A statement failed: some member is to blame, the others are not. */
   | 'statement'
-  /** A lock was not had in time. */
+  /** A lock was not had in time, or another call records the same spans now. */
   | 'contended'
   /** The database or the connection to it is gone, full or shutting down: nobody is to blame. */
   | 'unavailable'
@@ -17,6 +17,7 @@ export function classify(error: unknown): StoreError {
   const state = sqlState(error)
   if (state === undefined || unavailable.test(state)) return 'unavailable'
   if (state === '55P03' || state === '57014' || state === '40P01' || state === '40001') return 'contended'
+  if (state === '23505' && tableOf(error) === 'ingested_spans') return 'contended'
   return 'statement'
 }
 
@@ -29,12 +30,21 @@ export function sqlState(error: unknown): string | undefined {
 
 /** Another transaction has stored the reply of the same idempotency key. */
 export function isKeyTaken(error: unknown): boolean {
-  return sqlState(error) === '23505' && error instanceof Error && 'table' in error && error.table === 'idempotency'
+  return sqlState(error) === '23505' && tableOf(error) === 'idempotency'
+}
+
+function tableOf(error: unknown): unknown {
+  return error instanceof Error && 'table' in error ? error.table : undefined
 }
 
 /** The write was decided under kills that are not those in force (`portcullis.enter_writes`). */
 export function isKillChanged(error: unknown): boolean {
   return sqlState(error) === 'PK001'
+}
+
+/** A row of telemetry of a day that nobody has made a partition for (SPEC H7). */
+export function isPartitionMissing(error: unknown): boolean {
+  return sqlState(error) === '23514' && error instanceof Error && error.message.startsWith('no partition of relation')
 }
 
 export function unavailableRefusal(error: unknown): Refusal {

@@ -49,8 +49,8 @@ async function inspectRole(client: Client): Promise<readonly string[]> {
   const { rows } = await client.query<Record<string, boolean | string>>(`
     select current_user as name, r.rolsuper as super, r.rolbypassrls as bypass, r.rolcreaterole or r.rolcreatedb as maker,
            exists (select from pg_class c join pg_namespace s on s.oid = c.relnamespace
-                    where s.nspname in ('portcullis', 'audits') and pg_has_role(r.oid, c.relowner, 'member')) as owns,
-           has_schema_privilege('portcullis', 'create') or has_schema_privilege('audits', 'create')
+                    where s.nspname in ('portcullis', 'audits', 'pgboss') and pg_has_role(r.oid, c.relowner, 'member')) as owns,
+           has_schema_privilege('portcullis', 'create') or has_schema_privilege('audits', 'create') or has_schema_privilege('pgboss', 'create')
              or has_database_privilege(current_database(), 'create') as ddl,
            exists (select from pg_class c join pg_namespace s on s.oid = c.relnamespace
                     where s.nspname = 'audits' and c.relkind in ('r', 'p')

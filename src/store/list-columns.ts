@@ -7,7 +7,7 @@ const tokens = `t.input_tokens as "inputTokens", t.cached_read_tokens as "cached
 export const attemptColumns = `t.id, t.run_id as "runId", t.attempt_number as "attemptNumber", t.workflow, t.agent_id as "agentId",
   t.provider_type as "providerType", t.provider, t.model, t.prompt_version as "promptVersion", t.prompt_hash as "promptHash",
   t.outcome, t.error_type as "errorType", t.error_message as "errorMessage", ${tokens}, t.cost_nano_usd as "costNanoUsd",
-  t.reported_cost_nano_usd as "reportedCostNanoUsd", t.latency_ms as "latencyMs", t.quality_score_milli as "qualityScoreMilli",
+  t.reported_cost_nano_usd as "reportedCostNanoUsd", t.price_version as "priceVersion", t.latency_ms as "latencyMs", t.quality_score_milli as "qualityScoreMilli",
   ${ms('t.created_at', 'createdAtMs')}`
 
 /** The columns of a StoredEvent. */
@@ -16,7 +16,12 @@ export const eventColumns = `t.id, t.run_id as "runId", t.agent_id as "agentId",
 
 /** The columns of a BenchmarkRow. */
 export const benchmarkColumns = `t.id, t.workflow, t.agent_id as "agentId", t.provider_type as "providerType", t.provider, t.model,
-  ${tokens}, t.cost_nano_usd as "costNanoUsd", t.latency_ms as "latencyMs", t.quality_score_milli as "qualityScoreMilli", t.notes,
+  ${tokens}, t.cost_nano_usd as "costNanoUsd", t.latency_ms as "latencyMs", t.quality_score_milli as "qualityScoreMilli", t.samples, t.notes,
+  ${ms('t.created_at', 'createdAtMs')}`
+
+/** The columns of a DrillRow. */
+export const drillColumns = `t.id, t.kill_id as "killId", t.deny_p50_us::text as "denyP50Us", t.deny_p99_us::text as "denyP99Us",
+  t.cancel_p50_us::text as "cancelP50Us", t.cancel_p99_us::text as "cancelP99Us", t.probes, t.replicas, t.actor,
   ${ms('t.created_at', 'createdAtMs')}`
 
 /** A sum has no bound; the contract carries 64 bits of it. */

@@ -6,11 +6,19 @@ export const pageBytesMax = 1024 * 1024
 /** Rows that a filter without an index looks at for one page; the page may come out short, or empty, and goes on from there. */
 export const lookAtMost = 20_000
 
+const recentMs = 2 * 86_400_000
+
 // What a row costs beside its text: ids, numbers and the names of its fields.
 const rowBytes = 300
 
-// Any plan that does not read along an index is one for a table that was small when it was made.
-export const alongIndexes = ['set enable_seqscan = off', 'set enable_bitmapscan = off', 'set jit = off']
+// Any plan that does not read along an index is one for a table that was small when it was made. One plan serves all values: to make
+// one for a table of a hundred partitions takes longer than to read a page of it.
+export const alongIndexes = [
+  'set enable_seqscan = off',
+  'set enable_bitmapscan = off',
+  'set jit = off',
+  'set plan_cache_mode = force_generic_plan',
+]
 
 export type Value = string | number
 
@@ -22,7 +30,7 @@ export type Condition =
   | { readonly by: 'scan'; readonly sql: string }
   /**
    * An index begins with the tenant and this column, and ends with the key. `only`: what its rows have in common, where it is
-   * not of all rows. `values`: those that it has.
+   * not of all rows. `values`: those that it has. `since`: a key that all its rows are at or above.
    */
   | {
       readonly by: 'index'
@@ -30,6 +38,7 @@ export type Condition =
       readonly column?: string
       readonly only?: string
       readonly values?: readonly Value[]
+      readonly since?: (given: Value) => string
     }
   /** No index serves it. */
   | { readonly by: 'look'; readonly sql: string }
@@ -48,6 +57,11 @@ export interface List {
   /** Sorted by it, newest first; `ends` are below and above all of them. */
   readonly key: { readonly column: string; readonly ends: readonly [string, string] }
   readonly filters: Readonly<Record<string, Condition>>
+  /**
+   * Partitioned by its key: a bound of the key alone says which partitions a page can be in. It must not have its rows found by the
+   * key alone and then sorted: these lists are read with `enable_sort` off.
+   */
+  readonly partitioned?: boolean
 }
 
 /** What the statement says of a row beside its columns. */
@@ -66,16 +80,17 @@ export type Marked<Row> = Row & Marks
  * One page of a list, newest first, as a statement that reads a bounded part of its table (SPEC C4). One filter and the key
  * choose an index, whose rows come in order: the order names the column of the filter, so that no other index has it. Filters
  * that are left look at so many of these rows and no more. The page ends where it is full, by rows or by bytes; the size of stored
- * text is known without reading it.
+ * text is known without reading it. `since`: a key below which it is not to look.
  */
-export function listStatement(list: List, filter: object, page: Page): Statement {
+export function listStatement(list: List, filter: object, page: Page, since?: string): Statement {
   const { alias, columns, from, name, texts } = list
   const { driver, beside, left, shape } = sorted(list, filter)
   const values: Value[] = []
   const put = (value: Value): string => `$${values.push(value)}`
   const say = ({ sql, value }: Given): string => sql.replace('$', put(value))
   const key = `${alias}.${list.key.column}`
-  const [least, most] = ends(list, filter, page)
+  const [lower, most] = ends(list, filter, page)
+  const least = since !== undefined && isAfter(since, lower) ? since : lower
   const pinned = driver?.column
   const inOrder = `order by ${pinned === undefined ? '' : `${pinned} desc, `}${key} desc`
   const near = [list.where, ...beside.map(say)]
@@ -83,7 +98,9 @@ export function listStatement(list: List, filter: object, page: Page): Statement
   if (pinned === undefined) near.push(`${key} >= ${put(least)}`, `${key} < ${put(most)}`)
   else {
     const value = put(driver?.value ?? '')
-    near.push(`(${pinned}, ${key}) >= (${value}, ${put(least)})`, `(${pinned}, ${key}) < (${value}, ${put(most)})`)
+    const [lowest, below] = [put(least), put(most)]
+    near.push(`(${pinned}, ${key}) >= (${value}, ${lowest})`, `(${pinned}, ${key}) < (${value}, ${below})`)
+    if (list.partitioned === true) near.push(`${key} >= ${lowest}`, `${key} < ${below}`)
   }
   const scan = `select ${alias}.* from ${from} where ${near.join(' and ')} ${inOrder}`
   const passes = left.map(say).join(' and ')
@@ -124,6 +141,30 @@ export function pageOf<Row extends object>(
   // Where one row alone is too large, those after it were left out by the statement.
   const cut = end !== undefined && (marked.at(-1)?.bytesTo ?? 0) >= pageBytesMax
   return { rows, next: cut ? keyOf(end) : undefined }
+}
+
+/**
+ * Where the newest partitions begin that a page can be in: most pages are in these alone, and a hundred are not opened for them. A page
+ * that they do not fill is asked for again without. Undefined where there is nothing to leave out.
+ */
+export function recentSince(list: List, filter: object, page: Page, nowMs: number): string | undefined {
+  if (list.partitioned !== true) return undefined
+  const [least, most] = ends(list, filter, page)
+  const since = uuidAt(Math.min(timeOf(most), nowMs) - recentMs)
+  return isAfter(since, least) ? since : undefined
+}
+
+/** The key of that time, below all others of its millisecond: ids are sorted by time. */
+export function uuidAt(timeMs: Value): string {
+  const time = Math.max(0, Math.floor(Number(timeMs)))
+    .toString(16)
+    .padStart(12, '0')
+  return `${time.slice(0, 8)}-${time.slice(8, 12)}-7000-8000-000000000000`
+}
+
+/** The milliseconds that an id begins with. */
+export function timeOf(id: Value): number {
+  return Number.parseInt(String(id).replaceAll('-', '').slice(0, 12), 16)
 }
 
 /** True where the statement may have to look at rows that it does not list. */
@@ -175,7 +216,12 @@ function ends({ filters, key }: List, filter: object, { before }: Page): readonl
   let [least, most] = [key.ends[0], before ?? key.ends[1]]
   for (const [name, condition] of Object.entries(filters)) {
     const given = asked[name]
-    if (given === undefined || 'sql' in condition) continue
+    if (given === undefined) continue
+    if ('sql' in condition) {
+      const since = condition.by === 'index' ? condition.since?.(given) : undefined
+      if (since !== undefined && isAfter(since, least)) least = since
+      continue
+    }
     const value = condition.value?.(given) ?? String(given)
     if (condition.by === 'from' && isAfter(value, least)) least = value
     if (condition.by === 'below' && isAfter(most, value)) most = value

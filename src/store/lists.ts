@@ -1,14 +1,19 @@
 import { appColumns } from './operations/apps.ts'
+import { correctionColumns, costHourColumns } from './costs.ts'
 import { certificateColumns } from './operations/certificates.ts'
 import { agentColumns, keyColumns, tenantColumns } from './operations/identities.ts'
+import { killColumns } from './operations/kills.ts'
 import { operatorColumns } from './operations/operators.ts'
 import { signingKeyColumns } from './operations/signing-keys.ts'
+import { jobColumns } from './operations/jobs.ts'
 import { sessionColumns } from './operations/sessions.ts'
 import { runColumns } from './operations/runs.ts'
 import { taskColumns } from './operations/boards.ts'
+import { capColumns } from './operations/policies.ts'
+import { budgetColumns, budgetUseColumns, reservationColumns } from './operations/budgets.ts'
 import { ms } from './operations/statement.ts'
-import { attemptColumns, benchmarkColumns, eventColumns } from './list-columns.ts'
-import type { Condition, List, Value } from './list-statement.ts'
+import { attemptColumns, benchmarkColumns, drillColumns, eventColumns } from './list-columns.ts'
+import { timeOf, uuidAt, type Condition, type List, type Value } from './list-statement.ts'
 
 const ids = {
   column: 'id',
@@ -16,7 +21,9 @@ const ids = {
 } as const
 const byId = { alias: 't', key: ids, where: 't.tenant_id = (select portcullis.tenant())' } as const
 
-const index = (column: string, more: { only?: string; values?: readonly Value[] } = {}): Condition => ({
+type More = Pick<Extract<Condition, { by: 'index' }>, 'only' | 'values' | 'since'>
+
+const index = (column: string, more: More = {}): Condition => ({
   by: 'index',
   sql: `${column} = $`,
   column,
@@ -80,6 +87,16 @@ export const lists = {
     texts: [`''`],
     filters: { agentId: index('g.agent_id') },
   },
+  jobs: {
+    name: 'jobs',
+    from: 'portcullis.jobs j',
+    alias: 'j',
+    key: ids,
+    where: 'j.tenant_id = (select portcullis.tenant())',
+    columns: jobColumns,
+    texts: ['j.error', 'j.result_json'],
+    filters: { kind: index('j.kind'), state: index('j.state') },
+  },
   apps: {
     name: 'apps',
     from: 'portcullis.apps p',
@@ -95,6 +112,16 @@ export const lists = {
       `coalesce(p.tls_subject_dn, '')`,
     ],
     filters: { name: scan('p.name = $') },
+  },
+  caps: {
+    name: 'policy_caps',
+    from: 'portcullis.policy_caps c',
+    alias: 'c',
+    key: ids,
+    where: 'c.tenant_id = (select portcullis.tenant()) and c.deleted_at is null',
+    columns: capColumns,
+    texts: ['c.name', 'c.provider_type', 'c.provider', 'c.model'],
+    filters: { active: look('c.active::text = $') },
   },
   operators: {
     name: 'operators',
@@ -164,13 +191,14 @@ export const lists = {
   attempts: {
     ...byId,
     name: 'attempts',
+    partitioned: true,
     from: 'portcullis.prompt_attempts t',
     columns: attemptColumns,
     texts: `workflow provider_type provider model prompt_version prompt_hash error_type error_message`
       .split(' ')
       .map((column) => `t.${column}`),
     filters: {
-      runId: index('t.run_id'),
+      runId: index('t.run_id', { since: aDayBefore }),
       agentId: index('t.agent_id'),
       promptVersion: index('t.prompt_version'),
       model: index('t.model'),
@@ -183,11 +211,12 @@ export const lists = {
   events: {
     ...byId,
     name: 'events',
+    partitioned: true,
     from: 'portcullis.run_events t',
     columns: eventColumns,
     texts: ['t.event_type', 't.message', 't.data_json'],
     filters: {
-      runId: index('t.run_id'),
+      runId: index('t.run_id', { since: aDayBefore }),
       level: index('t.level', { only: 't.level >= 3', values: [3, 4] }),
       eventType: index('t.event_type'),
       createdAfterMs: after,
@@ -197,10 +226,85 @@ export const lists = {
   benchmarks: {
     ...byId,
     name: 'benchmarks',
+    partitioned: true,
     from: 'portcullis.benchmarks t',
     columns: benchmarkColumns,
     texts: ['t.workflow', 't.provider_type', 't.provider', 't.model', 't.notes'],
     filters: { model: index('t.model'), workflow: index('t.workflow') },
+  },
+  kills: {
+    ...byId,
+    name: 'kills',
+    from: 'portcullis.kills t',
+    columns: killColumns('t'),
+    texts: ['t.subject', 't.reason', 't.actor', 't.release_reason'],
+    filters: {
+      engagedAtMs: look('(t.released_at is null and coalesce(t.expires_at > to_timestamp($::float8 / 1000), true))'),
+    },
+  },
+  drills: {
+    ...byId,
+    name: 'drills',
+    from: 'portcullis.kill_drills t',
+    columns: drillColumns,
+    texts: ['t.actor'],
+    filters: {},
+  },
+  costHours: {
+    ...byId,
+    name: 'cost_hours',
+    from: 'portcullis.cost_hours t',
+    columns: costHourColumns,
+    texts: ['t.workflow', 't.provider', 't.model', 't.sku', 't.unit_prices'],
+    filters: { fromMs: after, untilMs: before },
+  },
+  corrections: {
+    ...byId,
+    name: 'cost_corrections',
+    from: 'portcullis.cost_corrections t',
+    columns: correctionColumns,
+    texts: ['t.provider', 't.model', 't.sku', 't.provider_key'],
+    filters: { fromMs: after, untilMs: before },
+  },
+  drift: {
+    ...byId,
+    name: 'cost_drift',
+    from: 'portcullis.cost_drift t',
+    columns: correctionColumns,
+    texts: ['t.provider', 't.model', 't.sku', 't.provider_key'],
+    filters: {
+      alert: { by: 'index', sql: `t.alert = ($::text = 'true')`, only: 't.alert', values: ['true'] },
+      provider: index('t.provider'),
+      fromMs: after,
+      untilMs: before,
+    },
+  },
+  budgets: {
+    name: 'budgets',
+    from: 'portcullis.budgets b',
+    alias: 'b',
+    key: ids,
+    where: 'b.tenant_id = (select portcullis.tenant()) and b.deleted_at is null',
+    columns: `${budgetColumns}, ${budgetUseColumns}`,
+    texts: ['b.name', 'b.subject_id', 'b.time_zone'],
+    // A tenant has a thousand of them at most.
+    filters: {
+      subjectKind: look('b.subject_kind = $::smallint'),
+      subjectId: look('b.subject_id = $'),
+      active: look('b.active = $::boolean'),
+    },
+  },
+  reservations: {
+    ...byId,
+    name: 'reservations',
+    from: 'portcullis.reservations t',
+    columns: reservationColumns,
+    texts: ['t.provider', 't.model', 't.tool', 't.price_version'],
+    filters: {
+      runId: index('t.run_id', { only: 't.run_id is not null' }),
+      agentId: index('t.agent_id', { only: 't.agent_id is not null' }),
+      state: { by: 'index', sql: 't.state = $', only: 't.state = 1', values: [1] },
+    },
   },
   // Whoever asks bounds `action` and times by `fromSeq`: partitions are chosen by time, where it is next to the scan.
   entries: {
@@ -226,9 +330,7 @@ export const lists = {
   },
 } as const satisfies Record<string, List>
 
-function uuidAt(timeMs: Value): string {
-  const time = Math.max(0, Math.floor(Number(timeMs)))
-    .toString(16)
-    .padStart(12, '0')
-  return `${time.slice(0, 8)}-${time.slice(8, 12)}-7000-8000-000000000000`
+/** What belongs to a run was recorded after its start, by a clock that may be behind. */
+function aDayBefore(id: Value): string {
+  return uuidAt(timeOf(id) - 86_400_000)
 }

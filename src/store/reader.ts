@@ -2,36 +2,58 @@ import type { Client } from 'pg'
 import { isRefusal, systemClock, type Clock, type Refusal } from '#core'
 import type {
   AgentRow,
+  AnalyticsFilter,
+  AnalyticsKey,
+  AnalyticsRows,
   AppRow,
   AttemptFilter,
   BenchmarkFilter,
+  BudgetFilter,
+  BudgetUseRow,
   BenchmarkRow,
+  CapRow,
   CertificateRow,
   ChangelogRow,
+  ChargeFilter,
+  CorrectionRow,
+  CostHourRow,
+  DriftFilter,
+  DrillRow,
   EntryFilter,
   EntryRow,
   EventCursor,
   EventFilter,
+  JobFilter,
+  JobRow,
   KeyRow,
+  LeaderboardRow,
+  KillRow,
   Listed,
+  Listing,
   LogHead,
   LogVerdict,
   NoteRow,
   OperatorRow,
   Page,
+  PastAttempt,
+  PastFilter,
   ReaderPort,
   ReadScope,
+  ReservationFilter,
+  ReservationRow,
   RunFilter,
   RunRow,
   SigningKeyRow,
   SessionRow,
   StoredAttempt,
   StoredEvent,
+  StoredPolicy,
   TaskFilter,
   TaskRow,
   TenantRow,
   TenantTotals,
   TokenEvents,
+  VersionsFilter,
   WorkflowTotals,
 } from '#hub'
 import { blockStatement, entriesBlock, type BlockRow, type EntriesBlock } from './entries-block.ts'
@@ -40,8 +62,13 @@ import { TlogReader } from './tiles.ts'
 import { Connection, send, type ConnectionSettings, type Statement } from './connection.ts'
 import { runColumns } from './operations/runs.ts'
 import { totalsText } from './list-columns.ts'
-import { alongIndexes, listStatement, looks, pageOf, type List, type Marked } from './list-statement.ts'
+import { alongIndexes, listStatement, looks, pageOf, recentSince, type List, type Marked } from './list-statement.ts'
 import { lists } from './lists.ts'
+import { jobStatement, lastJobsStatement } from './jobs.ts'
+import { promptAnalytics, promptVersions, rowsOf, type AnalyticsLine } from './analytics.ts'
+import { Leaderboards } from './leaderboards.ts'
+import { pastAttemptsStatement } from './past-attempts.ts'
+import { policyStatement, storedPolicy, type PolicyLine } from './policies.ts'
 import { eventsOf, eventsStatement, type EventRow as TokenEventRow } from './token-events.ts'
 import { Turns, turnsDefaults } from './turns.ts'
 
@@ -64,7 +91,9 @@ interface Lane {
 export class Reader implements ReaderPort {
   readonly #lanes: readonly Lane[]
   readonly #turns: Turns
+  readonly #clock: Clock
   readonly #verifier = new LogVerifier(this)
+  readonly #boards: Leaderboards
   readonly tlog = new TlogReader((scope, statement) => this.#rows(scope, statement))
 
   constructor(settings: ConnectionSettings, connections: number, clock: Clock = systemClock) {
@@ -72,6 +101,8 @@ export class Reader implements ReaderPort {
       connection: new Connection({ ...settings, setUp: alongIndexes }, `reader ${index}`),
       waiting: 0,
     }))
+    this.#clock = clock
+    this.#boards = new Leaderboards((work) => this.#withClient(work), clock)
     this.#turns = new Turns({ ...turnsDefaults, weightMax: fullPageRows * Math.max(1, connections - 1) }, clock)
   }
 
@@ -144,14 +175,92 @@ export class Reader implements ReaderPort {
     return this.#list(lists.benchmarks, scope, filter, page)
   }
 
+  costHours(scope: ReadScope, filter: ChargeFilter, page: Page): Listed<CostHourRow> {
+    return this.#list(lists.costHours, scope, filter, page)
+  }
+
+  corrections(scope: ReadScope, filter: ChargeFilter, page: Page): Listed<CorrectionRow> {
+    return this.#list(lists.corrections, scope, filter, page)
+  }
+
+  drift(scope: ReadScope, filter: DriftFilter, page: Page): Listed<CorrectionRow> {
+    return this.#list(lists.drift, scope, filter, page)
+  }
+
   entries(scope: ReadScope, filter: EntryFilter, page: Page): Listed<EntryRow> {
     return this.#list(lists.entries, scope, filter, page)
+  }
+
+  kills(scope: ReadScope, filter: { readonly engagedAtMs?: number }, page: Page): Listed<KillRow> {
+    return this.#list(lists.kills, scope, filter, page)
+  }
+
+  drills(scope: ReadScope, page: Page): Listed<DrillRow> {
+    return this.#list(lists.drills, scope, {}, page)
   }
 
   async totals(scope: ReadScope): Promise<TenantTotals> {
     const [row] = await this.#rows<TenantTotals>(scope, { name: 'read.totals', text: totalsText, values: [] })
     if (row === undefined) throw new Error('the totals of a tenant answered no row')
     return row
+  }
+
+  jobs(scope: ReadScope, filter: JobFilter, page: Page): Listed<JobRow> {
+    return this.#list(lists.jobs, scope, filter, page)
+  }
+
+  async job(scope: ReadScope, id: string): Promise<JobRow | undefined> {
+    return (await this.#rows<JobRow>(scope, jobStatement(id)))[0]
+  }
+
+  lastJobs(scope: ReadScope, kinds: readonly string[]): Promise<readonly JobRow[]> {
+    return this.#rows(scope, lastJobsStatement(kinds))
+  }
+
+  budgets(scope: ReadScope, filter: BudgetFilter, page: Page): Listed<BudgetUseRow> {
+    return this.#list(lists.budgets, scope, filter, page)
+  }
+
+  reservations(scope: ReadScope, filter: ReservationFilter, page: Page): Listed<ReservationRow> {
+    return this.#list(lists.reservations, scope, filter, page)
+  }
+
+  /** Takes its turn as a full page. */
+  async pastAttempts(scope: ReadScope, past: PastFilter, limit: number): Promise<readonly PastAttempt[] | Refusal> {
+    const turn = await this.#turns.take(scope.tenantId, fullPageRows)
+    if (isRefusal(turn)) return turn
+    try {
+      return await this.#rows<PastAttempt>(scope, pastAttemptsStatement(past, limit))
+    } finally {
+      turn.over()
+    }
+  }
+
+  caps(scope: ReadScope, filter: { readonly active?: string }, page: Page): Listed<CapRow> {
+    return this.#list(lists.caps, scope, filter, page)
+  }
+
+  async policy(scope: ReadScope): Promise<StoredPolicy> {
+    return storedPolicy(await this.#rows<PolicyLine>(scope, policyStatement))
+  }
+
+  async promptAnalytics(
+    scope: ReadScope,
+    filter: AnalyticsFilter,
+    limit: number,
+    after: AnalyticsKey | undefined,
+  ): Promise<AnalyticsRows | Refusal> {
+    const lines = await this.#inTurn<AnalyticsLine>(scope, promptAnalytics(filter, limit, after))
+    return isRefusal(lines) ? lines : rowsOf(lines)
+  }
+
+  async promptVersions(scope: ReadScope, filter: VersionsFilter): Promise<AnalyticsRows | Refusal> {
+    const lines = await this.#inTurn<AnalyticsLine>(scope, promptVersions(filter))
+    return isRefusal(lines) ? lines : rowsOf(lines)
+  }
+
+  leaderboard(minimumSamples: number, days: number): Promise<readonly LeaderboardRow[]> {
+    return this.#boards.get(minimumSamples, days)
   }
 
   async publicSummary(minimumSamples: number): Promise<readonly WorkflowTotals[]> {
@@ -177,13 +286,8 @@ export class Reader implements ReaderPort {
 
   /** Takes its turn as a list that looks at more than it lists. */
   async tokenEvents(scope: ReadScope, cursor: EventCursor | undefined, limit: number): Promise<TokenEvents | Refusal> {
-    const turn = await this.#turns.take(scope.tenantId, fullPageRows)
-    if (isRefusal(turn)) return turn
-    try {
-      return eventsOf(await this.#rows<TokenEventRow>(scope, eventsStatement(cursor, limit)))
-    } finally {
-      turn.over()
-    }
+    const rows = await this.#inTurn<TokenEventRow>(scope, eventsStatement(cursor, limit))
+    return isRefusal(rows) ? rows : eventsOf(rows)
   }
 
   async entriesBlock(scope: ReadScope, log: string, fromSeq: number, toSeq: number): Promise<EntriesBlock | undefined> {
@@ -238,9 +342,26 @@ export class Reader implements ReaderPort {
     const weight = looks(list, filter) ? fullPageRows : page.size
     const turn = await this.#turns.take(scope.tenantId, weight)
     if (isRefusal(turn)) return turn
-    try {
-      const rows = await this.#rows<Marked<Row>>(scope, listStatement(list, filter, page))
+    const read = async (since?: string): Promise<Listing<Row>> => {
+      const statement = listStatement(list, filter, page, since)
+      const rows = await this.#rows<Marked<Row>>(scope, statement, list.partitioned === true)
       return pageOf(rows, page, (row) => String(Reflect.get(row, list.key.column)))
+    }
+    try {
+      const since = recentSince(list, filter, page, this.#clock.now())
+      const recent = since === undefined ? undefined : await read(since)
+      return recent?.next === undefined ? await read() : recent
+    } finally {
+      turn.over()
+    }
+  }
+
+  /** What looks at more than it answers with takes its turn as a full page does. */
+  async #inTurn<Row>(scope: ReadScope, statement: Statement): Promise<readonly Row[] | Refusal> {
+    const turn = await this.#turns.take(scope.tenantId, fullPageRows)
+    if (isRefusal(turn)) return turn
+    try {
+      return await this.#rows<Row>(scope, statement)
     } finally {
       turn.over()
     }
@@ -257,11 +378,12 @@ export class Reader implements ReaderPort {
     }
   }
 
-  async #rows<Row>(scope: ReadScope, statement: Statement): Promise<readonly Row[]> {
+  async #rows<Row>(scope: ReadScope, statement: Statement, unsorted = false): Promise<readonly Row[]> {
     const identity: Statement = {
       name: 'read.identity',
-      text: `select set_config('portcullis.tenant', $1, true), set_config('portcullis.platform', $2, true)`,
-      values: [scope.tenantId, scope.platform ? 'on' : 'off'],
+      text: `select set_config('portcullis.tenant', $1, true), set_config('portcullis.platform', $2, true),
+        set_config('enable_sort', $3, true)`,
+      values: [scope.tenantId, scope.platform ? 'on' : 'off', unsorted ? 'off' : 'on'],
     }
     const [, , result] = await this.#withClient((client) =>
       Promise.allSettled([begin, identity, statement, commit].map((one) => send(client, one))),

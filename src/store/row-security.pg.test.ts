@@ -14,6 +14,13 @@ let tables: readonly string[]
 
 // One row of each table that the writer was not asked to fill. The totals come from the deltas of the attempt above.
 const rowsOfTheHub: readonly string[] = [
+  `insert into portcullis.budgets (tenant_id, id, name, subject_kind, subject_id, unit, limit_amount, window_kind, duration, duration_ms,
+       time_zone, hard, action, active, created_at, updated_at)
+     values ($1, gen_random_uuid(), '', 6, 'nobody', 1, 1, 3, '', 0, 'UTC', true, 1, true, now(), now())`,
+  `insert into portcullis.budget_windows (tenant_id, budget_id, subject, start_at, held, settled)
+     values ($1, gen_random_uuid(), '', now(), 0, 0)`,
+  `insert into portcullis.reservations (tenant_id, id, provider, model, tool, state, legs, held_nano_usd, held_tokens, price_version,
+       created_at, expires_at) values ($1, gen_random_uuid(), '', '', '', 1, '[]', 0, 0, '', now(), now())`,
   `insert into portcullis.apps (tenant_id, id, name, scopes, redirect_uris, grant_types, auth_method, dpop_bound, certificate_bound)
      values ($1, gen_random_uuid(), 'a', '{}', '{}', '{}', 'none', false, false)`,
   `insert into portcullis.token_denials (tenant_id, digest, reason, expires_at) values ($1, sha256(''), '', now())`,
@@ -21,6 +28,10 @@ const rowsOfTheHub: readonly string[] = [
      select o.tenant_id, o.id, '$argon2id$x' from portcullis.operators o where o.tenant_id = $1`,
   `insert into portcullis.certificates (tenant_id, id, agent_id, thumbprint, subject_dn, scopes, expires_at)
      select $1, gen_random_uuid(), a.id, sha256(a.id::text::bytea), '', '{}', now() from portcullis.agents a where a.tenant_id = $1 limit 1`,
+  `insert into portcullis.ingested_traces (tenant_id, owner, trace_id, run_id)
+     values ($1, gen_random_uuid(), decode(repeat('01', 16), 'hex'), gen_random_uuid())`,
+  `insert into portcullis.ingested_spans (tenant_id, owner, trace_id, span_id)
+     values ($1, gen_random_uuid(), decode(repeat('01', 16), 'hex'), decode(repeat('01', 8), 'hex'))`,
   `insert into portcullis.tasks (tenant_id, id, title, details, status, tags, created_at, updated_at)
      values ($1, gen_random_uuid(), 't', '', 1, '{}', now(), now())`,
   `insert into portcullis.notes (tenant_id, id, title, body, tags, created_at)
@@ -29,8 +40,37 @@ const rowsOfTheHub: readonly string[] = [
      values ($1, gen_random_uuid(), 'c', '', '', '', now())`,
   `insert into portcullis.benchmarks (tenant_id, id, workflow, provider_type, provider, model, input_tokens, cached_read_tokens,
        cache_write_tokens, output_tokens, reasoning_tokens, cost_nano_usd, latency_ms, quality_score_milli, notes, created_at)
-     values ($1, gen_random_uuid(), 'w', '', '', 'm', 0, 0, 0, 0, 0, 0, 0, 0, '', now())`,
+     values ($1, uuidv7(), 'w', '', '', 'm', 0, 0, 0, 0, 0, 0, 0, 0, '', now())`,
+  ...['telemetry_rollups_hour', 'telemetry_rollups_day'].map(
+    (
+      table,
+    ) => `insert into portcullis.${table} (tenant_id, bucket, series, workflow, prompt_version, provider, model, attempts, successes,
+       failures, retries, input_tokens, cached_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_nano_usd, latency_ms,
+       latency_histogram) values ($1, now(), gen_random_uuid(), 'w', '', '', 'm', 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, '{}')`,
+  ),
+  `insert into portcullis.cost_hours values ($1, now(), null, 'w', 'p', 'm', 'p/m', '', '', 1, 0, 0, 0, 0, 0, 1, 1, gen_random_uuid())`,
+  ...['cost_corrections', 'cost_drift'].map(
+    (
+      table,
+    ) => `insert into portcullis.${table} (tenant_id, id, import_id, source, ${table === 'cost_drift' ? '' : 'digest,'} day, provider, model, sku, provider_key, known_nano_usd,
+       charged_nano_usd, correction_nano_usd, drift_milli, alert, known_input_tokens, known_cached_read_tokens, known_cache_write_tokens,
+       known_output_tokens, known_reasoning_tokens, charged_input_tokens, charged_cached_read_tokens, charged_cache_write_tokens,
+       charged_output_tokens, charged_reasoning_tokens, requests)
+     values ($1, gen_random_uuid(), gen_random_uuid(), 'csv', ${table === 'cost_drift' ? '' : `sha256(''),`}
+       now(), 'p', 'm', 'p/m', '', 0, 0, 0, 0, false, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)`,
+  ),
+  `insert into portcullis.jobs (tenant_id, id, kind, trigger, actor, request_id, exclusive, serial, data_json)
+     values ($1, gen_random_uuid(), 'k', 'manual', '', '', false, false, '')`,
+  `insert into portcullis.kills (id, tenant_id, scope, subject, reason, actor, engaged_at, epoch)
+     select gen_random_uuid(), t.id, 2, t.id::text, 'r', 'a', now(), 0 from portcullis.tenants t where t.id = $1`,
+  `insert into portcullis.kill_drills (tenant_id, id, kill_id, deny_p50_us, deny_p99_us, cancel_p50_us, cancel_p99_us, probes, replicas, actor,
+       created_at) values ($1, gen_random_uuid(), gen_random_uuid(), 0, 0, 0, 0, 1, 1, 'a', now())`,
   `insert into portcullis.published_workflows (tenant_id, workflow) values ($1, 'w')`,
+  `insert into portcullis.policies (tenant_id, updated_at) values ($1, now())`,
+  `insert into portcullis.policy_caps (tenant_id, id, name, provider_type, provider, model, max_cost_per_run_nano_usd, max_attempts_per_run,
+       max_tokens_per_run, max_latency_per_attempt_ms, max_cost_per_attempt_nano_usd, max_tokens_per_attempt, priority, dry_run, active,
+       updated_at)
+     values ($1, gen_random_uuid(), 'c', '', '', '', 1, 0, 0, 0, 0, 0, 0, false, true, now())`,
   `insert into portcullis.workflow_totals (tenant_id, workflow) values ($1, '')`,
   `insert into portcullis.secrets (tenant_id, id, kind, name, envelope, key_id)
      values ($1, gen_random_uuid(), 'webhook', 'n', decode(repeat('00', 64), 'hex'), 'file:0')`,
@@ -217,10 +257,23 @@ describe('the app role', () => {
     'truncate portcullis.runs',
     `insert into portcullis.tenants (id, name) values (gen_random_uuid(), 'sneaked')`,
     'update portcullis.prompt_attempts set cost_nano_usd = 0',
+    'delete from portcullis.prompt_attempts',
+    'select from portcullis.prompt_attempts_first',
+    'drop table portcullis.prompt_attempts_first',
+    'delete from portcullis.telemetry_deltas',
+    'update portcullis.cost_hours set cost_nano_usd = 0',
+    'delete from portcullis.cost_deltas',
+    'update portcullis.cost_corrections set correction_nano_usd = 0',
+    'delete from portcullis.cost_corrections',
+    'update portcullis.telemetry_rollups_day set attempts = 0',
     'select from portcullis.sign_in_codes',
     'select digest from portcullis.sessions',
     'select from portcullis.operator_passwords',
     'update portcullis.operators set role = $$admin$$',
+    'update portcullis.kills set released_at = now()',
+    'update portcullis.kill_state set epoch = 0',
+    'select portcullis.next_kill_epoch()',
+    'select from portcullis.replicas',
     'insert into portcullis.operators (tenant_id, id, name, platform) values (portcullis.tenant(), gen_random_uuid(), $$x$$, true)',
   ])('L6: may not `%s`', async (statement) => {
     expect(await as(app, mine, () => rejection(app.query(statement)))).toBe('42501')

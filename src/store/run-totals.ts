@@ -1,4 +1,4 @@
-import type { AttemptRecord } from '#hub'
+import type { AttemptRecord, OperationName, SpendArgs } from '#hub'
 import type { Statement } from './connection.ts'
 import type { TenantGroup } from './batch-statements.ts'
 
@@ -38,8 +38,7 @@ const addText = `with m as materialized (
 
 /** Locks runs in order, so that two batches cannot wait for each other. */
 export function lockRuns(ids: readonly string[]): readonly Statement[] {
-  // One run alone cannot be taken in the wrong order.
-  if (ids.length < 2) return []
+  if (ids.length === 0) return []
   return [
     {
       name: 'runs.lock',
@@ -59,12 +58,24 @@ export function addToRuns(group: TenantGroup, isDone: (index: number, part: numb
   for (const [at, { effect }] of group.members.entries()) {
     if (effect === undefined) continue
     for (const [part, { operation, args }] of ('parts' in effect ? effect.parts : [effect]).entries()) {
-      if (operation === 'attempt.record' && isDone(group.indexes[at] ?? -1, part)) add(sums, args as AttemptRecord)
+      const attempt = attemptIn(operation, args)
+      if (attempt !== undefined && isDone(group.indexes[at] ?? -1, part)) add(sums, attempt)
     }
   }
   if (sums.size === 0) return []
   const rows = [...sums.values()].map((one) => ({ ...one, costNanoUsd: one.costNanoUsd.toString() }))
-  return [...lockRuns([...sums.keys()]), { name: 'runs.add', text: addText, values: [JSON.stringify(rows)] }]
+  // One run alone cannot be taken in the wrong order.
+  return [
+    ...(sums.size < 2 ? [] : lockRuns([...sums.keys()])),
+    { name: 'runs.add', text: addText, values: [JSON.stringify(rows)] },
+  ]
+}
+
+function attemptIn(operation: OperationName, args: object): AttemptRecord | undefined {
+  if (operation === 'attempt.record') return args as AttemptRecord
+  if (operation !== 'spend') return undefined
+  const spends = args as SpendArgs
+  return spends.kind === 'attempt' ? spends.attempt : undefined
 }
 
 function add(sums: Map<string, Sums>, args: AttemptRecord): void {

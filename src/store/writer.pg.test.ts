@@ -223,7 +223,7 @@ describe('a bad member', () => {
   }
 
   it('L5: one that breaks a constraint fails alone, with an error entry', async () => {
-    const { bad, outcome } = await oneOf64((one) => withArgs(one, { model: null }))
+    const { bad, outcome } = await oneOf64((one) => withArgs(one, { outcome: null }))
     expect(outcome).toBe('fault')
     expect(await entriesOf(bad)).toEqual([{ outcome: 'error', code: 'server.internal', replayed: false }])
   })

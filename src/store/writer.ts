@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { refuse, type Clock, type Refusal } from '#core'
-import type { WriteResult, WriterMember, WriterPort } from '#hub'
-import { Batch, type Held, type KnownKills, type WriterWatch } from './batch.ts'
+import type { SpendingPort, WriteResult, WriterMember, WriterPort } from '#hub'
+import { Batch, type WriterWatch } from './batch.ts'
+import type { Held, KnownKills } from './batch-kills.ts'
 import { Connection, type ConnectionSettings } from './connection.ts'
 
 export interface WriterSettings {
@@ -18,6 +19,8 @@ export interface WriterSettings {
   readonly watch?: WriterWatch
   /** What writes are decided under; without it they are not asked. */
   readonly kills?: KnownKills
+  /** Decides what calls spend; without it none may. */
+  readonly spending?: SpendingPort
 }
 
 export const writerDefaults = {
@@ -205,7 +208,7 @@ export class Writer implements WriterPort {
   #dispatch(lane: Lane): void {
     lane.busy = true
     const held = this.#takeBatch()
-    void new Batch(lane.connection, held, this.#settings.watch, this.#settings.kills).run().finally(() => {
+    void new Batch(lane.connection, held, this.#settings).run().finally(() => {
       lane.busy = false
       this.#pump()
     })

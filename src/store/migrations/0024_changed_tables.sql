@@ -11,6 +11,9 @@ begin atomic
     case when exists (select from portcullis.operators where changed_xid >= since) then 'operators' end,
     case when exists (select from portcullis.certificates where changed_xid >= since) then 'certificates' end,
     case when exists (select from portcullis.signing_keys where changed_xid >= since) then 'signing_keys' end,
+    case when exists (select from portcullis.budgets where changed_xid >= since) then 'budgets' end,
+    case when exists (select from portcullis.policies where changed_xid >= since) then 'policies' end,
+    case when exists (select from portcullis.policy_caps where changed_xid >= since) then 'policy_caps' end,
     case when exists (select from portcullis.oauth_keys where changed_xid >= since) then 'oauth_keys' end
   ], null);
 end;

@@ -68,14 +68,14 @@ export const recordBenchmark: OperationStatement = {
   name: 'benchmark.record',
   text: `with ${members(`id uuid, workflow text, "agentId" uuid, "providerType" text, provider text, model text, "inputTokens" bigint,
       "cachedReadTokens" bigint, "cacheWriteTokens" bigint, "outputTokens" bigint, "reasoningTokens" bigint, "costNanoUsd" bigint,
-      "latencyMs" bigint, "qualityScoreMilli" int, notes text, "createdAtMs" float8`)},
+      "latencyMs" bigint, "qualityScoreMilli" int, samples bigint, notes text, "createdAtMs" float8`)},
   written as (
     insert into portcullis.benchmarks (tenant_id, id, workflow, agent_id, provider_type, provider, model, input_tokens,
-      cached_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_nano_usd, latency_ms, quality_score_milli, notes,
-      created_at)
+      cached_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_nano_usd, latency_ms, quality_score_milli, samples,
+      notes, created_at)
     select (select portcullis.tenant()), id, workflow, "agentId", "providerType", provider, model, "inputTokens", "cachedReadTokens",
-      "cacheWriteTokens", "outputTokens", "reasoningTokens", "costNanoUsd", "latencyMs", "qualityScoreMilli", notes,
-      to_timestamp("createdAtMs" / 1000) from m order by id)
+      "cacheWriteTokens", "outputTokens", "reasoningTokens", "costNanoUsd", "latencyMs", "qualityScoreMilli", samples,
+      notes, to_timestamp("createdAtMs" / 1000) from m order by id)
   select n, p from m`,
 }
 

@@ -2,15 +2,22 @@ import type { OperationName } from '#hub'
 import * as apps from './apps.ts'
 import * as certificates from './certificates.ts'
 import * as identities from './identities.ts'
+import * as ingest from './ingest.ts'
 import * as runs from './runs.ts'
 import * as boards from './boards.ts'
+import * as jobs from './jobs.ts'
+import { importUsage } from './costs.ts'
 import { commitOAuth } from './oauth.ts'
+import * as kills from './kills.ts'
 import * as operators from './operators.ts'
 import { rotateKey } from './rotate-key.ts'
 import * as signingKeys from './signing-keys.ts'
+import * as policies from './policies.ts'
 import { destroyPseudonymKey } from './pseudonym-keys.ts'
 import * as scripts from './scripts.ts'
 import * as sessions from './sessions.ts'
+import { deleteBudget, putBudget } from './budgets.ts'
+import { openSpending } from './spend.ts'
 import type { OperationStatement } from './statement.ts'
 
 /**
@@ -20,6 +27,8 @@ import type { OperationStatement } from './statement.ts'
 export const operations: ReadonlyMap<OperationName, OperationStatement> = new Map<OperationName, OperationStatement>([
   ['tenant.create', identities.createTenant],
   ['tenant.disable', identities.disableTenant],
+  ['kill.engage', kills.engageKill],
+  ['kill.release', kills.releaseKill],
   ['session.open', sessions.openSession],
   ['operator.create', operators.createOperator],
   ['operator.disable', operators.disableOperator],
@@ -42,6 +51,9 @@ export const operations: ReadonlyMap<OperationName, OperationStatement> = new Ma
   ['app.disable', apps.disableApp],
   ['oauth.commit', commitOAuth],
   ['pseudonym_key.destroy', destroyPseudonymKey],
+  ['policy.set', policies.setPolicy],
+  ['policy_cap.put', policies.putCap],
+  ['policy_cap.delete', policies.deleteCap],
   ['task.create', boards.createTask],
   ['task.update', boards.updateTask],
   ['task.delete', boards.deleteTask],
@@ -49,9 +61,19 @@ export const operations: ReadonlyMap<OperationName, OperationStatement> = new Ma
   ['changelog.append', boards.appendChangelog],
   ['script.record', scripts.recordScript],
   ['workflow.publish', boards.publishWorkflow],
+  ['spans.claim', ingest.claimSpans],
   ['run.start', runs.startRun],
+  ['run.trace', ingest.traceRun],
   ['attempt.record', runs.recordAttempt],
   ['event.record', runs.recordEvent],
+  ['budget.put', putBudget],
+  ['budget.delete', deleteBudget],
+  ['spend', openSpending],
   ['benchmark.record', boards.recordBenchmark],
   ['run.finish', runs.finishRun],
+  ['cost.import', importUsage],
+  ['kill.cancel', kills.cancelKilled],
+  ['drill.record', kills.recordDrill],
+  ['job.trigger', jobs.triggerJob],
+  ['job.cancel', jobs.cancelJob],
 ])

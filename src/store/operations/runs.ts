@@ -1,4 +1,4 @@
-import { members, ms, type OperationStatement } from './statement.ts'
+import { members, ms, sparseMembers, type OperationStatement } from './statement.ts'
 
 /** The columns of a RunRow. */
 export const runColumns = `r.id, r.task_id as "taskId", r.workflow, r.agent_id as "agentId", r.prompt_version as "promptVersion",
@@ -55,23 +55,24 @@ export const finishRun: OperationStatement = {
 // What the attempts add to their runs follows in flush 2: see run-totals.ts.
 export const recordAttempt: OperationStatement = {
   name: 'attempt.record',
-  text: `with ${members(`id uuid, "runId" uuid, "ownerAgentId" uuid, "attemptNumber" int, workflow text, "providerType" text,
+  text: `with ${sparseMembers(`id uuid, "runId" uuid, "ownerAgentId" uuid, "attemptNumber" int, workflow text, "providerType" text,
       provider text, model text, "promptVersion" text, "promptHash" text, outcome smallint, "errorType" text, "errorMessage" text,
       "inputTokens" bigint, "cachedReadTokens" bigint, "cacheWriteTokens" bigint, "outputTokens" bigint, "reasoningTokens" bigint,
-      "costNanoUsd" bigint, "reportedCostNanoUsd" bigint, "latencyMs" bigint, "qualityScoreMilli" int, "createdAtMs" float8`)},
+      "costNanoUsd" bigint, "reportedCostNanoUsd" bigint, "priceVersion" text, "unitPrices" text, sku text, "latencyMs" bigint, "qualityScoreMilli" int, "createdAtMs" float8`)},
   found as materialized (
     select m.*, r.agent_id, coalesce(nullif(m.workflow, ''), r.workflow) as the_workflow,
-           coalesce(nullif(m."promptVersion", ''), r.prompt_version) as the_version
+           coalesce(nullif(m."promptVersion", ''), r.prompt_version) as the_version,
+           to_timestamp(floor(m."createdAtMs" / 3600000) * 3600) as the_hour
       from m cross join lateral ${lookUp('m."runId"')} r
      where m."ownerAgentId" is null or r.agent_id = m."ownerAgentId"),
   written as (
     insert into portcullis.prompt_attempts (tenant_id, id, run_id, attempt_number, workflow, agent_id, provider_type, provider, model,
       prompt_version, prompt_hash, outcome, error_type, error_message, input_tokens, cached_read_tokens, cache_write_tokens,
-      output_tokens, reasoning_tokens, cost_nano_usd, reported_cost_nano_usd, latency_ms, quality_score_milli, created_at)
+      output_tokens, reasoning_tokens, cost_nano_usd, reported_cost_nano_usd, price_version, latency_ms, quality_score_milli, created_at)
     select (select portcullis.tenant()), id, "runId", "attemptNumber", the_workflow, agent_id, "providerType", provider, model,
       the_version, "promptHash", outcome, "errorType", "errorMessage", "inputTokens", "cachedReadTokens", "cacheWriteTokens",
-      "outputTokens", "reasoningTokens", "costNanoUsd", "reportedCostNanoUsd", "latencyMs", "qualityScoreMilli",
-      to_timestamp("createdAtMs" / 1000)
+      "outputTokens", "reasoningTokens", "costNanoUsd", "reportedCostNanoUsd", "priceVersion", "latencyMs",
+      "qualityScoreMilli", to_timestamp("createdAtMs" / 1000)
       from found),
   counted as (
     insert into portcullis.workflow_deltas (tenant_id, workflow, attempts, failed_attempts, input_tokens, cached_read_tokens,
@@ -79,7 +80,24 @@ export const recordAttempt: OperationStatement = {
     select (select portcullis.tenant()), the_workflow, count(*), count(*) filter (where outcome = 2), sum("inputTokens"),
            sum("cachedReadTokens"), sum("cacheWriteTokens"), sum("outputTokens"), sum("reasoningTokens"), sum("costNanoUsd"),
            sum("latencyMs")
-      from found group by the_workflow)
+      from found group by the_workflow),
+  rolled as (
+    insert into portcullis.telemetry_deltas (tenant_id, bucket, workflow, prompt_version, provider, model, agent_id, attempts, successes,
+      failures, retries, input_tokens, cached_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_nano_usd, latency_ms,
+      latencies)
+    select (select portcullis.tenant()), the_hour, the_workflow, the_version, provider,
+           model, agent_id, count(*), count(*) filter (where outcome = 1), count(*) filter (where outcome = 2),
+           count(*) filter (where "attemptNumber" > 1), sum("inputTokens"), sum("cachedReadTokens"), sum("cacheWriteTokens"),
+           sum("outputTokens"), sum("reasoningTokens"), sum("costNanoUsd"), sum("latencyMs"),
+           array_agg(portcullis.latency_bucket("latencyMs"))
+      from found group by 2, 3, 4, 5, 6, 7),
+  charged as (
+    insert into portcullis.cost_deltas (tenant_id, hour, agent_id, workflow, provider, model, sku, price_version, unit_prices, attempts,
+      input_tokens, cached_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_nano_usd, reported_cost_nano_usd)
+    select (select portcullis.tenant()), the_hour, agent_id, the_workflow, provider,
+           model, sku, "priceVersion", "unitPrices", count(*), sum("inputTokens"), sum("cachedReadTokens"), sum("cacheWriteTokens"),
+           sum("outputTokens"), sum("reasoningTokens"), sum("costNanoUsd"), sum("reportedCostNanoUsd")
+      from found group by 2, 3, 4, 5, 6, 7, 8, 9)
   select n, p, the_workflow as workflow, the_version as "promptVersion", agent_id as "agentId" from found`,
 }
 
