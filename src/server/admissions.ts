@@ -10,6 +10,7 @@ import {
   type Decision,
   type GatePorts,
 } from '#gate'
+import type { About } from '#hub'
 import { settled, type SharedRatesPort } from './settle-rates.ts'
 import type { CallTimes, Decided, toldOf } from './telemetry/decided.ts'
 
@@ -54,6 +55,7 @@ export function isUnchecked({ call, decision, bodyChecked }: Admission): boolean
 }
 
 export interface Told extends CallTimes {
+  readonly about?: About | undefined
   readonly call: Parameters<typeof toldOf>[0]
   readonly caller: Caller | undefined
 }

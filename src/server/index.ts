@@ -1,6 +1,7 @@
 import { methods } from '@portcullis/contract'
 
 export { makeCheckpointKey, showCheckpointKeys } from './checkpoints/key-command.ts'
+export { examine } from './examine.ts'
 export { StartError } from './start-error.ts'
 export { backUp } from './backup/back-up.ts'
 export { restore } from './backup/restore.ts'
@@ -13,6 +14,7 @@ export { rotateTokenKeys } from './oauth/rotate-command.ts'
 export { down, recoverAdmin, up, type Ready, type Running } from './up.ts'
 export { fileTally, frontierOfProof, openExport, verifyExport } from './ledger-export.ts'
 export { version } from './version.ts'
+export { listDeadLetters, replayDeadLetters, testWebhook } from './webhooks/commands.ts'
 
 /** The methods whose audit mode is not `required`, by their mode (SPEC L7). */
 export function auditModes(): Readonly<Record<string, readonly string[]>> {

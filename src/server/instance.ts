@@ -5,13 +5,12 @@ import type { GatePorts } from '#gate'
 import { unhandledMethods } from '#hub'
 import {
   CertificateCache,
-  Connection,
-  inspectDatabase,
   KeyCache,
   PseudonymKeyStore,
   keyCacheDefaults,
   Reader,
   Sessions,
+  TraceRuns,
   Writer,
   writerDefaults,
   type ConnectionSettings,
@@ -23,10 +22,15 @@ import { composeCheckpoints } from './checkpoints/compose.ts'
 import type { Checkpointer } from './checkpoints/checkpointer.ts'
 import { Offbox } from './checkpoints/offbox.ts'
 import { ClockWatch } from './clock-watch.ts'
+import { composeJobs } from './compose-jobs.ts'
 import { composeOAuth } from './compose-oauth.ts'
 import { composeOperators, composePeople, withOurApp } from './compose-people.ts'
 import { composePolicy, startPolicy, withPolicy } from './compose-policy.ts'
 import { composeRates, workersOf } from './compose-rates.ts'
+import { BudgetExpiry } from './budget-expiry.ts'
+import { BudgetGauges } from './budget-gauges.ts'
+import { budgetSettings, composeSpending } from './compose-budgets.ts'
+import { composeRules } from './compose-rules.ts'
 import { makeDecider } from './decider.ts'
 import { debugToken, listenDebug } from './debug.ts'
 import { Floods } from './floods.ts'
@@ -36,19 +40,25 @@ import { Housekeeping } from './housekeeping.ts'
 import { configRecord } from './config-record.ts'
 import { composeLegacy } from './legacy-token.ts'
 import { composeSigning } from './compose-signing.ts'
+import { composeKills } from './kill/compose.ts'
+import { withKills } from './kill/decider.ts'
 import { listenManagement } from './management.ts'
 import { listenAgents, type AgentsAddresses } from './mtls/compose.ts'
+import { checkDatabase, listening } from './listening.ts'
 import { Pipeline } from './pipeline.ts'
+import { costSettings, loadPrices } from './prices.ts'
 import { serviceActions } from './policy/commands.ts'
 import { Pseudonyms } from './pseudonyms.ts'
 import { asStartError, openSecrets, type SecretStore } from './secrets.ts'
 import { Sinks } from './sinks/sinks.ts'
 import { Space } from './space.ts'
+import { Streams } from './streams.ts'
 import { composeTokens } from './tokens/compose.ts'
-import { StartError } from './start-error.ts'
 import { TokenFeed } from './token-feed.ts'
+import { telemetryRetentionJob } from './telemetry-retention.ts'
 import { makeTelemetry } from './telemetry/index.ts'
 import { TrustedProxies } from './trusted-proxies.ts'
+import { Webhooks } from './webhooks/webhooks.ts'
 
 export interface Instance extends AgentsAddresses {
   readonly grpc: string
@@ -100,7 +110,17 @@ export async function startInstance(config: Config, connection: ConnectionSettin
       refresh: () => keys.refresh(),
     }),
   })
-  const tables = [operators.table, certificates, ...known.tables, ...signing.tables, ...(oauth?.tables ?? [])]
+  const kills = composeKills({ config, connection, clock, log, metrics, late: () => ({ keys, writer }) })
+  const governing = composeRules()
+  const tables = [
+    operators.table,
+    kills.kill.cache,
+    ...governing.tables,
+    certificates,
+    ...known.tables,
+    ...signing.tables,
+    ...(oauth?.tables ?? []),
+  ]
   const keys = new KeyCache({ connection, ...keyCacheDefaults, clockSeen, tables }, clock)
   const writer = new Writer(
     {
@@ -109,12 +129,15 @@ export async function startInstance(config: Config, connection: ConnectionSettin
       queueMax: config.limits.queue.max,
       queueWaitMs: config.limits.queue.waitMs,
       watch: metrics,
+      kills: kills.kill.cache,
+      spending: composeSpending(log),
     },
     clock,
   )
   metrics.watch({ queued: () => writer.queued, freeBytes: () => space.freeBytes, skewMs: () => clocks.skewMs })
   const reader = new Reader(connection, Math.max(1, config.database.pool.clients - writerDefaults.lanes))
   const sessions = new Sessions(connection)
+  const traces = new TraceRuns(connection)
   const floods = new Floods(
     writer,
     clock,
@@ -132,6 +155,9 @@ export async function startInstance(config: Config, connection: ConnectionSettin
     monotonic: () => clock.monotonic(),
   })
   const sinks = new Sinks({ config, connection, writer, clock, log, watch: metrics })
+  const webhooks = new Webhooks({ config, connection, clock, log, watch: metrics })
+  const budgetGauges = new BudgetGauges(connection, () => clock.monotonic())
+  metrics.watchBudgets(() => budgetGauges.look())
   const housekeeping = new Housekeeping(connection, log)
   const rates = composeRates(config, workersOf(process.env), log)
   const services = serviceActions(config)
@@ -170,6 +196,7 @@ export async function startInstance(config: Config, connection: ConnectionSettin
     ...rates.buckets,
     legacy: composeLegacy(config, keys, log),
     policy,
+    kill: kills.kill,
     certificates,
     tokens: tokens.tokens,
     ...callers.ports,
@@ -194,6 +221,13 @@ export async function startInstance(config: Config, connection: ConnectionSettin
     acknowledgements: config.audit.checkpoints.acknowledgements,
     later: (record) => ahead.bestEffort.offer(record),
   })
+  const jobs = composeJobs({
+    ...{ config, connection, clock, log, metrics, writer, tenants: keys, kill: () => gate.kill },
+    tools: {
+      ...{ reader, checkpoints: () => checkpoints, sinkLags: () => sinks.lags() },
+      telemetryRetention: telemetryRetentionJob(connection, config.telemetry.retention),
+    },
+  })
   let httpAddress = ''
   const origin = (): string => config.oauth.issuer ?? `http://${httpAddress}`
   const pipeline = new Pipeline({
@@ -206,15 +240,30 @@ export async function startInstance(config: Config, connection: ConnectionSettin
     floods,
     bestEffort: ahead.bestEffort,
     pseudonyms,
+    traces,
     sharedRates,
+    rules: governing.rules,
+    budgets: budgetSettings(config),
     signatures: signing.signatures,
     sealing: signing.sealing,
-    decider: withPolicy(makeDecider({ clock, keys, legacy: gate.legacy, tokens: tokens.answers }), policy, clock),
+    decider: withKills(
+      withPolicy(makeDecider({ clock, keys, legacy: gate.legacy, tokens: tokens.answers }), policy, clock),
+      kills.kill,
+    ),
+    kills: kills.kill,
     services,
+    prices: await loadPrices(config),
+    jobs: jobs.port,
+    costs: costSettings(config),
     origin,
     signInTenants: config.authority.signInTenants,
     clock,
-    told: telemetry.told,
+    told: (decided) => {
+      telemetry.told(decided)
+      jobs.decided(decided)
+      kills.auto?.told(decided)
+    },
+    spent: (path, caller, reply) => kills.auto?.replied(path, caller, reply),
     timed: telemetry.timed,
     gated: (elapsedMs) => metrics.gated(elapsedMs),
     full: (method) => space.refusal(method),
@@ -224,6 +273,7 @@ export async function startInstance(config: Config, connection: ConnectionSettin
         'fault in a call',
       ),
   })
+  const expiry = new BudgetExpiry(connection, writer, log)
   let draining = false
   const stops: (() => Promise<void>)[] = []
   let secrets: SecretStore | undefined
@@ -231,21 +281,25 @@ export async function startInstance(config: Config, connection: ConnectionSettin
     draining = true
     await Promise.all(stops.map((one) => one()))
     await housekeeping.close()
+    await expiry.close()
     await checkpoints?.close()
     await sinks.close()
+    await webhooks.close()
+    await budgetGauges.close()
     sharedRates?.close()
     space.close()
     policy?.close()
     callers.close()
     await ahead.close()
     await floods.close()
+    await kills.close()
     await writer.close()
     await pseudonyms.close()
     await signing.close()
     await oauth?.close()
     await tokens.close()
     await secrets?.close()
-    await Promise.all([keys.close(), reader.close(), sessions.close(), telemetry.close()])
+    await Promise.all([keys.close(), reader.close(), traces.close(), sessions.close(), telemetry.close()])
   }
   const notReady = async (): Promise<string | undefined> => {
     if (draining) return 'the server is shutting down'
@@ -279,14 +333,17 @@ export async function startInstance(config: Config, connection: ConnectionSettin
         })
     ahead.start()
     checkpoints = composeCheckpoints({ config, connection, sinks: sinks.all, writer, log })
-    if (checkpoints !== undefined) metrics.watchCheckpoints(checkpoints)
+    if (checkpoints !== undefined) metrics.watchCheckpoints(jobs.withBroken(checkpoints))
+    await jobs.load()
     await space.look()
     await keys.start()
+    await kills.start()
     const ages = known.watchAges(log)
     stops.push(async () => ages())
     await oauth?.start()
     await offbox.noteOverride(log)
     housekeeping.start()
+    expiry.start()
     await startPolicy(policy)
     const people = await composePeople({
       config,
@@ -301,18 +358,23 @@ export async function startInstance(config: Config, connection: ConnectionSettin
       log,
     })
     stops.push(() => people.close())
-    const behindGrpc = { config, pipeline, log, healthy: () => !draining && keys.fresh() }
+    const streams = new Streams(gate)
+    stops.push(() => streams.close())
+    const behindGrpc = { config, pipeline, streams, log, healthy: () => !draining && keys.fresh() }
     const grpc = await listening('grpc', listenGrpc({ ...behindGrpc, onFault: metrics.faultsOf('grpc') }))
     stops.push(() => grpc.stop(drainMs))
     sinks.start()
+    webhooks.start()
     checkpoints?.start()
     const feed = new TokenFeed({ gate, reader, log })
     stops.push(() => feed.close())
-    const behindHttp = { config, pipeline, log, proxies, people: people.pages, feed, oauth: oauth?.door }
+    const behindHttp = { config, pipeline, log, proxies, people: people.pages, feed, streams, oauth: oauth?.door }
     const http = await listening('http', listenHttp({ ...behindHttp, onFault: metrics.faultsOf('http') }))
     httpAddress = http.address
     oauth?.bound(http.address)
     stops.push(() => http.stop(drainMs))
+    jobs.start()
+    stops.push(() => jobs.close())
     const agents = await listenAgents({
       config,
       log,
@@ -328,41 +390,6 @@ export async function startInstance(config: Config, connection: ConnectionSettin
   } catch (error) {
     await stop()
     throw error
-  }
-}
-
-async function listening<Listener>(
-  name: keyof Config['listen'] | 'debug',
-  listener: Promise<Listener>,
-): Promise<Listener> {
-  try {
-    return await listener
-  } catch (error) {
-    const text = error instanceof Error ? error.message : String(error)
-    const setting = name === 'debug' ? 'debug.port' : `listen.${name}`
-    const variable = `PORTCULLIS__${setting.replaceAll(/[A-Z]/g, '_$&').toUpperCase().replace('.', '__')}`
-    const todo = /EADDRINUSE|address already in use/i.test(text)
-      ? `the address is in use: stop the program that holds it, or set ${setting} (${variable}) to another one`
-      : `set ${setting} to an address of this machine`
-    throw new StartError(`cannot listen for ${name}`, [`${text}; ${todo}`], error)
-  }
-}
-
-async function checkDatabase(settings: ConnectionSettings): Promise<void> {
-  const connection = new Connection(settings, 'start')
-  try {
-    const client = await connection.client().catch((error: unknown) => {
-      const text = error instanceof Error ? error.message : String(error)
-      throw new StartError(
-        'the database cannot be reached',
-        [`${text}; check database.url, that PostgreSQL runs and that it accepts this role`],
-        error,
-      )
-    })
-    const problems = await inspectDatabase(client)
-    if (problems.length > 0) throw new StartError('the database is not fit to serve from', problems)
-  } finally {
-    await connection.close()
   }
 }
 

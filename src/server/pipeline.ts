@@ -1,28 +1,15 @@
-import { fromBinary, type Message } from '@bufbuild/protobuf'
-import { isRefusal, noServices, refuse, type Caller, type Refusal, type RefusalCode, type ServiceActions } from '#core'
+import type { Message } from '@bufbuild/protobuf'
+import { isRefusal, refuse, type Caller, type Refusal, type RefusalCode } from '#core'
 import { addressCharge, chargeHere, limited, locate, type Call } from '#gate'
-import {
-  bare,
-  denyAll,
-  handlers,
-  noPrices,
-  noRules,
-  type Decider,
-  type PricePort,
-  type RulesPort,
-  type Work,
-  type ReaderPort,
-  type SealPort,
-  type RecordedOutcome,
-  type WriterPort,
-} from '#hub'
+import { bare, handlers, type Opened, type RecordedOutcome, type Work, type WriterPort } from '#hub'
 import type { LedgerRecord } from '#ledger'
 import { RecordedFault } from '#store'
 import { Admissions, isUnchecked, type Admission, type AdmissionParts, type Denied, type Told } from './admissions.ts'
 import type { BestEffort } from './best-effort.ts'
 import type { Floods } from './floods.ts'
+import { contextOf, type HandlerParts } from './handler-context.ts'
 import { idempotencyOf } from './idempotency.ts'
-import type { Pseudonyms } from './pseudonyms.ts'
+import { decodeBytes, Openings, type FullPort } from './openings.ts'
 import { recordOf } from './record.ts'
 import type { Offbox } from './checkpoints/offbox.ts'
 import { readPublic } from './public-reads.ts'
@@ -31,28 +18,18 @@ import type { SignedRequests } from './signed-requests.ts'
 import { shownArguments } from './shown-arguments.ts'
 import { timesOf, toldOf, type Decided } from './telemetry/decided.ts'
 
-export interface PipelineParts extends AdmissionParts {
+export interface PipelineParts extends AdmissionParts, HandlerParts {
   readonly writer: WriterPort
-  readonly reader: ReaderPort
   readonly floods: Floods
   readonly bestEffort: Pick<BestEffort, 'offer' | 'offerOrCount'>
   /** Signed requests are refused without. */
   readonly signatures?: Pick<SignedRequests, 'check'> | undefined
   /** What changes of keys wait for before they are done (SPEC L7). */
   readonly offbox?: Pick<Offbox, 'holds' | 'intend'> | undefined
-  /** For services that ask; nobody is let in without one. */
-  readonly decider?: Decider
-  readonly services?: ServiceActions
-  /** Seals what is stored as a secret; undefined where no master keys are configured (SPEC S1). */
-  readonly sealing?: () => SealPort | undefined
-  /** What the links in replies begin with. */
-  readonly origin?: () => string
-  readonly signInTenants?: readonly string[]
-  readonly pseudonyms?: Pick<Pseudonyms, 'of' | 'all'> | undefined
-  readonly prices?: PricePort | undefined
-  readonly rules?: RulesPort | undefined
   /** Told of the outcome of every decision, once (SPEC J3, O4). Never throws and never waits. */
   readonly told?: (decided: Decided) => void
+  /** Told of the reply of every call that was done, once. Never throws and never waits. */
+  readonly spent?: (path: string, caller: Caller, reply: Message) => void
   /** Why there is no room for what the call would leave behind (SPEC O14). */
   readonly full?: (method: Call['method']) => Refusal | undefined
   /** Whether what is told says when the gate and the store had the call, for traces. */
@@ -76,12 +53,18 @@ export class Pipeline {
   readonly #parts: PipelineParts
 
   readonly #admissions: Admissions
+  readonly #openings: Openings
 
   constructor(parts: PipelineParts) {
     this.#parts = parts
     this.#admissions = new Admissions(parts, {
       refuse: (denied, refusal) => this.#refuse(denied, refusal),
       tell: (of, code, outcome) => this.#tell(of, code, outcome),
+    })
+    this.#openings = new Openings(parts, {
+      context: (admission, caller) => contextOf(this.#parts, admission, caller),
+      refuse: (denied, refusal, outcome) => this.#refuse(denied, refusal, outcome),
+      tell: (of, code) => this.#tell(of, code),
     })
   }
 
@@ -135,30 +118,40 @@ export class Pipeline {
         isRefusal(checked) ? checked : this.performBytes(checked, bytes, idempotencyKey),
       )
     }
-    let message: Message
-    try {
-      message = fromBinary(admission.call.method.input, bytes)
-    } catch (error) {
-      return this.reject(
-        admission,
-        refuse('input.malformed', `protobuf: ${error instanceof Error ? error.message : String(error)}`),
-      )
-    }
-    return this.perform(admission, message, idempotencyKey)
+    const message = decodeBytes(admission, bytes)
+    return isRefusal(message) ? this.reject(admission, message) : this.perform(admission, message, idempotencyKey)
+  }
+
+  /** As `open`, for protobuf bytes. */
+  async openBytes(unread: Admission, bytes: Uint8Array, full: FullPort): Promise<Opened | Refusal> {
+    const admission = await this.checkBody(unread, bytes)
+    if (isRefusal(admission)) return admission
+    const message = decodeBytes(admission, bytes)
+    return isRefusal(message) ? this.reject(admission, message) : this.open(admission, message, full)
+  }
+
+  /** Begins a stream: its entry is committed when this resolves, and nothing has been said yet. Never rejects. */
+  open(admission: Admission, message: Message, full: FullPort): Promise<Opened | Refusal> {
+    return this.#openings.open(admission, message, full)
   }
 
   /** Never rejects: a fault becomes server.internal with everything private in the log. */
   async perform(admission: Admission, message: Message, idempotencyKey: string | undefined): Promise<Reply | Refusal> {
     const { caller, actor } = admission.decision
     const startedAt = this.#parts.timed === true && caller !== undefined ? this.#parts.clock.monotonic() : undefined
-    const whose = { ...admission, caller, actor, startedAt }
+    const about = handlers.get(admission.call.method.path)?.about?.(message)
+    const whose = { ...admission, caller, actor, startedAt, about }
     try {
       if (isUnchecked(admission)) throw new Error('a door performs a signed request without a look at its signature')
       const cost = handlers.get(admission.call.method.path)?.cost?.(message)
       const short = cost === undefined ? undefined : await spend(admission.call, admission.decision, cost, this.#parts)
       if (short !== undefined) return await this.#refuse(whose, short)
       const reply = await this.#perform(admission, message, idempotencyKey)
-      this.#tell(whose, reply.refused ? reply.code : undefined)
+      // What was done before is not counted again.
+      if (!reply.refused && !reply.replayed && caller !== undefined)
+        this.#parts.spent?.(admission.call.method.path, caller, reply.message)
+      const told = reply.refused || !reply.replayed ? whose : { ...whose, about: undefined }
+      this.#tell(told, reply.refused ? reply.code : undefined)
       return reply
     } catch (error) {
       this.#parts.fault(error, admission.call)
@@ -193,7 +186,7 @@ export class Pipeline {
 
   #perform(admission: Admission, message: Message, idempotencyKey: string | undefined): Promise<Reply | Refusal> {
     const { call, decision, arrivedAt } = admission
-    const { reader, clock, pseudonyms } = this.#parts
+    const { clock, gate, pseudonyms } = this.#parts
     const { caller, actor } = decision
     if (caller === undefined) return readPublic(admission, message, this.#parts)
     const full = this.#parts.full?.(call.method)
@@ -206,21 +199,10 @@ export class Pipeline {
 
     const idempotency = idempotencyOf(call, caller, message, idempotencyKey)
     if (isRefusal(idempotency)) return this.#submitDeny(call, caller, record, idempotency)
-    const { decider = denyAll, services = noServices } = this.#parts
-    const acted = handler.act(message, {
-      caller,
-      ownOnly: decision.ownOnly,
-      reader,
-      clock,
-      decider,
-      services,
-      sealing: this.#parts.sealing?.(),
-      origin: this.#parts.origin,
-      signInTenants: this.#parts.signInTenants,
-      pseudonyms,
-      prices: this.#parts.prices ?? noPrices,
-      rules: this.#parts.rules ?? noRules,
-    })
+    // Its body may have taken its time to come.
+    const killed = gate.kill?.refusal(call, caller)
+    if (killed?.code === 'kill.engaged') return this.#submitDeny(call, caller, record, killed)
+    const acted = handler.act(message, contextOf(this.#parts, admission, caller))
     if (acted instanceof Promise) return this.#read(call, caller, record, watch(acted))
     if ('later' in acted) {
       return acted.later.then((work) =>
@@ -250,9 +232,13 @@ export class Pipeline {
     idempotency: Exclude<ReturnType<typeof idempotencyOf>, Refusal>,
   ): Promise<Reply | Refusal> {
     const { gate, offbox, writer } = this.#parts
-    const usesKilled = (): Refusal | undefined =>
-      effect.uses === undefined ? undefined : gate.kill?.refusalOf(effect.uses, caller)
-    const killed = usesKilled()
+    const uses = ('parts' in effect ? [effect, ...effect.parts] : [effect]).flatMap((part) => part.uses ?? [])
+    // Whether what is known may be old is looked at where it is written.
+    const engaged = (): Refusal | undefined =>
+      [gate.kill?.refusal(call, caller), ...uses.map((each) => gate.kill?.refusalOf(each, caller))].find(
+        (refusal) => refusal?.code === 'kill.engaged',
+      )
+    const killed = uses.length === 0 ? undefined : engaged()
     if (killed !== undefined) return this.#submitDeny(call, caller, record, killed)
     const unknownOutside = offbox?.holds(call.method) === true ? await offbox.intend(record, call.method) : undefined
     if (unknownOutside !== undefined) return unknownOutside
@@ -262,7 +248,7 @@ export class Pipeline {
       output: call.method.output,
       record: (outcome) => record(outcome),
       shedLast: call.method.shedLast,
-      ...(gate.kill === undefined ? {} : { killed: () => gate.kill?.refusal(call, caller) ?? usesKilled() }),
+      ...(gate.kill === undefined ? {} : { killed: engaged }),
       ownFailure: (code) => this.#parts.floods.ownDenial(caller, code, call.method.path, call.remote, 'error'),
       ...(idempotency === undefined ? {} : { idempotency }),
     })
@@ -273,7 +259,9 @@ export class Pipeline {
       await this.#parts.credentials.refresh().catch((error: unknown) => this.#parts.fault(error, call))
     }
     if (result.reply === undefined) throw new Error('a write without a reply')
-    return { refused: false, message: result.reply, bytes: result.bytes, replayed: result.replayed }
+    const { bytes, reply, replayed } = result
+    if (effect.afterCommit === undefined) return { refused: false, message: reply, bytes, replayed }
+    return { refused: false, message: await effect.afterCommit(reply), replayed }
   }
 
   /**
@@ -344,7 +332,17 @@ export class Pipeline {
     const { clock, told, timed } = this.#parts
     if (told === undefined) return
     const elapsedMs = clock.monotonic() - of.arrivedAt
-    told(toldOf(of.call, of.caller, elapsedMs, code, outcome, timed === true ? timesOf(of) : undefined))
+    const times = timed === true ? timesOf(of) : undefined
+    told(
+      toldOf(
+        of.call,
+        of.caller,
+        elapsedMs,
+        code,
+        outcome,
+        of.about === undefined ? times : { ...times, about: of.about },
+      ),
+    )
   }
 }
 

@@ -5,11 +5,12 @@ import {
   LedgerService,
   methodOf,
   type GetCheckpointRequest,
+  type GetLeaderboardRequest,
   type GetTileRequest,
   type Method,
 } from '@portcullis/contract'
 import { isRefusal, refuse, type Refusal } from '#core'
-import { checkpointOf, telemetrySummary, tileOf, type ReaderPort } from '#hub'
+import { checkpointOf, leaderboard, telemetrySummary, tileOf, type ReaderPort } from '#hub'
 import type { Admission } from './admissions.ts'
 import type { PipelineParts, Reply } from './pipeline.ts'
 import { recordOf } from './record.ts'
@@ -30,6 +31,10 @@ const answers: ReadonlyMap<Method, PublicAnswer> = new Map<Method, PublicAnswer>
       create(GetHealthResponseSchema, { status: (await reader.ping()) ? 'ok' : 'unavailable', version }),
   ],
   [methodOf(HubService.method.getTelemetrySummary), telemetrySummary],
+  [
+    methodOf(HubService.method.getLeaderboard),
+    (reader, message) => leaderboard(reader, message as GetLeaderboardRequest),
+  ],
   [
     publicTlog.checkpoint,
     async (reader, message) => {

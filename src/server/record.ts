@@ -30,10 +30,15 @@ export function recordOf(
   const refused = outcome.outcome !== 'allow'
   const replayed = !refused && outcome.replayed === true
   const code = refused ? outcome.code : undefined
+  const told = refused ? undefined : outcome.told
   const body = encodeBody({
     access: call.method.access,
     actor,
-    args: summarizeArguments({ ...args(), ...(replayed ? { replayed } : {}) }, summaryLimits, pseudonym) as Summary,
+    args: summarizeArguments(
+      { ...args(), ...told, ...(replayed ? { replayed } : {}) },
+      summaryLimits,
+      pseudonym,
+    ) as Summary,
     at: new Date(nowMs).toISOString(),
     bypass: call.bypass !== undefined,
     caller: caller === undefined ? undefined : { id: caller.id, kind: caller.kind },

@@ -36,6 +36,8 @@ describe('free space', () => {
   it('O14: what ends something, or takes power away, is shed last, and nothing else', () => {
     const last = [...methods.values()].filter(({ shedLast }) => shedLast).map(({ path }) => path.split('.').at(-1))
     expect(last).toEqual([
+      'BudgetService/Settle',
+      'BudgetService/Release',
       'HubService/FinishRun',
       'IdentityService/DisableAgent',
       'IdentityService/RevokeKey',
@@ -44,6 +46,9 @@ describe('free space', () => {
       'IdentityService/RevokeSession',
       'IdentityService/RevokeCertificate',
       'IdentityService/RevokeSigningKey',
+      'JobsService/Cancel',
+      'KillService/Engage',
+      'KillService/Release',
       'TenantService/Disable',
     ])
   })

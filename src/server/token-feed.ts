@@ -1,7 +1,8 @@
 import type { Logger } from 'pino'
 import { isRefusal, refuse, type Caller, type Refusal } from '#core'
-import { decide, Gcra, locate, type Call, type GatePorts } from '#gate'
+import { decide, locate, type Call, type GatePorts } from '#gate'
 import { bare, type EntryRow, type EventCursor, type ReaderPort } from '#hub'
+import { withoutBuckets } from './recheck.ts'
 
 export interface FeedParts {
   readonly gate: GatePorts
@@ -34,8 +35,11 @@ export interface Listener {
   /** Whether what was told before has been taken. */
   ready(): boolean
   tell(events: readonly EntryRow[], next: EventCursor): void
-  end(why: 'credential' | 'slow' | 'draining'): void
+  end(why: FeedEnd): void
 }
+
+/** `killed`: a kill switch stops who listens. */
+export type FeedEnd = 'credential' | 'killed' | 'slow' | 'draining'
 
 interface Stream {
   readonly call: Call
@@ -62,19 +66,7 @@ export class TokenFeed {
   constructor(parts: FeedParts) {
     this.#parts = parts
     this.#bounds = parts.bounds ?? feedDefaults
-    const endless = new Gcra({ perSecond: 1e9, burst: 1e9 }, 1)
-    const free = { failures: endless, addresses: endless, calls: endless, shared: false, workers: 1 }
-    const { guards } = parts.gate
-    // It was counted when the stream began.
-    const uncounted =
-      guards === undefined
-        ? undefined
-        : {
-            of: guards.of.bind(guards),
-            tenant: guards.tenant.bind(guards),
-            saw: () => undefined,
-          }
-    this.#recheck = { ...parts.gate, ...free, guards: uncounted }
+    this.#recheck = withoutBuckets(parts.gate)
   }
 
   get size(): number {
@@ -166,7 +158,7 @@ export class TokenFeed {
     if (decision.refused) {
       // What cannot be told now may be told in a moment; meanwhile nobody hears anything.
       if (/^(?:store|kill\.stale|auth\.authority)/.test(decision.refusal.code)) return false
-      this.#end(stream, 'credential')
+      this.#end(stream, decision.refusal.code === 'kill.engaged' ? 'killed' : 'credential')
       return false
     }
     const now = this.#now()
@@ -178,7 +170,7 @@ export class TokenFeed {
     return false
   }
 
-  #end(stream: Stream, why: 'credential' | 'slow' | 'draining'): void {
+  #end(stream: Stream, why: FeedEnd): void {
     this.#streams.delete(stream)
     stream.listener.end(why)
   }

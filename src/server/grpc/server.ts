@@ -10,26 +10,28 @@ import {
 import type { Logger } from 'pino'
 import { methods, type Method } from '@portcullis/contract'
 import type { Config } from '#config'
-import { grpcCodes, isRefusal, publicId, refusals, refuse, uuidv7, type RateState, type Refusal } from '#core'
+import { isRefusal, publicId, refuse, uuidv7, type Refusal } from '#core'
 import { peerAddress, presentedOf, sentRequestId } from '../credentials.ts'
-import { publicMessage, statusDetails } from '../error-info.ts'
 import type { Admission } from '../admissions.ts'
 import type { Pipeline } from '../pipeline.ts'
-import { rateHeaders } from '../rate-headers.ts'
+import type { Streams } from '../streams.ts'
 import { signedMessage } from '../signed-message.ts'
 import { requestTarget } from '../tokens/request-target.ts'
 import type { AgentsTls } from '../mtls/agents-tls.ts'
 import { peerOf } from '../mtls/peer.ts'
+import { exportMethod } from '../otlp-ingest/export.ts'
+import { exportOverGrpc, exportPath, methodAt } from '../otlp-ingest/grpc.ts'
 import type { OnFault } from '../transport-faults.ts'
 import { addHealth } from './health.ts'
 import { addReflection } from './reflection.ts'
+import { statusOf } from './status.ts'
+import { streamHandler } from './streams.ts'
 import {
   connectionOf,
   interceptOwnStatus,
   makeServer,
   registeredPaths,
   serveUnknown,
-  type SentStatus,
   type TransportStatus,
 } from './transport.ts'
 
@@ -43,6 +45,7 @@ export interface GrpcListener {
 interface GrpcParts {
   readonly config: Config
   readonly pipeline: Pipeline
+  readonly streams: Streams
   readonly log: Logger
   readonly healthy: () => boolean
   readonly onFault?: OnFault
@@ -54,6 +57,7 @@ interface GrpcParts {
 export async function listenGrpc({
   config,
   pipeline,
+  streams,
   log,
   healthy,
   onFault,
@@ -67,8 +71,12 @@ export async function listenGrpc({
   if (config.reflection.enabled) addReflection(server)
   for (const path of registeredPaths(server)) open.add(path)
   for (const method of methods.values()) {
-    server.register(method.path, unaryHandler(method, { pipeline, log }), asIs, asIs, 'unary')
+    if (method.streaming) {
+      const handle = streamHandler(method, { pipeline, streams, log, admissionOf })
+      server.register(method.path, handle, asIs, asIs, 'serverStream')
+    } else server.register(method.path, unaryHandler(method, { pipeline, log }), asIs, asIs, 'unary')
   }
+  server.register(exportPath, unaryHandler(exportMethod, { pipeline, log }, exportOverGrpc), asIs, asIs, 'unary')
   serveUnknown(server)
   const { host, port } = splitAddress(agents?.address ?? config.listen.grpc)
   const bound = await new Promise<number>((resolve, reject) => {
@@ -125,7 +133,7 @@ function admissionOf(metadata: Metadata & Admitted): Admission | undefined {
 function gateInterceptor({ pipeline, log, open, certificates }: InterceptorParts): ServerInterceptor {
   return (descriptor, call) => {
     if (open.has(descriptor.path)) return withRequestId(call)
-    const method = methods.get(descriptor.path)
+    const method = methodAt(descriptor.path)
     const remote = peerAddress(call.getConnectionInfo().remoteAddress)
     let requestId = ''
     let admission: Admission | undefined
@@ -219,7 +227,11 @@ function takeRequestId(metadata: Metadata): string {
   return sentRequestId(text(metadata, 'x-request-id')) ?? publicId('req', uuidv7())
 }
 
-function unaryHandler(method: Method, { pipeline, log }: Pick<InterceptorParts, 'pipeline' | 'log'>) {
+function unaryHandler(
+  method: Method,
+  { pipeline, log }: Pick<InterceptorParts, 'pipeline' | 'log'>,
+  perform: typeof exportOverGrpc = (of, admission, bytes, key) => of.performBytes(admission, bytes, key),
+) {
   return (
     call: ServerUnaryCall<Buffer, Buffer>,
     callback: (error: { code: number; details: string; metadata: Metadata } | null, value?: Buffer) => void,
@@ -228,8 +240,7 @@ function unaryHandler(method: Method, { pipeline, log }: Pick<InterceptorParts, 
     // Fails closed: a call that reached its handler without a decision is refused.
     if (admission === undefined) return callback(statusOf(refuse('server.internal', 'not admitted'), ''))
     const { requestId } = admission.call
-    void pipeline
-      .performBytes(admission, call.request, text(call.metadata, 'idempotency-key'))
+    void perform(pipeline, admission, call.request, text(call.metadata, 'idempotency-key'))
       .then((reply) => {
         if (isRefusal(reply)) return callback(statusOf(reply, requestId, admission.decision.limit))
         const bytes = reply.bytes ?? toBinary(method.output, reply.message)
@@ -244,20 +255,6 @@ function unaryHandler(method: Method, { pipeline, log }: Pick<InterceptorParts, 
         callback(statusOf(refuse('server.internal', 'fault'), requestId))
       })
   }
-}
-
-function statusOf(refusal: Refusal, requestId: string, charged?: RateState): SentStatus {
-  const metadata = new Metadata()
-  metadata.set('x-request-id', requestId)
-  metadata.set('grpc-status-details-bin', Buffer.from(statusDetails(refusal, requestId)))
-  const limit = refusal.limit ?? charged
-  if (limit !== undefined) {
-    const told = rateHeaders(limit)
-    metadata.set('ratelimit', told.limit)
-    metadata.set('ratelimit-policy', told.policy)
-  }
-  if (refusal.retryAfterSeconds !== undefined) metadata.set('retry-after', String(refusal.retryAfterSeconds))
-  return { code: grpcCodes[refusals[refusal.code].grpc], details: publicMessage(refusal), metadata }
 }
 
 function transportRefusal({ code, details }: TransportStatus): Refusal {

@@ -1,16 +1,19 @@
-import { fromJson, toBinary, toJsonString, type JsonValue, type Message } from '@bufbuild/protobuf'
+import { toBinary, toJsonString } from '@bufbuild/protobuf'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { methods, type Method } from '@portcullis/contract'
 import { isRefusal, refuse, type Refusal } from '#core'
-import { maskText } from '#ledger'
 import { peerAddress, presentedOf } from '../credentials.ts'
 import { peerCertificate } from '../mtls/peer.ts'
 import { signedMessage } from '../signed-message.ts'
 import { requestTarget, type Arrived } from '../tokens/request-target.ts'
 import type { Admission } from '../admissions.ts'
 import type { Pipeline, Reply } from '../pipeline.ts'
-import { expandEnumNames } from './enum-names.ts'
+import type { Streams } from '../streams.ts'
 import { mediaType, sendRefusal, setRate } from './problem.ts'
+import { bodyOf, readJson } from './read-json.ts'
+import { answerStream } from './streams.ts'
+
+export { bodyOf } from './read-json.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -27,7 +30,10 @@ export interface MethodParts {
 }
 
 /** Every method as `POST /portcullis.v1.<Service>/<Method>`: Connect unary, JSON and binary (SPEC C2). */
-export function addMethods(app: FastifyInstance, { pipeline, origin, replyBytesMax }: MethodParts): void {
+export function addMethods(
+  app: FastifyInstance,
+  { pipeline, origin, replyBytesMax, streams }: MethodParts & { readonly streams: Streams },
+): void {
   for (const method of methods.values()) {
     app.post(
       method.path,
@@ -39,7 +45,10 @@ export function addMethods(app: FastifyInstance, { pipeline, origin, replyBytesM
           return undefined
         },
       },
-      (request, reply) => answer(request, reply, method, { pipeline, origin, replyBytesMax }),
+      (request, reply) =>
+        method.streaming
+          ? answerStream(request, reply, method, { pipeline, streams, origin })
+          : answer(request, reply, method, { pipeline, origin, replyBytesMax }),
     )
   }
 }
@@ -67,6 +76,7 @@ export async function admitHeaders(
     remote,
     requestId: request.id,
     certificate: peerCertificate(request),
+    door: request.routeOptions.config.door,
   })
   if (isRefusal(decided)) return decided
   request.admission = decided
@@ -143,7 +153,8 @@ export async function answerWith(
     .send(body)
 }
 
-async function perform(
+/** Performs the call in the body; see `answer`. */
+export async function perform(
   request: FastifyRequest,
   admission: Admission,
   method: Method,
@@ -156,36 +167,8 @@ async function perform(
     if (named === undefined) return pipeline.performBytes(admission, body, key)
     return pipeline.reject(admission, refuse('bounds.content_type', 'proto', { detail: 'this path takes JSON only' }))
   }
-  const checked = await pipeline.checkBody(admission, body)
-  if (isRefusal(checked)) return checked
-  let message: Message
-  try {
-    message = decodeJson(method, body, named)
-  } catch (error) {
-    const said = (error instanceof Error ? error.message : String(error)).slice(0, 200).toWellFormed()
-    // What the decoder says names fields of the request and nothing of ours. The ledger keeps it without the quoted values,
-    // which may be secrets that stand in the wrong place.
-    const refusal = refuse('input.malformed', `json: ${said.replace(/".*/s, '…')}`, { detail: maskText(said) })
-    return pipeline.reject(checked, refusal)
-  }
-  return pipeline.perform(checked, message, key)
-}
-
-/** The body in the bytes that were sent. */
-export function bodyOf(request: FastifyRequest): Buffer {
-  return Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
-}
-
-function decodeJson(method: Method, body: Buffer, named: Readonly<Record<string, string>> = {}): Message {
-  const text = new TextDecoder('utf-8', { fatal: true }).decode(body)
-  const json: unknown = JSON.parse(text)
-  const message = fromJson(method.input, expandEnumNames(method.input, json) as JsonValue)
-  for (const [name, value] of Object.entries(named)) {
-    const given: unknown = Reflect.get(message, name)
-    if (given !== '' && given !== value) throw new Error(`${name} is another one than in the path`)
-    Reflect.set(message, name, value)
-  }
-  return message
+  const read = await readJson(request, admission, method, pipeline, named)
+  return isRefusal(read) ? read : pipeline.perform(read.admission, read.message, key)
 }
 
 /** Honours `Connect-Timeout-Ms`: the work goes on and is recorded, but the caller hears that its time is up. */

@@ -2,7 +2,7 @@ import { toBinary } from '@bufbuild/protobuf'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { ErrorInfoSchema } from '@portcullis/contract'
 import { refusals, type RateState, type Refusal } from '#core'
-import { errorInfo, publicMessage } from '../error-info.ts'
+import { errorInfo, publicMessage, statusDetails } from '../error-info.ts'
 import { rateHeaders } from '../rate-headers.ts'
 import { challenges } from './challenge.ts'
 
@@ -10,6 +10,10 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** Where this listener says whom to ask for a token (RFC 9728), where there is somebody to ask. */
     resourceMetadata?: () => string | undefined
+  }
+  interface FastifyContextConfig {
+    /** Refusals of this route are a google.rpc.Status where its callers speak protobuf, as OTLP wants it. */
+    statusBody?: boolean
   }
 }
 
@@ -36,6 +40,12 @@ export function sendRefusal(
   setRate(reply, refusal.limit)
   const asked = challenges(refusal, request.server.resourceMetadata?.())
   if (asked.length > 0) void reply.header('www-authenticate', asked)
+  if (request.routeOptions.config.statusBody === true && mediaType(request) === 'application/x-protobuf') {
+    return reply
+      .code(http)
+      .type('application/x-protobuf')
+      .send(Buffer.from(statusDetails(refusal, requestId)))
+  }
   if (speaksConnect(request)) {
     return reply
       .code(connectStatus[refusals[refusal.code].grpc])
@@ -45,7 +55,7 @@ export function sendRefusal(
   return reply
     .code(http)
     .type('application/problem+json')
-    .send(problem(refusal, requestId, origin))
+    .send(JSON.stringify(problemOf(refusal, requestId, origin)))
 }
 
 /** Tells the caller of the bucket that its call was charged to (SPEC G7). */
@@ -55,9 +65,10 @@ export function setRate(reply: FastifyReply, limit: RateState | undefined): void
   void reply.header('ratelimit', told.limit).header('ratelimit-policy', told.policy)
 }
 
-function problem(refusal: Refusal, requestId: string, origin: string): string {
+/** The members of a problem document. */
+export function problemOf(refusal: Refusal, requestId: string, origin: string): object {
   const { http, say } = refusals[refusal.code]
-  return JSON.stringify({
+  return {
     type: `${origin}/problems/${refusal.code}`,
     title: say,
     status: http,
@@ -65,7 +76,7 @@ function problem(refusal: Refusal, requestId: string, origin: string): string {
     ...(refusal.facts === undefined ? {} : { facts: refusal.facts }),
     code: refusal.code,
     requestId,
-  })
+  }
 }
 
 // Connect names each code and fixes its HTTP status (https://connectrpc.com/docs/protocol#error-codes).

@@ -7,6 +7,7 @@ import { peerAddress } from '../credentials.ts'
 import type { AgentsTls } from '../mtls/agents-tls.ts'
 import type { Pipeline } from '../pipeline.ts'
 import type { OnFault } from '../transport-faults.ts'
+import type { Streams } from '../streams.ts'
 import type { TokenFeed } from '../token-feed.ts'
 import type { TrustedProxies } from '../trusted-proxies.ts'
 import { makeApp, refusalOf, stopApp, type OverBound } from './app.ts'
@@ -14,9 +15,11 @@ import { addApps } from './apps.ts'
 import { addAudit } from './audit.ts'
 import { addPeople } from './people.ts'
 import type { PeopleParts } from './people-session.ts'
+import { addJobs } from './jobs.ts'
 import { addMethods } from './methods.ts'
 import { addProblems } from './problems.ts'
 import { addOAuth, type OAuthDoor } from './oauth.ts'
+import { addOtlp } from './otlp.ts'
 import { addTlog } from './tlog.ts'
 import { sendRefusal } from './problem.ts'
 import { addTokenEvents } from './token-events.ts'
@@ -34,6 +37,7 @@ interface HttpParts {
   readonly proxies: TrustedProxies
   readonly people: PeopleParts
   readonly feed: TokenFeed
+  readonly streams: Streams
   readonly oauth?: OAuthDoor | undefined
   readonly onFault?: OnFault
   /** The listener for agents, which asks for a client certificate and has no pages for people. */
@@ -48,6 +52,7 @@ export async function listenHttp({
   proxies,
   people,
   feed,
+  streams,
   onFault,
   agents,
   oauth,
@@ -56,10 +61,11 @@ export async function listenHttp({
   const { host, port } = parseAddress(address)
   const origin = (): string => `${agents === undefined ? 'http' : 'https'}://${address}`
   const overBound: OverBound = async (request, refusal) => {
-    const method = methods.get(request.routeOptions.url ?? '')
+    const { config: route, url = '' } = request.routeOptions
+    const method = route.performs ?? methods.get(url)
     if (method === undefined) return
-    const remote = peerAddress(request.ip)
-    await pipeline.noteUnread({ method, credentials: [], remote, requestId: request.id, tenantId: undefined }, refusal)
+    const unread = { method, credentials: [], remote: peerAddress(request.ip), requestId: request.id, door: route.door }
+    await pipeline.noteUnread({ ...unread, tenantId: undefined }, refusal)
   }
   const app = makeApp(config, log, proxies, origin, overBound, onFault, agents?.tls)
   app.decorateRequest('admission', undefined)
@@ -75,8 +81,10 @@ export async function listenHttp({
   }
   // Before the body is read: an unknown method is refused as such whatever it carries.
   app.addHook('onRequest', async (request, reply) => (request.is404 ? unknown(request, reply) : undefined))
-  addMethods(app, { pipeline, origin, replyBytesMax: config.limits.http.replyBytes })
+  addMethods(app, { pipeline, origin, replyBytesMax: config.limits.http.replyBytes, streams })
   addApps(app, { pipeline, origin, replyBytesMax: config.limits.http.replyBytes })
+  addOtlp(app, { pipeline, origin, inflatedBytesMax: config.limits.http.inflatedBytes })
+  addJobs(app, { pipeline, origin, replyBytesMax: config.limits.http.replyBytes })
   addTokenEvents(app, { pipeline, origin, feed })
   addAudit(app, { pipeline, origin, replyBytesMax: config.limits.http.replyBytes })
   addTlog(app, {

@@ -5,7 +5,7 @@ import { GetTokenEventsRequestSchema, LedgerService, methodOf, type GetTokenEven
 import { isRefusal, refuse, type Refusal } from '#core'
 import { formatCursor, readCursor, type EntryRow, type EventCursor } from '#hub'
 import type { Pipeline } from '../pipeline.ts'
-import type { Listener, TokenFeed } from '../token-feed.ts'
+import type { FeedEnd, Listener, TokenFeed } from '../token-feed.ts'
 import { admitHeaders, bodyOf } from './methods.ts'
 import { sendRefusal } from './problem.ts'
 
@@ -146,7 +146,7 @@ class EventStream implements Listener {
     this.#cursor = next
   }
 
-  end(why: 'credential' | 'slow' | 'draining'): void {
+  end(why: FeedEnd): void {
     this.stop()
     // Who reads nothing would not read this either.
     if (why === 'slow') this.body.destroy()

@@ -68,7 +68,7 @@ export class Sinks {
         }),
       ]),
     )
-    if (this.all.length > 0) watch.watchSinks(() => this.#lags())
+    if (this.all.length > 0) watch.watchSinks(() => this.lags())
   }
 
   start(): void {
@@ -110,7 +110,7 @@ export class Sinks {
   }
 
   /** Nothing is known before the first look, and nothing is not zero. */
-  #lags(): readonly SinkLag[] {
+  lags(): readonly SinkLag[] {
     return this.#looked ? [...this.#forwarders].map(([sink, { lag }]) => ({ sink, ...lag })) : []
   }
 }

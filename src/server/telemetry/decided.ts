@@ -1,9 +1,10 @@
 import { refusals, type Caller, type RefusalCode } from '#core'
 import type { Call } from '#gate'
+import type { About } from '#hub'
 
 /** The outcome of one decision, as metrics, the audit line, traces and forwarders see it: no arguments, no secrets. */
 export interface Decided {
-  /** The path of the method in the contract, or `(unknown)`: never text that a caller chose. */
+  /** The path of the method in the contract, that of its route, or `(unknown)`: never text that a caller chose. */
   readonly route: string
   /** The HTTP status of the outcome, also where the call came over gRPC. */
   readonly status: number
@@ -21,6 +22,8 @@ export interface Decided {
   readonly gateMs?: number | undefined
   /** When its work in the store began, since the arrival; until the outcome. */
   readonly storeFromMs?: number | undefined
+  /** Text of the caller: who counts by it bounds it. Only of calls that the gate let in, and not of replays. */
+  readonly about?: About | undefined
 }
 
 export const unknownRoute = '(unknown)'
@@ -31,18 +34,18 @@ export const none = '(none)'
 const ours = /^(?:server|store|audit|outcome)\./
 
 export function toldOf(
-  call: Pick<Call, 'remote' | 'requestId' | 'traceparent' | 'bypass'> & {
+  call: Pick<Call, 'remote' | 'requestId' | 'traceparent' | 'bypass' | 'door'> & {
     readonly method: { readonly path: string } | undefined
   },
   caller: Caller | undefined,
   elapsedMs: number,
   code: RefusalCode | undefined,
   outcome: Decided['outcome'] = code === undefined ? 'allow' : ours.test(code) ? 'error' : 'deny',
-  times?: Pick<Decided, 'gateMs' | 'storeFromMs'>,
+  times?: Pick<Decided, 'gateMs' | 'storeFromMs' | 'about'>,
 ): Decided {
   return {
-    route: call.method?.path ?? unknownRoute,
-    status: code === undefined ? 200 : refusals[code].http,
+    route: call.door?.route ?? call.method?.path ?? unknownRoute,
+    status: code === undefined ? (call.door?.status ?? 200) : refusals[code].http,
     outcome,
     code,
     caller,
@@ -53,6 +56,7 @@ export function toldOf(
     elapsedMs,
     gateMs: times?.gateMs,
     storeFromMs: times?.storeFromMs,
+    about: times?.about,
   }
 }
 

@@ -2,99 +2,19 @@ import type { Histogram, Meter } from '@opentelemetry/api'
 import { PrometheusExporter, PrometheusSerializer } from '@opentelemetry/exporter-prometheus'
 import type { Resource } from '@opentelemetry/resources'
 import { AggregationType, MeterProvider, type MetricReader } from '@opentelemetry/sdk-metrics'
-import type { WriterWatch } from '#store'
+import type { WebhookCount, WriterWatch } from '#store'
+import type { BudgetUse } from '../budget-gauges.ts'
+import { scopeKindName, scopeKinds } from '../kill/scope-names.ts'
 import type { SinkLag, SinkWatch } from '../sinks/sinks.ts'
 import type { OnFault } from '../transport-faults.ts'
 import { version } from '../version.ts'
+import type { WebhookWatch } from '../webhooks/webhooks.ts'
 import { none, type Decided } from './decided.ts'
+import { metricRows, type MetricName } from './metric-rows.ts'
 import { resourceOf } from './resource.ts'
 import { Tally } from './tally.ts'
 
-/** Every metric of the product with its kind and meaning; a name is never changed once it is released. */
-export const metricRows = [
-  [
-    'portcullis_authorization_audit_total',
-    'counter',
-    'authorization decisions, one per audit line',
-    'route status bypass scopes client',
-  ],
-  ['portcullis_gate_decisions_total', 'counter', 'outcomes of calls by code of refusal', 'method outcome code'],
-  [
-    'portcullis_service_token_calls_total',
-    'counter',
-    'calls of guarded services by what they brought as service token; up to 1,000 callers by id, then (others)',
-    'service caller result',
-  ],
-  [
-    'portcullis_oauth_requests_total',
-    'counter',
-    'requests to the authorization server by what they came to, and the error of those that were refused',
-    'kind error',
-  ],
-  ['portcullis_gate_duration_seconds', 'histogram', 'time the gate took to decide on a call, without its work', ''],
-  ['portcullis_call_duration_seconds', 'histogram', 'time from the arrival of a call to its outcome', ''],
-  ['portcullis_ledger_entries_total', 'counter', 'entries committed to the ledger by this process', ''],
-  ['portcullis_ledger_append_duration_seconds', 'histogram', 'time of the flush that appends entries and commits', ''],
-  ['portcullis_writer_queue_depth', 'gauge', 'calls that wait for a lane of the writer', ''],
-  ['portcullis_writer_batch_size', 'histogram', 'calls in one transaction', ''],
-  [
-    'portcullis_writer_commit_duration_seconds',
-    'histogram',
-    'time of one transaction of the writer, with its commit',
-    '',
-  ],
-  [
-    'portcullis_forwarder_events_total',
-    'counter',
-    'events given to a forwarder: sent, spilled, replayed, dropped',
-    'forwarder result',
-  ],
-  [
-    'portcullis_ledger_sink_lag_entries',
-    'gauge',
-    'entries that a sink has not acknowledged; the same on all replicas',
-    'sink',
-  ],
-  ['portcullis_ledger_sink_lag_seconds', 'gauge', 'how long the oldest of them has been waiting', 'sink'],
-  [
-    'portcullis_ledger_chain_valid',
-    'gauge',
-    '1 while every log agrees with what was published of it; 0 for (all) and for up to 20 logs where one does not',
-    'log',
-  ],
-  [
-    'portcullis_ledger_checkpoint_age_seconds',
-    'gauge',
-    'how long entries have been there that no checkpoint covers; 0 where all are covered',
-    '',
-  ],
-  ['portcullis_ledger_sink_entries_total', 'counter', 'entries that a sink has acknowledged to this process', 'sink'],
-  ['portcullis_ledger_sink_batches_total', 'counter', 'batches by what became of them: sent, failed', 'sink result'],
-  [
-    'portcullis_transport_faults_total',
-    'counter',
-    'connections and requests that ended below every call, for what was sent',
-    'listener kind',
-  ],
-  ['portcullis_store_free_bytes', 'gauge', 'free space under the embedded PostgreSQL', ''],
-  ['portcullis_rates_away', 'gauge', '1 while the shared rate limits are away; absent where none are shared', ''],
-  ['portcullis_rates_alone_total', 'counter', 'calls decided while the shared rate limits were away', ''],
-  [
-    'portcullis_policy_failing',
-    'gauge',
-    '1 while the folder of policies holds what is no set; absent without policies',
-    '',
-  ],
-  [
-    'portcullis_authority_jwks_age_seconds',
-    'gauge',
-    'how old the keys of the other issuer are; absent until there are some',
-    '',
-  ],
-  ['portcullis_clock_skew_seconds', 'gauge', 'clock of this process minus clock of the database', ''],
-] as const
-
-export type MetricName = (typeof metricRows)[number][0]
+export { metricRows, type MetricName } from './metric-rows.ts'
 
 const secondsBounds = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 const gateBounds = [0.000005, 0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.01, 0.1]
@@ -115,7 +35,7 @@ export interface MetricSources {
  * The instruments. Labelled counters are tallies in memory that are read at a scrape: an increment costs a look-up in a map
  * where the SDK would hash the labels of every call.
  */
-export class Metrics implements WriterWatch, SinkWatch {
+export class Metrics implements WriterWatch, SinkWatch, WebhookWatch {
   readonly #reader = new PrometheusExporter({ preventServerStart: true })
   // Of what tells this process from others only `worker` is a label of every metric: a scraper knows the rest.
   readonly #serializer = new PrometheusSerializer(undefined, false, /^worker$/, true, true)
@@ -128,11 +48,13 @@ export class Metrics implements WriterWatch, SinkWatch {
   readonly #faults: Tally
   readonly #sinkEntries: Tally
   readonly #sinkBatches: Tally
+  readonly #webhooks: Tally
   readonly #gate: Histogram
   readonly #call: Histogram
   readonly #append: Histogram
   readonly #batch: Histogram
   readonly #commit: Histogram
+  readonly #killAck: Histogram
   #entries = 0
 
   /** `push` readers send the same metrics elsewhere. */
@@ -157,6 +79,7 @@ export class Metrics implements WriterWatch, SinkWatch {
     this.#faults = tally(meter, 'portcullis_transport_faults_total')
     this.#sinkEntries = tally(meter, 'portcullis_ledger_sink_entries_total')
     this.#sinkBatches = tally(meter, 'portcullis_ledger_sink_batches_total')
+    this.#webhooks = tally(meter, 'portcullis_webhook_deliveries_total')
     meter
       .createObservableCounter('portcullis_ledger_entries_total', described('portcullis_ledger_entries_total'))
       .addCallback((result) => result.observe(this.#entries))
@@ -164,6 +87,7 @@ export class Metrics implements WriterWatch, SinkWatch {
     this.#call = histogram(meter, 'portcullis_call_duration_seconds', secondsBounds)
     this.#append = histogram(meter, 'portcullis_ledger_append_duration_seconds', secondsBounds)
     this.#batch = histogram(meter, 'portcullis_writer_batch_size', callsBounds)
+    this.#killAck = histogram(meter, 'portcullis_kill_ack_seconds', secondsBounds)
     this.#commit = histogram(meter, 'portcullis_writer_commit_duration_seconds', secondsBounds)
   }
 
@@ -281,6 +205,55 @@ export class Metrics implements WriterWatch, SinkWatch {
       })
     gauge('portcullis_ledger_sink_lag_entries', ({ entries }) => entries)
     gauge('portcullis_ledger_sink_lag_seconds', ({ seconds }) => seconds)
+  }
+
+  /** Where the kill switches in force are read at a scrape. */
+  watchKills(inForce: () => readonly { readonly scope: number }[]): void {
+    const name = 'portcullis_kill_engaged'
+    this.#provider
+      .getMeter('portcullis', version)
+      .createObservableGauge(name, described(name))
+      .addCallback((result) => {
+        const counts = Map.groupBy(inForce(), ({ scope }) => scopeKindName(scope))
+        for (const kind of scopeKinds) result.observe(counts.get(kind)?.length ?? 0, { scope_kind: kind })
+      })
+  }
+
+  /** Where the state of budgets is read at a scrape; nothing is told where it is not known. */
+  watchBudgets(look: () => Promise<BudgetUse | undefined>): void {
+    const meter = this.#provider.getMeter('portcullis', version)
+    const [ratio, held] = ['portcullis_budget_used_ratio', 'portcullis_budget_reserved_nano_usd'] as const
+    meter.createObservableGauge(ratio, described(ratio)).addCallback(async (result) => {
+      for (const [unit, used] of (await look())?.usedRatio ?? []) result.observe(used, { unit })
+    })
+    meter.createObservableGauge(held, described(held)).addCallback(async (result) => {
+      const use = await look()
+      if (use !== undefined) result.observe(use.reservedNanoUsd)
+    })
+  }
+
+  webhookTried(webhook: string, outcome: 'delivered' | 'failed' | 'given_up'): void {
+    this.#webhooks.add(webhook, outcome)
+  }
+
+  /** Where what waits for webhooks is read at a scrape. */
+  watchWebhooks(counts: () => readonly WebhookCount[]): void {
+    const meter = this.#provider.getMeter('portcullis', version)
+    const gauge = (name: MetricName, value: (count: WebhookCount) => number): void =>
+      meter.createObservableGauge(name, described(name)).addCallback((result) => {
+        for (const count of counts()) result.observe(value(count), { webhook: count.webhook })
+      })
+    gauge('portcullis_webhook_lag_entries', ({ lag }) => lag)
+    gauge('portcullis_webhook_dead_letters', ({ dead }) => dead)
+  }
+
+  killConfirmed(tookMs: number): void {
+    this.#killAck.record(tookMs / 1000)
+  }
+
+  /** What counts beside the metrics of this table. */
+  meter(name: string): Meter {
+    return this.#provider.getMeter(name, version)
   }
 
   /** The state now in the text format of Prometheus. */

@@ -33,6 +33,10 @@ export function writeSpans(tracer: Tracer, decided: Decided): { readonly traceId
   if (outcome === 'error') span.setStatus({ code: SpanStatusCode.ERROR })
   const within = trace.setSpan(context, span)
   if (span.isRecording()) {
+    if (decided.about?.jobKind !== undefined) {
+      const of = { 'portcullis.request_id': requestId, 'job.kind': decided.about.jobKind.slice(0, 64) }
+      tracer.startSpan('portcullis.job.trigger', { startTime: startedAt, attributes: of }, within).end(endedAt)
+    }
     for (const { name: part, fromMs, toMs } of partsOf(decided)) {
       tracer.startSpan(part, { startTime: startedAt + fromMs }, within).end(startedAt + toMs)
     }
