@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import { request } from 'node:https'
 import { readBounded, readBoundedFile } from './bounded-read.ts'
 import { usage } from './errors.ts'
@@ -62,21 +63,22 @@ interface Posted {
 }
 
 /** A POST with certificates of its own, which `fetch` does not take. Redirects are not followed. */
-export function postWithTls(url: string, tls: ClientTls, posted: Posted): Promise<TlsReply> {
-  const { headers, body, signal, bytesMax } = posted
+export async function postWithTls(url: string, tls: ClientTls, posted: Posted): Promise<TlsReply> {
+  const response = await askWithTls(url, tls, posted)
+  const requestId = response.headers['x-request-id']?.toString()
+  return { status: response.statusCode ?? 0, requestId, text: await readBounded(response, posted.bytesMax) }
+}
+
+/** As `postWithTls`, with what is answered yet to be read. */
+export function askWithTls(url: string, tls: ClientTls, posted: Omit<Posted, 'bytesMax'>): Promise<IncomingMessage> {
+  const { headers, body, signal } = posted
   const key = tls.keyFile === undefined ? undefined : readBoundedFile(tls.keyFile, pemBytesMax)
-  const { promise, resolve, reject } = Promise.withResolvers<TlsReply>()
+  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
   const sent = { ...headers, 'content-length': Buffer.byteLength(body) }
   const asked = request(url, { method: 'POST', headers: sent, signal, agent: false, ca: tls.ca, cert: tls.cert, key })
   // A deadline that passed is the reason, not the abort that it made.
   asked.on('error', (error) => reject(signal.aborted ? (signal.reason as Error) : error))
-  asked.on('response', (response) => {
-    const requestId = response.headers['x-request-id']
-    readBounded(response, bytesMax).then(
-      (text) => resolve({ status: response.statusCode ?? 0, requestId: requestId?.toString(), text }),
-      reject,
-    )
-  })
+  asked.on('response', resolve)
   asked.end(body)
   return promise
 }

@@ -1,8 +1,9 @@
 import type { ZodType } from 'zod'
 import { uuidv7 } from '#core'
 import { readBounded } from './bounded-read.ts'
-import { postWithTls, type TlsOptions, type TlsReply } from './client-tls.ts'
+import { askWithTls, postWithTls, type TlsOptions, type TlsReply } from './client-tls.ts'
 import { CliError } from './errors.ts'
+import { readEvents } from './events.ts'
 import type { Io } from './io.ts'
 import type { ClientOptions } from './options.ts'
 import { refusedBy, unreachable } from './failures.ts'
@@ -70,15 +71,57 @@ export class Client {
     })
   }
 
-  async #post(path: string, body: string, idempotencyKey: string | undefined): Promise<Reply> {
+  /** The messages that a method answers with, as they come. Ends with the signal, or with why the server ended the stream. `begun` is called once it was let in. */
+  async *stream<T>(
+    method: string,
+    message: object,
+    shape: ZodType<T>,
+    signal: AbortSignal,
+    begun: () => void = () => undefined,
+  ): AsyncGenerator<T> {
+    const { url, tls } = this.#target
+    const { headers, hadKey } = await this.#headers()
+    const sent = { headers, body: JSON.stringify(message), signal }
+    const path = `${url}/portcullis.v1.${method}`
+    try {
+      const { status, body, requestId } = await (tls === undefined
+        ? fetch(path, { ...sent, method: 'POST', redirect: 'manual' }).then((reply) => ({
+            status: reply.status,
+            body: (reply.body ?? new Blob([]).stream()) as AsyncIterable<Uint8Array>,
+            requestId: reply.headers.get('x-request-id') ?? undefined,
+          }))
+        : askWithTls(path, tls, sent).then((reply) => ({
+            status: reply.statusCode ?? 0,
+            body: reply as AsyncIterable<Uint8Array>,
+            requestId: reply.headers['x-request-id']?.toString(),
+          })))
+      if (status !== 200)
+        throw refusedBy(url, status, parseJson((await readBounded(body, replyBytesMax)) ?? ''), requestId, hadKey)
+      begun()
+      for await (const { event, data } of readEvents(body)) {
+        if (event === 'end') throw refusedBy(url, 200, parseJson(data), requestId, hadKey)
+        yield this.parse(parseJson(data), shape)
+      }
+    } catch (error) {
+      if (signal.aborted) return
+      throw error instanceof CliError ? error : unreachable(url, error, this.#deadlineMs)
+    }
+    if (!signal.aborted) throw unreachable(url, new Error('the stream was cut'), this.#deadlineMs)
+  }
+
+  async #headers(): Promise<{ readonly headers: Record<string, string>; readonly hadKey: boolean }> {
     const { url, key, tls } = this.#target
     const bearer =
       key === undefined && tls?.cert === undefined ? await savedToken(url, this.#saved, this.#io) : key?.reveal()
-    const headers = {
-      'content-type': 'application/json',
-      ...(bearer !== undefined && { authorization: `Bearer ${bearer}` }),
-      ...(idempotencyKey && { 'idempotency-key': idempotencyKey }),
-    }
+    const headers: Record<string, string> = { 'content-type': 'application/json' }
+    if (bearer !== undefined) headers['authorization'] = `Bearer ${bearer}`
+    return { headers, hadKey: bearer !== undefined }
+  }
+
+  async #post(path: string, body: string, idempotencyKey: string | undefined): Promise<Reply> {
+    const { url, tls } = this.#target
+    const { headers, hadKey } = await this.#headers()
+    if (idempotencyKey !== undefined) headers['idempotency-key'] = idempotencyKey
     const signal = AbortSignal.timeout(this.#deadlineMs)
     try {
       const sent = { headers, body, signal, bytesMax: replyBytesMax }
@@ -86,7 +129,7 @@ export class Client {
       const { status, text, requestId } = await post
       if (text === undefined) throw tooLarge(url)
       const json = parseJson(text)
-      if (status !== 200 || json === undefined) throw refusedBy(url, status, json, requestId, bearer !== undefined)
+      if (status !== 200 || json === undefined) throw refusedBy(url, status, json, requestId, hadKey)
       return { body: json, requestId }
     } catch (error) {
       throw error instanceof CliError ? error : unreachable(url, error, this.#deadlineMs)

@@ -1,4 +1,5 @@
-import type { DemoResult } from '#demo'
+import type { DemoResult, TraceBudget } from '#demo'
+import { showDollars } from './money.ts'
 import { paint, pad } from './print.ts'
 
 /** What the demo has to tell in the end. */
@@ -12,9 +13,9 @@ export interface DemoShown {
 
 /** For `--json`. */
 export function demoDocument({ result, seed, url }: DemoShown): object {
-  const { team, tally, seconds, workCalls, checks } = result
+  const { team, tally, seconds, workCalls, checks, budget } = result
   const { calls, allowed, refused, sentAgain, runs, attempts, failedAttempts, events, tasks } = tally
-  const { openTasks, notes, benchmarks, tokens, costNanoUsd } = tally
+  const { openTasks, notes, benchmarks, jobs, tokens, costNanoUsd, spentNanoUsd } = tally
   return {
     tenant: { id: team.tenantId, name: team.tenantName },
     key: team.adminKey.reveal(),
@@ -34,8 +35,11 @@ export function demoDocument({ result, seed, url }: DemoShown): object {
     openTasks,
     notes,
     benchmarks,
+    jobs,
     tokens,
     costNanoUsd,
+    spentNanoUsd: String(spentNanoUsd),
+    ...(budget === undefined ? {} : { budget: budgetDocument(budget) }),
     checks,
     agrees: checks.every(({ sent, recorded }) => sent === recorded),
   }
@@ -80,6 +84,7 @@ export function demoText({ result, work, seed, url, isDefaultUrl }: DemoShown, c
     '',
     ...rows.map(line),
     '',
+    ...(result.budget === undefined ? [] : [...budgetLines(result.budget), '']),
     ...verdict,
     '',
     bold('Look at it with the key of that tenant, shown this once:'),
@@ -98,12 +103,37 @@ const why: Readonly<Record<string, string>> = {
   'auth.credential_invalid': 'a key that nobody has; in the log `system`',
   'rate.limited': 'loops without a pause',
   'idempotency.payload_mismatch': 'a key of a call, used for another',
+  'budget.exceeded': 'beyond what a budget has room for',
+  'kill.engaged': 'an agent that a kill switch stopped',
 }
 
-function agreed({ checks }: DemoResult, work: DemoShown['work']): string {
-  if (work === 'day') return 'GetSummary has the same agents, runs, attempts, tokens and open tasks'
+function agreed({ budget, checks }: DemoResult, work: DemoShown['work']): string {
+  if (work === 'day')
+    return 'GetSummary has the same agents, runs, attempts, tokens and open tasks; the budget has what was settled'
+  if (budget !== undefined)
+    return `every call was decided right, and what is reported is what was enforced: ${showDollars(budget.spentNanoUsd)}`
   const [calls, input, output] = checks.map(({ recorded }) => count(recorded))
   return `the runs have what the file has: ${calls} calls, ${input} context and ${output} generated tokens`
+}
+
+function budgetDocument({ limitNanoUsd, spentNanoUsd, asked, ...rows }: TraceBudget): object {
+  return {
+    limitNanoUsd: String(limitNanoUsd),
+    spentNanoUsd: String(spentNanoUsd),
+    ...rows,
+    ...(asked === undefined ? {} : { askedNanoUsd: String(asked) }),
+  }
+}
+
+function budgetLines(budget: TraceBudget): readonly string[] {
+  const { limitNanoUsd, spentNanoUsd, admitted, refused, firstRefused, lastAdmitted, asked } = budget
+  const spent = `${showDollars(spentNanoUsd)} of ${showDollars(limitNanoUsd)} spent by ${count(admitted)} calls`
+  if (firstRefused === undefined) return [`  ${spent}; the budget was never reached`]
+  return [
+    `  ${spent}, ${count(refused)} refused`,
+    `  call ${count(firstRefused)} was the first that did not fit: it asked for ${showDollars(asked ?? 0n)}`,
+    `  call ${count(lastAdmitted ?? 0)} was the last one admitted`,
+  ]
 }
 
 function aside({ tasks, notes, benchmarks }: DemoResult['tally']): string {

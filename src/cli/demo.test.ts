@@ -23,6 +23,8 @@ describe('portcullis demo, before it reaches a server', () => {
     ['demo --seed -1', 'whole number from 0'],
     ['demo --grpc localhost', 'not the address of a gRPC listener'],
     ['demo --target 127.0.0.1', '--target is not the URL of a server'],
+    ['demo --budget 5', '--budget is for --trace'],
+    ['demo --trace x.csv --budget five', 'Write dollars such as 5 or 0.25'],
     ['demo --trace nowhere.csv', 'The file nowhere.csv cannot be read (ENOENT)'],
   ])('M3: `%s` is a mistake that is explained', async (line, said) => {
     const { code, out, err } = await runLine(line, withKey())

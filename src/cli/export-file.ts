@@ -128,12 +128,13 @@ function refuseLater(line: string | undefined, log: string): void {
   )
 }
 
-interface Sink {
+export interface Sink {
   write(text: string): void
   close(): void
 }
 
-function openSink({ out }: FileAsked, io: Io): Sink {
+/** A file that must not be there yet, or the standard output. */
+export function openSink({ out }: Pick<FileAsked, 'out'>, io: Io): Sink {
   if (out === '-') return { write: (text) => io.out.write(text), close: () => undefined }
   const file = tried(out, () => openSync(out, 'wx', 0o600))
   return { write: (text) => void tried(out, () => writeSync(file, text)), close: () => closeSync(file) }

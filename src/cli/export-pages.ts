@@ -3,13 +3,12 @@ import type { Client } from './client.ts'
 import { CliError } from './errors.ts'
 import type { ProvenPrefix } from './export-room.ts'
 import type { Io } from './io.ts'
+import { patiently } from './patience.ts'
 import { entryPage, type Entry } from './replies.ts'
 
 const pageEntries = 1000
 // Far below what a server sends in one reply.
 const listEntries = 200
-const triesMax = 8
-const waitMaxMs = 15_000
 
 const count = z
   .string()
@@ -113,21 +112,7 @@ export class ExportPages {
     } while (pageToken !== '')
   }
 
-  async #patiently<T>(method: string, message: object, shape: z.ZodType<T>): Promise<T> {
-    for (let tries = 1, waitMs = 1000; ; tries += 1, waitMs = Math.min(waitMaxMs, waitMs * 2)) {
-      try {
-        return await this.#client.call(method, message, shape)
-      } catch (error) {
-        if (!(error instanceof CliError) || !isPassing(error) || tries >= triesMax) throw error
-        await this.#io.sleep(waitMs)
-      }
-    }
+  #patiently<T>(method: string, message: object, shape: z.ZodType<T>): Promise<T> {
+    return patiently(this.#io, () => this.#client.call(method, message, shape))
   }
-}
-
-/** Too many calls, or a server that is busy or restarts. */
-function isPassing({ code }: CliError): boolean {
-  return (
-    code === 'rate.limited' || code === 'server.draining' || code.startsWith('store.') || code === 'audit.unavailable'
-  )
 }

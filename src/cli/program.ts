@@ -2,14 +2,22 @@ import { readFileSync } from 'node:fs'
 import { Command, Help, type Option } from 'commander'
 import * as z from 'zod'
 import { agentCommand } from './commands/agent.ts'
+import { analyticsCommand, leaderboardCommand } from './commands/analytics.ts'
 import { appCommand } from './commands/app.ts'
 import { backupCommands } from './commands/backup.ts'
+import { budgetCommand } from './commands/budget.ts'
 import { callCommand } from './commands/call.ts'
 import { certificateCommand } from './commands/certificate.ts'
 import { completionCommand } from './commands/completion.ts'
 import { configCommand } from './commands/config.ts'
+import { costsCommand } from './commands/costs.ts'
 import { demoCommand } from './commands/demo.ts'
+import { doctorCommand } from './commands/doctor.ts'
+import { importCommand } from './commands/import.ts'
+import { exportCommand } from './commands/export.ts'
 import { keyCommand } from './commands/key.ts'
+import { jobsCommand } from './commands/jobs.ts'
+import { killCommand } from './commands/kill.ts'
 import { ledgerCommand } from './commands/ledger.ts'
 import { loginCommands } from './commands/login.ts'
 import { maintenanceCommands } from './commands/maintenance.ts'
@@ -22,6 +30,7 @@ import { signingKeyCommand } from './commands/signing-key.ts'
 import { startCommands } from './commands/start.ts'
 import { tenantCommand } from './commands/tenant.ts'
 import { tokenCommand } from './commands/token.ts'
+import { webhooksCommand } from './commands/webhooks.ts'
 import type { Io } from './io.ts'
 
 /** Every command. Writes to `io` alone, and throws where commander would end the process. */
@@ -46,11 +55,21 @@ export function buildProgram(io: Io, json = false): Command {
     certificateCommand(io),
     callCommand(io),
     ledgerCommand(io),
+    killCommand(io),
+    jobsCommand(io),
     opsCommand(io),
     policyCommand(io),
+    budgetCommand(io),
+    analyticsCommand(io),
+    leaderboardCommand(io),
+    costsCommand(io),
+    exportCommand(io),
     secretsCommand(io),
+    webhooksCommand(io),
+    importCommand(io),
     demoCommand(io),
     configCommand(io),
+    doctorCommand(io),
     completionCommand(io, () => program),
   ]
   for (const command of commands) program.addCommand(command)

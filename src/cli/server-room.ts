@@ -1,10 +1,12 @@
+import type { DoctorRoom } from './doctor-room.ts'
 import type { ExportRoom } from './export-room.ts'
 import type { PolicyRoom } from './policy-room.ts'
 import type { RetentionRoom } from './retention-room.ts'
 import type { SecretsRoom } from './secrets-room.ts'
+import type { WebhooksRoom } from './webhooks-room.ts'
 
 /** What the CLI uses of the server room. */
-export interface ServerRoom extends ExportRoom, PolicyRoom, RetentionRoom, SecretsRoom {
+export interface ServerRoom extends DoctorRoom, ExportRoom, PolicyRoom, RetentionRoom, SecretsRoom, WebhooksRoom {
   up(options: { readonly dir: string; readonly env: Env; readonly workers?: number }): Promise<Running>
   serve(options: { readonly configFile: string; readonly env: Env; readonly workers?: number }): Promise<Running>
   migrateWith(options: {

@@ -89,6 +89,24 @@ export function integerBetween(min: number, max: number): (text: string) => numb
   }
 }
 
+/** A whole number as decimal text, for the 64-bit numbers of the contract. */
+export function wholeText(text: string): string {
+  if (/^\d{1,18}$/.test(text)) return String(BigInt(text))
+  throw new InvalidArgumentError('Write a whole number of at most 18 digits.')
+}
+
+export function integerText(text: string): number {
+  if (/^-?\d{1,7}$/.test(text)) return Number(text)
+  throw new InvalidArgumentError('Write a whole number of at most 7 digits.')
+}
+
+/** Milliseconds of a duration such as `1500ms` or `30s`, as decimal text; `0` is none. */
+export function parseMilliseconds(text: string): string {
+  const ms = /^(\d{1,12})ms$/.exec(text)?.[1] ?? (text === '0' ? '0' : fromNow(text, 0))
+  if (ms === undefined) throw new InvalidArgumentError('Write how long, such as 1500ms, 30s or 5m.')
+  return String(ms)
+}
+
 function fromNow(text: string, nowMs: number): number | undefined {
   const [, count, unit = ''] = /^([1-9]\d{0,8})([a-z])$/.exec(text) ?? []
   const ms = unitMs.get(unit)

@@ -3,10 +3,12 @@ import { isLoopback, systemClock } from '#core'
 import type * as Demo from '#demo'
 import { demoDocument, demoText } from '../demo-report.ts'
 import { CliError, usage } from '../errors.ts'
+import { openSink } from '../export-file.ts'
 import type { Io } from '../io.ts'
 import { withExamples, withKey, type ClientOptions } from '../options.ts'
 import { ProgressBar } from '../progress.ts'
 import { findTarget } from '../target.ts'
+import { parseDollars } from '../money.ts'
 import { integerBetween } from '../values.ts'
 
 type DemoRoom = typeof Demo
@@ -20,6 +22,8 @@ interface DemoOptions extends ClientOptions {
   readonly seed?: number
   readonly runs: number
   readonly trace?: string
+  readonly budget?: string
+  readonly providerExport?: string
 }
 
 const portDefault = 50051
@@ -44,12 +48,25 @@ export function demoCommand(io: Io): Command {
     .option('--seed <n>', 'the same seed makes the same day (default: from the time)', integerBetween(0, 2 ** 32 - 1))
     .option('--runs <n>', 'how many runs the day has', integerBetween(1, 100_000), 400)
     .option('--trace <file>', 'replay a CSV file with the columns TIMESTAMP, ContextTokens and GeneratedTokens instead')
+    .addOption(
+      new Option(
+        '--budget <usd>',
+        'with --trace: a hard budget in dollars for all of it, one call after the other at the prices of a public model',
+      ).argParser(parseDollars),
+    )
+    .addOption(
+      new Option(
+        '--provider-export <file>',
+        'also write a bill of our own making for the day, for `costs import --source csv`',
+      ).conflicts('trace'),
+    )
     .action((options: DemoOptions) => demo(options, io))
   return withExamples(
     command,
     'portcullis demo',
     'portcullis demo --speed max --runs 2000 --seed 7',
     'portcullis demo --trace calls.csv --speed max',
+    'portcullis demo --trace calls.csv --speed max --budget 5.00',
   )
 }
 
@@ -66,6 +83,9 @@ async function demo(options: DemoOptions, io: Io): Promise<void> {
   const tenantName = `demo-${seed}`
   const what = work.kind === 'day' ? `a day of ${work.runs} runs` : `${count(work.rows.length)} calls of a trace`
   io.err.write(`Five agents of the tenant ${tenantName} replay ${what} at ${grpc}.\n`)
+  const { providerExport } = options
+  // Before the work: a name that cannot be written to is told at once.
+  const bill = providerExport === undefined ? undefined : openSink({ out: providerExport }, io)
   const bar = new ProgressBar(io)
   try {
     const result = await room.runDemo({
@@ -86,6 +106,7 @@ async function demo(options: DemoOptions, io: Io): Promise<void> {
     }
     if (options.json) io.out.write(`${JSON.stringify(demoDocument(shown))}\n`)
     else io.out.write(demoText(shown, io.out.colours))
+    bill?.write(room.demoBill([...result.tally.use.values()]))
     const wrong = result.checks.filter(({ sent, recorded }) => sent !== recorded)
     if (wrong.length > 0)
       throw mismatch(
@@ -95,21 +116,26 @@ async function demo(options: DemoOptions, io: Io): Promise<void> {
   } catch (error) {
     bar.clear()
     throw explained(room, error, grpc, tenantName)
+  } finally {
+    bill?.close()
   }
 }
 
 async function workOf(
   { readTrace, TraceError }: DemoRoom,
-  { speed, minutes = minutesDefault, runs, trace }: DemoOptions,
+  { speed, minutes = minutesDefault, runs, trace, budget }: DemoOptions,
   seed: number,
 ): Promise<DemoWork> {
+  if (trace === undefined && budget !== undefined)
+    throw usage('--budget is for --trace: a day has a budget of its own.', 'Name a trace, or leave --budget out.')
   if (trace === undefined) return { kind: 'day', seed, runs, speed: speed ?? dayMinutes / minutes }
   try {
     const rows = await readTrace(trace)
     const times = rows.map(({ atMs }) => atMs)
     const spanMs = times.reduce((a, b) => Math.max(a, b), 0) - times.reduce((a, b) => Math.min(a, b), Infinity)
     // Never slower than it was.
-    return { kind: 'trace', rows, speed: speed ?? Math.max(1, spanMs / (minutes * minuteMs)) }
+    const limited = budget === undefined ? {} : { budgetNanoUsd: BigInt(budget) }
+    return { kind: 'trace', rows, speed: speed ?? Math.max(1, spanMs / (minutes * minuteMs)), ...limited }
   } catch (error) {
     if (error instanceof TraceError) throw usage(`${error.message}.`, 'See docs/demo.md for the form of a trace.')
     if (error instanceof Error && 'code' in error && typeof error.code === 'string') {

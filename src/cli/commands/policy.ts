@@ -4,6 +4,8 @@ import { CliError, usage } from '../errors.ts'
 import type { Io } from '../io.ts'
 import { withExamples, withJson, type JsonOption } from '../options.ts'
 import { settingsError } from '../start-errors.ts'
+import { capCommand, capsCommand } from './policy-cap.ts'
+import { getCommand, setCommand } from './policy-limits.ts'
 
 interface PolicyOptions extends JsonOption {
   readonly config?: string
@@ -11,7 +13,11 @@ interface PolicyOptions extends JsonOption {
 
 export function policyCommand(io: Io): Command {
   return new Command('policy')
-    .description('Fine policies, in the language Cedar.')
+    .description('What runs may use at most, and fine policies in the language Cedar.')
+    .addCommand(getCommand(io))
+    .addCommand(setCommand(io))
+    .addCommand(capsCommand(io))
+    .addCommand(capCommand(io))
     .addCommand(checkCommand(io))
     .addCommand(schemaCommand(io))
 }
