@@ -8,6 +8,8 @@ export interface Bar {
 export interface BarOptions {
   readonly rounds: number
   readonly seconds: number
+  /** How many rows lie there already, where a bar has a part that asks for them; 0 leaves it out. */
+  readonly rows: number
   /** Progress, on stderr. */
   readonly say: (line: string) => void
 }

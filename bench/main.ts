@@ -4,11 +4,13 @@ import type { Bar } from './bar.ts'
 import { p1 } from './p1/index.ts'
 import { p2 } from './p2/index.ts'
 import { p3 } from './p3/index.ts'
+import { p4 } from './p4/index.ts'
+import { p5 } from './p5/index.ts'
 import { p6 } from './p6/index.ts'
 import { p8 } from './p8/index.ts'
 import { p9 } from './p9/index.ts'
 
-const bars: readonly Bar[] = [p1, p2, p3, p6, p8, p9]
+const bars: readonly Bar[] = [p1, p2, p3, p4, p5, p6, p8, p9]
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -16,6 +18,7 @@ const { values, positionals } = parseArgs({
     json: { type: 'boolean', default: false },
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '4' },
+    rows: { type: 'string', default: '0' },
   },
 })
 const wanted = bars.filter(({ id }) => positionals.length === 0 || positionals.includes(id))
@@ -27,6 +30,7 @@ for (const bar of wanted) {
   const { more, ...result } = await bar.run({
     rounds: Number(values.rounds),
     seconds: Number(values.seconds),
+    rows: Number(values.rows),
     say: (line) => console.error(`${bar.id} ${line}`),
   })
   const rounded = Object.fromEntries(

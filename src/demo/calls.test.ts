@@ -80,7 +80,7 @@ describe('the calls of the demo', () => {
     server.stop()
     expect(server.seen).toHaveLength(1)
     if (!(error instanceof DemoRefused)) throw new Error('not refused', { cause: error })
-    expect(error.refused).toEqual({ code: 'rate.limited', message: 'Too many calls.', requestId: 'req_1' })
+    expect(error.refused).toMatchObject({ code: 'rate.limited', message: 'Too many calls.', requestId: 'req_1' })
     expect(error.message).toBe('HubService/StartRun: Too many calls.')
     expect([tally.calls, tally.allowed, tally.refused.get('rate.limited')]).toEqual([1, 0, 1])
   })

@@ -19,6 +19,8 @@ export interface Refused {
   readonly code: string
   readonly message: string
   readonly requestId: string | undefined
+  /** What the details say beside the code, such as the amounts of a budget. */
+  readonly facts?: Readonly<Record<string, string>>
 }
 
 /** A call of the demo that had to succeed and was refused. */
@@ -125,5 +127,6 @@ function refusedOf({ status, details }: UnaryReply): Refused {
   }
   const told = fromBinary(StatusSchema, details)
   const info = told.details.map((detail) => anyUnpack(detail, ErrorInfoSchema)).find((found) => found !== undefined)
-  return { code: info?.reason ?? `grpc.${status}`, message: told.message, requestId: info?.metadata['requestId'] }
+  const { metadata: facts = {}, reason: code = `grpc.${status}` } = info ?? {}
+  return { code, message: told.message, requestId: facts['requestId'], facts }
 }

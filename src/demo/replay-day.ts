@@ -1,17 +1,21 @@
 import { timestampFromMs } from '@bufbuild/protobuf/wkt'
 import { AttemptOutcome, EventLevel, HubService, IdentityService, TaskState } from '@portcullis/contract'
-import { makeKey, uuidv7 } from '#core'
+import { makeKey, uuidv7, type Secret } from '#core'
 import type { As, Calls } from './calls.ts'
 import { inOrder, type Pace } from './pace.ts'
 import { retriesMax, type Attempt, type Event, type PlannedRun } from './plan-run.ts'
 import { providerType } from './roles.ts'
+import { makeSearchBudget, playEvening, searchOnce } from './limits.ts'
 import type { Team, TeamAgent } from './team.ts'
+import type { Check } from './run-demo.ts'
 import { burstCalls, type Benchmarks, type Closing, type Day, type Denied, type Story } from './workload.ts'
 
 interface Parts {
   readonly calls: Calls
   readonly team: Team
   readonly pace: Pace
+  /** Of an admin of the tenant `main`, whose the jobs are. */
+  readonly platformKey: Secret
   /** Midnight of the day, as attempts and events are dated. */
   readonly midnightMs: number
 }
@@ -24,8 +28,9 @@ const ends = { completed: TaskState.COMPLETED, failed: TaskState.FAILED, cancele
 const levels = { info: EventLevel.INFO, warn: EventLevel.WARN } as const
 
 /** Lets the agents live the day. Rejects where the server refuses what it should allow, or the other way round. */
-export async function replayDay(day: Day, parts: Parts): Promise<void> {
+export async function replayDay(day: Day, parts: Parts): Promise<readonly Check[]> {
   const { calls, team, pace } = parts
+  await makeSearchBudget(parts)
   const taskIds = await Promise.all(
     day.tasks.map(async ({ agent, title }) => {
       const message = { title, tags: ['demo'], status: TaskState.WORKING }
@@ -36,6 +41,7 @@ export async function replayDay(day: Day, parts: Parts): Promise<void> {
     }),
   )
   await inOrder(day.stories, pace, (story) => play(story, { ...parts, taskIds }))
+  return playEvening(parts)
 }
 
 function play(story: Story, stage: Stage): Promise<void> {
@@ -46,6 +52,8 @@ function play(story: Story, stage: Stage): Promise<void> {
       return playClosing(story, stage)
     case 'benchmarks':
       return playBenchmarks(story, stage)
+    case 'search':
+      return searchOnce(stage.calls, agentOf(stage.team, story.agent))
     case 'bad_scope':
     case 'unknown_key':
     case 'burst':
@@ -105,6 +113,16 @@ async function recordAttempt(runId: string, step: Attempt, as: As, { calls, midn
   tally.tokens.cachedRead += cachedRead
   tally.tokens.output += output
   tally.costNanoUsd += costNanoUsd
+  tally.addUse({
+    day: new Date(midnightMs + step.atMs).toISOString().slice(0, 10),
+    provider: model.provider,
+    model: model.name,
+    input: BigInt(input),
+    cachedRead: BigInt(cachedRead),
+    cacheWrite: 0n,
+    output: BigInt(output),
+    costNanoUsd: BigInt(costNanoUsd),
+  })
 }
 
 async function recordEvent(runId: string, step: Event, as: As, { calls, midnightMs }: Stage): Promise<void> {

@@ -10,9 +10,10 @@ export interface TraceTotals {
   readonly attempts: number
   readonly input: number
   readonly output: number
+  readonly costNanoUsd: bigint
 }
 
-interface TraceRun {
+export interface TraceRun {
   readonly agent: TeamAgent
   readonly runId: string
 }
@@ -45,7 +46,7 @@ export async function replayTrace(
 }
 
 /** The sums of a file. */
-export function totalsOf(rows: readonly TraceRow[]): TraceTotals {
+export function totalsOf(rows: readonly TraceRow[]): Omit<TraceTotals, 'costNanoUsd'> {
   return {
     attempts: rows.length,
     input: rows.reduce((sum, { inputTokens }) => sum + inputTokens, 0),
@@ -53,7 +54,7 @@ export function totalsOf(rows: readonly TraceRow[]): TraceTotals {
   }
 }
 
-async function startRun(calls: Calls, agent: TeamAgent | undefined, hour: string): Promise<TraceRun> {
+export async function startRun(calls: Calls, agent: TeamAgent | undefined, hour: string): Promise<TraceRun> {
   if (agent === undefined) throw new Error('the demo has no agents')
   const start = { workflow: 'trace-replay', taskId: hour }
   const { run } = await calls.must(HubService.method.startRun, start, { key: agent.key })
@@ -75,8 +76,8 @@ function attempt(runId: string, { atMs, inputTokens, outputTokens }: TraceRow, i
 }
 
 /** Ends the runs and sums what GetRun then says of them. */
-async function finishAll(calls: Calls, runs: readonly TraceRun[]): Promise<TraceTotals> {
-  const sum = { attempts: 0, input: 0, output: 0 }
+export async function finishAll(calls: Calls, runs: readonly TraceRun[]): Promise<TraceTotals> {
+  const sum = { attempts: 0, input: 0, output: 0, costNanoUsd: 0n }
   for (const { agent, runId } of runs) {
     const as = { key: agent.key }
     await calls.must(HubService.method.finishRun, { runId, status: TaskState.COMPLETED }, as)
@@ -85,6 +86,7 @@ async function finishAll(calls: Calls, runs: readonly TraceRun[]): Promise<Trace
     sum.attempts += Number(run?.totalAttempts)
     sum.input += Number(run?.tokens?.input)
     sum.output += Number(run?.tokens?.output)
+    sum.costNanoUsd += run?.costNanoUsd ?? 0n
   }
   return sum
 }

@@ -3,6 +3,7 @@ import type { Clock, Secret } from '#core'
 import { Calls } from './calls.ts'
 import { Channel } from './grpc-client.ts'
 import { Pace, type Speed } from './pace.ts'
+import { replayWithBudget, type TraceBudget } from './replay-budget.ts'
 import { replayDay } from './replay-day.ts'
 import { replayTrace, totalsOf, type TraceTotals } from './replay-trace.ts'
 import { roles } from './roles.ts'
@@ -34,6 +35,8 @@ export interface TraceWork {
   readonly kind: 'trace'
   readonly rows: readonly TraceRow[]
   readonly speed: Speed
+  /** A hard budget for all of it. */
+  readonly budgetNanoUsd?: bigint
 }
 
 export interface Progress {
@@ -54,6 +57,8 @@ export interface DemoResult {
   readonly workCalls: number
   /** For each thing that was counted here whether the server says the same; empty is never. */
   readonly checks: readonly Check[]
+  /** Of a trace with one. */
+  readonly budget?: TraceBudget
 }
 
 export interface Check {
@@ -79,17 +84,17 @@ export async function runDemo({
     const tally = new Tally()
     const team = await makeTeam(new Calls(channel, tally), platformKey, tenantName)
     const before = tally.calls
-    const { originMs, calls: total, replay } = prepare(work, clock)
+    const { originMs, calls: total, replay } = prepare(work, clock, platformKey)
     const startedAtMs = clock.monotonic()
     const pace = new Pace(work.speed, clock, originMs)
     const calls = new Calls(channel, tally, () =>
       progress({ done: tally.calls - before, total, refused: tally.refusedCount, atMs: pace.reachedMs }),
     )
-    const ofRuns = await replay({ calls, team, pace })
+    const { checks, ...more } = await replay({ calls, team, pace })
     const seconds = (clock.monotonic() - startedAtMs) / 1000
     const workCalls = tally.calls - before
     const summary = await calls.must(HubService.method.getSummary, {}, { key: team.adminKey })
-    return { team, tally, seconds, workCalls, checks: [...ofRuns, ...checksOf(summary, tally)] }
+    return { team, tally, seconds, workCalls, checks: [...checks, ...checksOf(summary, tally)], ...more }
   } finally {
     channel.close()
   }
@@ -100,7 +105,7 @@ interface Prepared {
   readonly originMs: number
   /** About how many calls it makes. */
   readonly calls: number
-  readonly replay: (parts: ReplayParts) => Promise<readonly Check[]>
+  readonly replay: (parts: ReplayParts) => Promise<Pick<DemoResult, 'checks' | 'budget'>>
 }
 
 interface ReplayParts {
@@ -109,27 +114,35 @@ interface ReplayParts {
   readonly pace: Pace
 }
 
-function prepare(work: DayWork | TraceWork, clock: Clock): Prepared {
+function prepare(work: DayWork | TraceWork, clock: Clock, platformKey: Secret): Prepared {
   if (work.kind === 'day') {
     const day = planDay(work.seed, work.runs)
     // The day that is over: attempts and events must not lie in the future.
     const midnightMs = Math.floor(clock.now() / dayMs) * dayMs - dayMs
-    const replay = async (parts: ReplayParts): Promise<readonly Check[]> => {
-      await replayDay(day, { ...parts, midnightMs })
-      return []
+    return {
+      originMs: 0,
+      calls: day.calls,
+      replay: async (parts) => ({ checks: await replayDay(day, { ...parts, midnightMs, platformKey }) }),
     }
-    return { originMs: 0, calls: day.calls, replay }
   }
   const rows = work.rows.toSorted((a, b) => a.atMs - b.atMs)
   const runs = new Set(rows.map(({ hour }, index) => `${hour} ${index % roles.length}`)).size
+  const { budgetNanoUsd } = work
+  const originMs = rows[0]?.atMs ?? 0
+  if (budgetNanoUsd !== undefined)
+    return {
+      originMs,
+      calls: 2 * rows.length + 3 * runs,
+      replay: (parts) => replayWithBudget(rows, budgetNanoUsd, parts),
+    }
   return {
-    originMs: rows[0]?.atMs ?? 0,
+    originMs,
     calls: rows.length + 3 * runs,
-    replay: async (parts) => traceChecks(totalsOf(rows), await replayTrace(rows, parts)),
+    replay: async (parts) => ({ checks: traceChecks(totalsOf(rows), await replayTrace(rows, parts)) }),
   }
 }
 
-function traceChecks(inFile: TraceTotals, inRuns: TraceTotals): readonly Check[] {
+function traceChecks(inFile: ReturnType<typeof totalsOf>, inRuns: TraceTotals): readonly Check[] {
   return [
     { name: 'calls in the file, attempts of the runs', sent: inFile.attempts, recorded: inRuns.attempts },
     { name: 'context tokens in the file, input tokens of the runs', sent: inFile.input, recorded: inRuns.input },

@@ -22,11 +22,11 @@ export interface TeamAgent {
   readonly slowKey: Secret
 }
 
-const scopes = ['tasks:write', 'telemetry:write']
+const scopes = ['tasks:write', 'telemetry:write', 'budget:spend']
 const rate = { ratePerSecond: 100_000, rateBurst: 1_000_000 }
 const slowRate = { ratePerSecond: 1, rateBurst: 3 }
 // Other replicas learn of a new key with a notice, or at the latest with their next look.
-const learnMs = 300
+export const learnMs = 300
 
 /** Makes the tenant with the key of a platform admin, and everything else with the key of the tenant's admin. */
 export async function makeTeam(calls: Calls, platformKey: Secret, tenantName: string): Promise<Team> {

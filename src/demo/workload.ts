@@ -13,7 +13,7 @@ export interface Day {
 }
 
 /** What one agent does in order, each call after the one before it. Agents are given as an index into `roles`. */
-export type Story = PlannedRun | Closing | Benchmarks | Denied
+export type Story = PlannedRun | Closing | Benchmarks | Search | Denied
 
 export interface PlannedTask {
   readonly agent: number
@@ -46,6 +46,13 @@ export interface BenchmarkRow {
   readonly qualityMilli: number
 }
 
+/** A call of a tool that costs money: held before, settled after. The budget has room for most of them. */
+export interface Search {
+  readonly kind: 'search'
+  readonly atMs: number
+  readonly agent: number
+}
+
 /** What an agent tries and may not do, or not so fast. */
 export interface Denied {
   readonly kind: 'bad_scope' | 'unknown_key' | 'burst'
@@ -55,6 +62,7 @@ export interface Denied {
 
 export const dayMs = 86_400_000
 export const burstCalls = 16
+export const searches = 40
 // Relative load of each hour: little at night, two peaks around lunch.
 const hours = [2, 1, 1, 1, 1, 2, 4, 8, 14, 20, 23, 22, 16, 19, 23, 22, 19, 14, 9, 6, 5, 4, 3, 2]
 const denials: readonly (readonly [kind: Denied['kind'], count: number])[] = [
@@ -73,7 +81,8 @@ export function planDay(seed: number, runs: number): Day {
   const closings = tasks.map((task, index) => closing(random, task, index))
   const benchmarks = roles.map((_, agent) => planBenchmarks(random, agent))
   const denied = denials.flatMap(([kind, count]) => Array.from({ length: count }, () => planDenied(random, kind)))
-  const stories = [...planned, ...closings, ...benchmarks, ...denied].toSorted((a, b) => a.atMs - b.atMs)
+  const searching = Array.from({ length: searches }, () => planSearch(random))
+  const stories = [...planned, ...closings, ...benchmarks, ...denied, ...searching].toSorted((a, b) => a.atMs - b.atMs)
   return { tasks, stories, calls: tasks.length + stories.reduce((sum, story) => sum + callsOf(story), 0) }
 }
 
@@ -82,6 +91,7 @@ export function callsOf(story: Story): number {
     case 'run':
       return story.steps.length + 2 + (story.reused ? 1 : 0)
     case 'closing':
+    case 'search':
       return 2
     case 'burst':
       return burstCalls
@@ -151,6 +161,10 @@ function planBenchmarks(random: Random, agent: number): Benchmarks {
     })),
   )
   return { kind: 'benchmarks', atMs: timeAt(0.97 + 0.02 * random.next()), agent, rows }
+}
+
+function planSearch(random: Random): Search {
+  return { kind: 'search', atMs: timeAt(random.next()), agent: random.integer(0, roles.length - 1) }
 }
 
 function planDenied(random: Random, kind: Denied['kind']): Denied {
