@@ -69,9 +69,16 @@ function filesFrom(folder: string | undefined, value: unknown): unknown {
   if (folder === undefined || !Array.isArray(value)) return value
   return value.map((item: unknown) => {
     if (!isPlainObject(item)) return item
-    const files = Object.entries(item).filter(([key, file]) => /File$|Dir$|^dir$/.test(key) && typeof file === 'string')
-    return { ...item, ...Object.fromEntries(files.map(([key, file]) => [key, resolve(folder, String(file))])) }
+    return filesIn(folder, item)
   })
+}
+
+function filesIn(folder: string, item: object): object {
+  const placed = Object.entries(item).map(([key, value]: [string, unknown]) => {
+    if (isPlainObject(value)) return [key, filesIn(folder, value)]
+    return [key, /File$|Dir$|^dir$/.test(key) && typeof value === 'string' ? resolve(folder, value) : value]
+  })
+  return Object.fromEntries(placed)
 }
 
 /** Takes the plain variables, which are not ours alone: an empty one is not set. */

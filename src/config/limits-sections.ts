@@ -17,6 +17,7 @@ const grpc = section('Bounds of the gRPC listener.', {
 
 const http = section('Bounds of the HTTP and management listeners.', {
   bodyBytes: integer(mib, kib, 64 * mib, 'Largest body accepted, declared or not.'),
+  inflatedBytes: integer(4 * mib, kib, 64 * mib, 'Largest body of compressed spans once it is inflated.'),
   replyBytes: integer(16 * mib, kib, 256 * mib, 'Largest reply sent; ask for smaller pages.'),
   headerBytes: integer(16 * kib, kib, mib, 'Size of all header fields of one request.'),
   headerCount: integer(100, 16, 1_000, 'Header fields of one request.'),

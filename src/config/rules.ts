@@ -3,18 +3,23 @@ import { authorityIsSound } from './authority-rules.ts'
 import { legacyIsSound, redisIsSound } from './callers-rules.ts'
 import { bypassIsSound } from './bypass-rules.ts'
 import { checkpointsAreSound } from './checkpoint-rules.ts'
+import { costsAreSound } from './costs-rules.ts'
 import { inspectDatabaseUrl } from './database-url.ts'
+import { jobsAreSound } from './jobs-rules.ts'
+import { killRulesAreSound } from './kill-rules.ts'
 import { oauthIsSound } from './oauth-rules.ts'
 import { retentionIsSound } from './retention-sections.ts'
 import { signInIsSound } from './sign-in-rules.ts'
 import { secretsAreSound } from './secrets-rules.ts'
 import { serviceTokensAreSound } from './service-token-rules.ts'
 import { sinksAreSound } from './sink-rules.ts'
+import { telemetryRetentionIsSound } from './telemetry-retention.ts'
 import { telemetryIsSound } from './telemetry-rules.ts'
 import { tlsIsSound } from './tls-rules.ts'
 import { problem, redacted, showValue, type Problem } from './problem.ts'
 import { readTextFile } from './read-file.ts'
 import type { CheckedConfig } from './schema.ts'
+import { webhooksAreSound } from './webhook-rules.ts'
 
 /** What the rules look at: settings that are valid one by one, and the URLs that they lead to. */
 export interface Facts {
@@ -56,10 +61,15 @@ export const rules: readonly Rule[] = [
   { reads: ['authority', 'oauth', 'env'], check: signInIsSound },
   { reads: ['replicas', 'limits.rate.store', 'env'], check: redisIsSound },
   { reads: ['secrets', 'env'], check: secretsAreSound },
+  { reads: ['kill'], check: killRulesAreSound },
   { reads: ['telemetry', 'debug', 'listen'], check: telemetryIsSound },
   { reads: ['audit.sinks', 'env'], check: sinksAreSound },
   { reads: ['audit', 'env'], check: checkpointsAreSound },
   { reads: ['audit.retention'], check: retentionIsSound },
+  { reads: ['telemetry.retention'], check: telemetryRetentionIsSound },
+  { reads: ['jobs', 'env'], check: jobsAreSound },
+  { reads: ['costs'], check: costsAreSound },
+  { reads: ['webhooks', 'env'], check: webhooksAreSound },
 ]
 
 /** Whether all databases that are named are reached without leaving this machine. */

@@ -3,8 +3,12 @@ import type { Secret } from '#core'
 import { audit } from './audit-sections.ts'
 import { authority } from './authority-sections.ts'
 import { legacyToken, replicas, services } from './callers-sections.ts'
+import { costs } from './costs-sections.ts'
+import { budgets } from './budget-sections.ts'
 import { database } from './database-sections.ts'
 import { choice, section } from './fields.ts'
+import { jobs } from './jobs-sections.ts'
+import { kill } from './kill-sections.ts'
 import { limits } from './limits-sections.ts'
 import { oauth } from './oauth-sections.ts'
 import { listen, reflection, trustedProxies } from './network-sections.ts'
@@ -13,6 +17,7 @@ import { secrets } from './secrets-sections.ts'
 import { serviceTokens } from './service-token-sections.ts'
 import { debug, telemetry } from './telemetry-sections.ts'
 import { tls } from './tls-section.ts'
+import { webhooks } from './webhook-sections.ts'
 
 /** Every setting of the product, once: the types, the checks, the variables and the reference page come from here. */
 export const configSchema = section('', {
@@ -29,6 +34,11 @@ export const configSchema = section('', {
   authority,
   oauth,
   policy,
+  kill,
+  budgets,
+  jobs,
+  costs,
+  webhooks,
   replicas,
   audit,
   secrets,

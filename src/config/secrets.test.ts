@@ -44,10 +44,12 @@ function* walk(node: Node, path: string): Generator<Named> {
 // What sounds like a secret and is none.
 const noSecrets = [
   /^limits\.rate\.key/,
+  /^jobs\.secretAgeDays$/,
   /^secrets\.vault\.(?:keyName|secretIdFile)$/,
   /^secrets\.kms\.(?:keyId|previousKeyIds)$/,
   /^audit\.checkpoints\.knownKeys$/,
   /^(?:legacyToken|secrets|serviceTokens)$/,
+  /axOutputTokens$/,
   /^authority\.tokenClockSkewSeconds$/,
   /^oauth\.accessTokenTtl$/,
   /^(?:audit\.sinks|secrets)\..*(?:keyId|KeyId)$/,

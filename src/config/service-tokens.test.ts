@@ -44,7 +44,7 @@ describe('serviceTokens', () => {
     const result = load('name: HubServise')
     expect(problems(result)).toEqual(['error serviceTokens.0.name'])
     expect(found(result)[0]?.why).toContain('Did you mean HubService?')
-    expect(found(load('name: quite something else'))[0]?.why).toContain('There are AuthorizationService, HubService')
+    expect(found(load('name: quite something else'))[0]?.why).toContain('There are AuthorizationService, BudgetService')
   })
 
   it('G9: one guard for each service', () => {

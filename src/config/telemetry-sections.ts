@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { parseTarget } from '#core'
 import { filePath, flag, integer, optionalSection, parsedText, section, type FieldMeta } from './fields.ts'
+import { telemetryRetention } from './telemetry-retention.ts'
 
 const forwardersMax = 16
 
@@ -21,6 +22,7 @@ export const telemetry = section('What is told to systems that watch this one.',
     timeoutMs: integer(5_000, 100, 60_000, 'Time for one export.'),
     tracePercent: integer(100, 0, 100, 'Share of calls that begin a trace; a caller that sends `traceparent` decides.'),
   }),
+  retention: telemetryRetention,
   forwarders: z
     .array(forwarder)
     .max(forwardersMax)
