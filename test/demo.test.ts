@@ -45,15 +45,16 @@ describe('portcullis demo', () => {
     })
     expect(said.runs.completed + said.runs.failed + said.runs.canceled).toBe(60)
 
-    // Of one tenant all but two kinds of call: its making is in the log of `main`, what nobody's key tried in `system`.
+    // Of one tenant all but three calls: its making and a job are in the log of `main`, what nobody's key tried in `system`.
     const database = await instance.connect('postgres')
     const { rows } = await database.query<{ code: string | null; count: number }>(
-      `select code, count(*)::int as count from audits.entries where log = 'demo-1' group by code`,
+      `select code, count(*)::int as count from audits.entries where log = 'demo-1' and action like '/%' group by code`,
     )
     const counted = Object.fromEntries(rows.map((row) => [row.code ?? 'allow', row.count]))
     const { 'auth.credential_invalid': unknown, ...refused } = said.refused
     // One for the look at GetSummary above.
-    expect(counted).toEqual({ allow: said.allowed - 1 + 1, ...refused })
+    expect(counted).toEqual({ allow: said.allowed - 1 - said.jobs + 1, ...refused })
+    expect([refused['budget.exceeded'], refused['kill.engaged'], said.jobs]).toEqual([4, 5, 1])
     expect(unknown).toBe(4)
     expect(Object.keys(refused).toSorted()).toEqual(
       expect.arrayContaining(['auth.scope_missing', 'idempotency.payload_mismatch', 'rate.limited']),
@@ -94,6 +95,35 @@ describe('portcullis demo', () => {
     expect(runs).toHaveLength(10)
     expect(new Set(runs.map(({ taskId }) => taskId))).toEqual(new Set(['2024-05-02 09', '2024-05-02 10']))
     expect(runs.reduce((total, { tokens }) => total + Number(tokens.input ?? 0), 0)).toBe(sum(1))
+  })
+
+  it('M3, B4: under a budget each call of a trace is decided right, and reported is enforced to the nano-dollar', async () => {
+    const file = join(folder, 'budget.csv')
+    const tokens = [...Array.from({ length: 60 }, (_, index) => [500 + index * 37, 20 + ((index * 11) % 300)]), [3, 1]]
+    const lines = tokens.map(
+      (counts, index) => `2024-05-02 09:${String(index % 60).padStart(2, '0')}:59,${counts.join(',')}`,
+    )
+    await writeFile(file, ['TIMESTAMP,ContextTokens,GeneratedTokens', ...lines.toSorted()].join('\n'))
+    const { code, stdout, stderr } = await demo('--trace', file, '--seed', '5', '--budget', '0.1', '--json')
+    expect(code, stderr).toBe(0)
+    const said = JSON.parse(stdout)
+    expect(said).toMatchObject({ agrees: true, refused: { 'budget.exceeded': said.budget.refused } })
+    const { admitted, refused, firstRefused, lastAdmitted, spentNanoUsd, askedNanoUsd } = said.budget
+    expect([admitted + refused, said.attempts]).toEqual([61, admitted])
+    expect(refused).toBeGreaterThan(5)
+    expect(admitted).toBeGreaterThan(20)
+    expect(firstRefused).toBeGreaterThan(1)
+    expect(lastAdmitted).toBeGreaterThan(0)
+    expect(BigInt(spentNanoUsd)).toBeLessThanOrEqual(100_000_000n)
+    expect(BigInt(askedNanoUsd)).toBeGreaterThan(0n)
+    // In the words of the server: what the budget has settled is the sum of the attempts.
+    const database = await instance.connect('postgres')
+    const { rows } = await database.query<{ attempts: string; settled: string }>(
+      `select (select sum(cost_nano_usd) from portcullis.prompt_attempts a where a.tenant_id = t.id) as attempts,
+              (select sum(settled) from portcullis.budget_windows w where w.tenant_id = t.id) as settled
+         from portcullis.tenants t where t.name = 'demo-5'`,
+    )
+    expect(rows).toEqual([{ attempts: spentNanoUsd, settled: spentNanoUsd }])
   })
 
   it('M3: a person reads what was done, what agrees and where to look', async () => {

@@ -1,4 +1,12 @@
-import { create, ScalarType, toBinary, toJsonString, type DescField, type Message } from '@bufbuild/protobuf'
+import {
+  create,
+  ScalarType,
+  toBinary,
+  toJsonString,
+  type DescField,
+  type DescMessage,
+  type Message,
+} from '@bufbuild/protobuf'
 import { TimestampSchema } from '@bufbuild/protobuf/wkt'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { methods, type Method } from '@portcullis/contract'
@@ -9,7 +17,15 @@ import { jobsMayOverlap, plantJob } from './harness/jobs.ts'
 import { inLanes } from './harness/lanes.ts'
 import { sendRaw } from './harness/raw-http.ts'
 import { makeOperator, plantSession } from './harness/people.ts'
-import { nobodysBudget, objectFields, publicKeyPem, sample, type ObjectKind } from './harness/samples.ts'
+import {
+  nobodysBudget,
+  objectFields,
+  publicKeyPem,
+  sample,
+  type ObjectKind,
+  nobodysCap,
+  nobodysKill,
+} from './harness/samples.ts'
 
 let instance: TestInstance
 let grpc: GrpcClient
@@ -38,10 +54,10 @@ beforeAll(async () => {
   const bound = await instance.call('IdentityService/BindCertificate', binding)
   const budget = await instance.call('BudgetService/UpsertBudget', { budget: nobodysBudget })
   const held = await instance.call('BudgetService/Reserve', { model: 'nobody' })
-  const cap = await instance.call('PolicyService/UpsertPolicyCap', {
-    cap: { name: 'fields', model: 'nobody', maxTokensPerRun: '1', active: false },
-  })
+  const cap = await instance.call('PolicyService/UpsertPolicyCap', { cap: nobodysCap })
+  const killed = await instance.call('KillService/Engage', nobodysKill)
   ids = {
+    kill: killed.body.kill.id,
     cap: cap.body.cap.id,
     budget: budget.body.budget.id,
     reservation: held.body.reservationId,
@@ -93,13 +109,32 @@ function oddValues(field: DescField): readonly unknown[] {
       Object.fromEntries(Array.from({ length: 5000 }, (_, index) => [`k${index}`, 'v'])),
     ]
   }
+  // A value of any kind, which may hold others in turn.
+  if (field.fieldKind === 'message' && field.message.name === 'AnyValue') return anyValues(field.message)
   if (field.fieldKind === 'message')
     return field.message.typeName === TimestampSchema.typeName ? times() : nested(field)
   if (field.scalar === ScalarType.STRING) return texts
   if (field.scalar === ScalarType.INT32) return [-1, int32.max, int32.min]
   if (field.scalar === ScalarType.INT64) return [-1n, int64.max, int64.min]
   if (field.scalar === ScalarType.BOOL) return [true, false]
+  if (field.scalar === ScalarType.FIXED64) return [0n, 1n, 2n ** 64n - 1n]
+  if (field.scalar === ScalarType.FIXED32 || field.scalar === ScalarType.UINT32) return [0, 2 ** 32 - 1]
+  if (field.scalar === ScalarType.BYTES) return [new Uint8Array(3), new Uint8Array(70_000).fill(255)]
   throw new Error(`say here what is odd for ${field.name}`)
+}
+
+function anyValues(schema: DescMessage): readonly Message[] {
+  const deep = (levels: number): Record<string, unknown> => ({
+    value: { case: 'arrayValue', value: { values: [levels === 0 ? {} : deep(levels - 1)] } },
+  })
+  const values = [
+    { case: 'stringValue', value: 'a\0' },
+    { case: 'intValue', value: int64.min },
+    { case: 'doubleValue', value: Number.NaN },
+    { case: 'bytesValue', value: new Uint8Array(2) },
+    { case: 'kvlistValue', value: { values: [{ key: '\0' }] } },
+  ]
+  return [...values.map((value) => create(schema, { value })), create(schema, deep(20))]
 }
 
 function times(): readonly Message[] {

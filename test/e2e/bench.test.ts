@@ -24,6 +24,30 @@ it('P3: the bench appends to the ledger and to its naive twin side by side, and 
   })
 })
 
+it('P4: the bench reserves and settles in shared transactions and one by one, and lets in exactly what has room', async () => {
+  const stdout = await run(process.execPath, ['bench/main.ts', 'P4', '--json', '--rounds', '1', '--seconds', '1'])
+  expect(JSON.parse(stdout)).toMatchObject({
+    id: 'P4',
+    unit: 'lifecycles/s',
+    ratio: expect.any(Number),
+    admittedOurs: 50,
+    admittedRight: 50,
+    oursGrpc: expect.any(Number),
+  })
+})
+
+it('P5: the bench records batches and single rows side by side, then reads pages, rolls up and drops a day over rows of days', async () => {
+  const args = ['bench/main.ts', 'P5', '--json', '--rounds', '1', '--seconds', '1', '--rows', '8000']
+  expect(JSON.parse(await run(process.execPath, args))).toMatchObject({
+    id: 'P5',
+    unit: 'rows/s',
+    ratio: expect.any(Number),
+    attemptsFirstP95Ms: expect.any(Number),
+    rollUpDayAttempts: 1000,
+    droppedMs: expect.any(Number),
+  })
+})
+
 it('P6: the bench gives tokens of ours and of the bare library side by side, and no request of either fails', async () => {
   const stdout = await run(process.execPath, ['bench/main.ts', 'P6', '--json', '--rounds', '1', '--seconds', '1'])
   expect(JSON.parse(stdout)).toMatchObject({

@@ -1,4 +1,5 @@
-import { create, ScalarType, type DescField, type DescMessage, type Message } from '@bufbuild/protobuf'
+import { create, fromJson, ScalarType, type DescField, type DescMessage, type Message } from '@bufbuild/protobuf'
+import { timestampFromMs } from '@bufbuild/protobuf/wkt'
 import type { Method } from '@portcullis/contract'
 import { makeSelfSigned } from './certificates.ts'
 
@@ -15,6 +16,11 @@ export type ObjectKind =
   | 'session'
   | 'signing_key'
   | 'certificate'
+  | 'job'
+  | 'cap'
+  | 'budget'
+  | 'reservation'
+  | 'kill'
 
 const kinds: Readonly<Record<string, ObjectKind>> = {
   run_id: 'run',
@@ -27,6 +33,11 @@ const kinds: Readonly<Record<string, ObjectKind>> = {
   session_id: 'session',
   signing_key_id: 'signing_key',
   certificate_id: 'certificate',
+  job_id: 'job',
+  cap_id: 'cap',
+  budget_id: 'budget',
+  reservation_id: 'reservation',
+  kill_id: 'kill',
 }
 
 /** What the objects are that a method with `own_objects` shows: runs, or tasks. */
@@ -35,7 +46,7 @@ export function shownKind(method: Method): ObjectKind {
 }
 
 // Fields whose name ends in `_id` and that name no object of ours.
-const freeText = new Set(['task_id', 'request_id'])
+const freeText = new Set(['task_id', 'request_id', 'subject_id'])
 
 // Left unset: what every write and every list takes, and what has a meaning of its own.
 // A check names a credential or a caller, and its tenant is that of the service.
@@ -54,6 +65,18 @@ const unset = new Set([
   'caller',
   'tenant',
 ])
+
+/** Of a model that nobody uses; as JSON. */
+export const nobodysBudget = {
+  subject: { kind: 'SUBJECT_KIND_MODEL', id: 'nobody' },
+  unit: 'BUDGET_UNIT_REQUESTS',
+  limit: '1',
+  window: { kind: 'WINDOW_KIND_TOTAL' },
+  active: false,
+}
+
+/** A kill of a model that nobody uses; as JSON. */
+export const nobodysKill = { scope: { kind: 'KILL_SCOPE_KIND_MODEL', id: 'nobody' }, reason: 'sample' }
 
 let count = 0
 
@@ -92,15 +115,28 @@ export function sample(method: Method, ids: Readonly<Partial<Record<ObjectKind, 
   return create(method.input, Object.fromEntries(values))
 }
 
+const sampleDrill = { killId: 'kil_0199a3c2-7b1e-7d42-9c55-0f8e2a6b4d10', probes: 1, replicas: 1 }
+
+/** A cap of attempts that nobody makes. */
+export const nobodysCap = { name: 'sample', model: 'nobody', maxTokensPerRun: '1', active: false } as const
+
 function valueOf(field: DescField): unknown {
   if (field.fieldKind === 'list' && field.listKind === 'message') return [plain(field.message)]
   if (field.fieldKind === 'list') return [field.name === 'scopes' ? 'telemetry:write' : 'sample']
-  if (field.fieldKind === 'message' && field.message.name === 'Script') return plain(field.message)
+  if (field.fieldKind === 'message' && ['Script', 'Policy'].includes(field.message.name)) return plain(field.message)
+  if (field.fieldKind === 'message' && field.message.name === 'Budget') return fromJson(field.message, nobodysBudget)
+  if (field.fieldKind === 'message' && field.name === 'from') return timestampFromMs(Date.now() - 3_600_000)
+  if (field.fieldKind === 'message' && field.message.name === 'PolicyCap') return fromJson(field.message, nobodysCap)
+  if (field.fieldKind === 'message' && field.message.name === 'KillScope')
+    return fromJson(field.message, nobodysKill.scope)
+  if (field.fieldKind === 'message' && field.message.name === 'Drill') return fromJson(field.message, sampleDrill)
   if (field.fieldKind === 'enum')
     return (field.enum.values.find(({ name }) => /COMPLETED$|SUCCESS$/.test(name)) ?? field.enum.values[1])?.number
   // A consistency proof begins at a size, and the empty log proves nothing; a full tile is not there yet.
   if (field.name === 'from') return 1n
   if (field.name === 'width') return 1
+  if (field.name === 'kind' && field.parent.name === 'TriggerRequest') return 'roll-up'
+  if (field.name === 'source' && field.parent.name === 'ImportUsageRequest') return 'csv'
   // Of a key: they begin at 1.
   if (field.name === 'version') return 1
   if (field.fieldKind !== 'scalar' || field.scalar !== ScalarType.STRING) return undefined

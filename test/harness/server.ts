@@ -7,6 +7,8 @@ import { call, databaseOf, type Answer, type CallOptions, type TestInstance } fr
 
 export interface TestServer {
   readonly grpc: string
+  /** `http://host:port` */
+  readonly url: string
   /** One call over HTTP as JSON; without a credential unless it is given. */
   call(method: string, body?: object, more?: CallOptions): Promise<Answer>
   /** The value of each series of a metric, by its labels as they are written. */
@@ -38,6 +40,7 @@ export async function startServer(instance: TestInstance, settings: object): Pro
   const { grpc, http, management } = running.ready
   return {
     grpc,
+    url: `http://${http}`,
     call: (method, body = {}, more = {}) => call(`http://${http}`, method, body, more),
     metric: async (name) => {
       const text = await (await fetch(`http://${management}/metrics`)).text()
