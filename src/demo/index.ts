@@ -1,7 +1,7 @@
 export { DemoRefused, sendUntilAnswered } from './calls.ts'
 export { Channel, open, unary, type PreparedCall } from './grpc-client.ts'
 export { runDemo, type Check, type DemoOptions, type DemoResult, type Progress } from './run-demo.ts'
-export { budgetModel, type TraceBudget } from './replay-budget.ts'
+export type { TraceBudget } from './replay-budget.ts'
 export type { Speed } from './pace.ts'
 export { costReport, demoBill, usageReport, type DayOfUse } from './provider-export.ts'
 export { readTrace, TraceError, type TraceRow } from './trace.ts'

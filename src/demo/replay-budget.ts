@@ -8,7 +8,7 @@ import { learnMs, type Team } from './team.ts'
 import type { TraceRow } from './trace.ts'
 
 /** What the calls of a budgeted trace are priced as: a model whose price the hub knows. */
-export const budgetModel = { providerType: 'api', provider: 'openai', model: 'gpt-4o' } as const
+const budgetModel = { providerType: 'api', provider: 'openai', model: 'gpt-4o' } as const
 
 /** Where the budget stopped the trace. Numbers of calls are rows in order of time, from 1. */
 export interface TraceBudget {

@@ -114,7 +114,7 @@ describe('the debug listener', () => {
     }
     const long = get('/debug/pprof/profile?seconds=60')
     // The one that came first is under way once another is refused.
-    await expect.poll(async () => (await get('/debug/pprof/profile?seconds=1')).status).toBe(412)
+    await expect.poll(async () => (await get('/debug/pprof/profile?seconds=1')).status, { timeout: 20_000 }).toBe(412)
     await listener.stop(5000)
     const profile = (await (await long).json()) as { nodes: unknown[] }
     expect(profile.nodes.length).toBeGreaterThan(0)

@@ -11,9 +11,11 @@ const daysAhead = 7
 // Batches, of up to a thousand attempts each.
 const foldAtMost = 1000
 const purgeAtMost = 10_000
+// Whoever spends from the same budgets waits for so many.
+const purgeBudgetsAtMost = 1000
 
 /**
- * Removes idempotency rows that are older than their 24 hours, and marks of batches, in steps that hold no lock for long, folds what
+ * Removes idempotency rows that are older than their 24 hours, marks of batches, and reservations that ended long ago, in steps that hold no lock for long, folds what
  * batches have added to workflows into totals and roll-ups, and makes the partitions of the ledger for months and of telemetry for days
  * to come. Every replica tries; the database lets one at a time.
  */
@@ -109,12 +111,22 @@ export class Housekeeping {
     await client.query(`select portcullis.purge_webhooks(interval '30 days', $1)`, [purgeAtMost])
     // A day more than the age up to which spans are taken: a span that is sent again finds its row, or is too old itself.
     await client.query(`select portcullis.purge_ingested(interval '8 days', $1)`, [purgeAtMost])
+    await this.#purgeBudgets()
     for (;;) {
       const { rows } = await client.query<{ purged: string }>(
         `select portcullis.purge_idempotency(interval '24 hours', $1) as purged`,
         [purgeAtMost],
       )
       if (Number(rows[0]?.purged ?? 0) < purgeAtMost) return
+    }
+  }
+
+  async #purgeBudgets(): Promise<void> {
+    const client = await this.#connection.client()
+    const text = 'select portcullis.purge_budgets($1) as purged'
+    for (;;) {
+      const { rows } = await client.query<{ purged: number }>(text, [purgeBudgetsAtMost])
+      if ((rows[0]?.purged ?? 0) < purgeBudgetsAtMost) return
     }
   }
 }

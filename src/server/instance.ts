@@ -75,6 +75,7 @@ const drainMs = 10_000
 /** Composes one serving process over a migrated database. Everything that was started is stopped again where a part fails. */
 export async function startInstance(config: Config, connection: ConnectionSettings, log: Logger): Promise<Instance> {
   const clock = systemClock
+  const basics = { config, connection, clock, log }
   const telemetry = makeTelemetry(config, log)
   const { metrics } = telemetry
   const clocks = new ClockWatch(log)
@@ -90,10 +91,7 @@ export async function startInstance(config: Config, connection: ConnectionSettin
   })
   const certificates = new CertificateCache()
   const oauth = composeOAuth({
-    config,
-    connection,
-    clock,
-    log,
+    ...basics,
     apps: known.apps,
     denials: known.denials,
     operators: operators.directory,
@@ -110,7 +108,7 @@ export async function startInstance(config: Config, connection: ConnectionSettin
       refresh: () => keys.refresh(),
     }),
   })
-  const kills = composeKills({ config, connection, clock, log, metrics, late: () => ({ keys, writer }) })
+  const kills = composeKills({ ...basics, metrics, late: () => ({ keys, writer }) })
   const governing = composeRules()
   const tables = [
     operators.table,
@@ -154,8 +152,8 @@ export async function startInstance(config: Config, connection: ConnectionSettin
       ),
     monotonic: () => clock.monotonic(),
   })
-  const sinks = new Sinks({ config, connection, writer, clock, log, watch: metrics })
-  const webhooks = new Webhooks({ config, connection, clock, log, watch: metrics })
+  const sinks = new Sinks({ ...basics, writer, watch: metrics })
+  const webhooks = new Webhooks({ ...basics, watch: metrics })
   const budgetGauges = new BudgetGauges(connection, () => clock.monotonic())
   metrics.watchBudgets(() => budgetGauges.look())
   const housekeeping = new Housekeeping(connection, log)
@@ -221,13 +219,9 @@ export async function startInstance(config: Config, connection: ConnectionSettin
     acknowledgements: config.audit.checkpoints.acknowledgements,
     later: (record) => ahead.bestEffort.offer(record),
   })
-  const jobs = composeJobs({
-    ...{ config, connection, clock, log, metrics, writer, tenants: keys, kill: () => gate.kill },
-    tools: {
-      ...{ reader, checkpoints: () => checkpoints, sinkLags: () => sinks.lags() },
-      telemetryRetention: telemetryRetentionJob(connection, config.telemetry.retention),
-    },
-  })
+  const telemetryRetention = telemetryRetentionJob(connection, config.telemetry.retention)
+  const tools = { reader, checkpoints: () => checkpoints, sinkLags: () => sinks.lags(), telemetryRetention }
+  const jobs = composeJobs({ ...basics, metrics, writer, tenants: keys, kill: () => gate.kill, tools })
   let httpAddress = ''
   const origin = (): string => config.oauth.issuer ?? `http://${httpAddress}`
   const pipeline = new Pipeline({

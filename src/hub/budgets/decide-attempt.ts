@@ -13,7 +13,7 @@ import {
   tellWouldDeny,
 } from './decide-reserve.ts'
 import type { Desk } from './decide.ts'
-import { row, settle } from './decide-held.ts'
+import { larger, row, settle } from './decide-held.ts'
 import { budgetRecord } from './records.ts'
 import { reservationStates as states } from './spend-rows.ts'
 import type { ReservationState, ReservationWrite, Spender, SpendAttempt, SpendRow } from './spend-rows.ts'
@@ -35,7 +35,10 @@ export function decideAttempt(desk: Desk, spender: Spender, args: SpendAttempt):
     latencyMs: BigInt(attempt.latencyMs),
   })
   const enforced = violations.find(({ dryRun }) => !dryRun)
-  if (enforced !== undefined) return refused(capExceeded(enforced))
+  if (enforced !== undefined) {
+    if (args.reservationId !== null) remember(desk, args, args.reservationId)
+    return refused(capExceeded(enforced))
+  }
   const paid = args.reservationId === null ? charge(desk, spender, args) : settleWith(desk, args, args.reservationId)
   if (paid.verdict === 'refused') return paid
   for (const violation of violations) tellViolation(desk, args, violation)
@@ -48,12 +51,9 @@ export function decideAttempt(desk: Desk, spender: Spender, args: SpendAttempt):
 
 /** The same numbers are reported and enforced. */
 function settleWith(desk: Desk, args: SpendAttempt, reservationId: string): SpendRow {
-  const found = desk.reservation(reservationId)
-  if (found === undefined || !isTheirs(found, args) || (found.runId !== null && found.runId !== args.attempt.runId))
-    return refused(refuse('object.not_found', 'no such reservation for this caller and run'))
-  // What nobody can tell is taken to be what was held: an attempt is never free.
-  const isUntold = args.priceUnknown && args.nanoUsd === 0n
-  const exact = { nanoUsd: isUntold ? found.heldNanoUsd : args.nanoUsd, tokens: args.tokens }
+  const found = reservedFor(desk, args, reservationId)
+  if (found === undefined) return refused(refuse('object.not_found', 'no such reservation for this caller and run'))
+  const exact = exactOf(args, found)
   if (found.state === states.settled) {
     if (found.settledNanoUsd === exact.nanoUsd && found.settledTokens === exact.tokens)
       return row(desk, found, { settledNanoUsd: found.settledNanoUsd, unchanged: true })
@@ -64,6 +64,33 @@ function settleWith(desk: Desk, args: SpendAttempt, reservationId: string): Spen
     return refused(refuse('object.state', 'released', { detail: 'the reservation was released' }))
   const settled = settle(desk, args, found, exact)
   return row(desk, settled, { settledNanoUsd: settled.settledNanoUsd, late: settled.late })
+}
+
+/** What is not recorded was spent all the same: the reservation says so, and its expiry books it. One that has expired is booked now. */
+function remember(desk: Desk, args: SpendAttempt, reservationId: string): void {
+  const found = reservedFor(desk, args, reservationId)
+  if (found === undefined) return
+  const exact = exactOf(args, found)
+  if (found.state === states.expired) settle(desk, args, found, exact)
+  if (found.state !== states.held) return
+  const seenNanoUsd = larger(found.seenNanoUsd, exact.nanoUsd)
+  const seenTokens = larger(found.seenTokens, exact.tokens)
+  if (seenNanoUsd !== found.seenNanoUsd || seenTokens !== found.seenTokens)
+    desk.change({ ...found, seenNanoUsd, seenTokens })
+}
+
+function reservedFor(desk: Desk, args: SpendAttempt, reservationId: string): ReservationState | undefined {
+  const found = desk.reservation(reservationId)
+  const isOfRun = found !== undefined && (found.runId === null || found.runId === args.attempt.runId)
+  return isOfRun && isTheirs(found, args) ? found : undefined
+}
+
+function exactOf(
+  { nanoUsd, priceUnknown, tokens }: SpendAttempt,
+  { heldNanoUsd }: ReservationState,
+): { readonly nanoUsd: bigint; readonly tokens: bigint } {
+  // What nobody can tell is taken to be what was held: an attempt is never free.
+  return { nanoUsd: priceUnknown && nanoUsd === 0n ? heldNanoUsd : nanoUsd, tokens }
 }
 
 function charge(desk: Desk, spender: Spender, args: SpendAttempt): SpendRow {

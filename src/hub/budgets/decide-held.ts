@@ -210,6 +210,6 @@ function legHeadroom(desk: Desk, { legs }: ReservationState): readonly HeadroomR
   })
 }
 
-function larger(one: bigint, other: bigint | undefined): bigint {
+export function larger(one: bigint, other: bigint | undefined): bigint {
   return other === undefined || other < one ? one : other
 }

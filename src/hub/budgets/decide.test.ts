@@ -1,10 +1,20 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import type { AttemptRecord } from '../rows.ts'
 import { decideSpending } from './decide.ts'
 import type { BudgetState, ReservationState, SpendArgs, Spender, SpendRow, WindowState } from './spend-rows.ts'
 
 const who = { log: 'main', tenant: 'ten_x', ownerAgentId: null }
 const dayMs = 86_400_000
+const freshRun = {
+  agentId: null,
+  workflow: '',
+  promptVersion: '',
+  finished: false,
+  attempts: 0n,
+  costNanoUsd: 0n,
+  tokens: 0n,
+}
 
 function budgetOf(more: Partial<BudgetState> = {}): BudgetState {
   return {
@@ -43,7 +53,8 @@ class Table {
   decide(calls: readonly SpendArgs[]): readonly SpendRow[] {
     const spenders = calls.map((args, n): Spender => {
       const reservation = 'reservationId' in args ? (this.reservations.get(args.reservationId ?? '') ?? null) : null
-      return { n, p: 0, args, runId: null, agentId: null, team: null, keyId: null, run: null, reservation }
+      const run = args.kind === 'attempt' ? freshRun : null
+      return { n, p: 0, args, runId: null, agentId: null, team: null, keyId: null, run, reservation }
     })
     const windows = [...this.windows.values()]
     const outcome = decideSpending({ nowMs: this.nowMs, spenders, budgets: this.budgets, windows })
@@ -109,6 +120,52 @@ const settle = (reservationId: string, nanoUsd: bigint, tokens = 1n): SpendArgs 
   tokens,
   nanoUsd,
   priceOf: () => undefined,
+})
+/** Under a policy that lets an attempt cost 10. */
+const attempt = (reservationId: string, nanoUsd: bigint, tokens: bigint, runId = 'run'): SpendArgs => ({
+  ...who,
+  kind: 'attempt',
+  attempt: attemptOf(runId, nanoUsd),
+  reservationId,
+  agentId: null,
+  keyId: null,
+  tool: '',
+  nanoUsd,
+  priceUnknown: false,
+  tokens,
+  priceVersion: '',
+  rules: {
+    policy: { maxCostPerRunNanoUsd: 10n, maxAttemptsPerRun: 0n, maxTokensPerRun: 0n, maxLatencyPerAttemptMs: 0n },
+    caps: [],
+  },
+})
+const attemptOf = (runId: string, nanoUsd: bigint): AttemptRecord => ({
+  id: 'a',
+  runId,
+  ownerAgentId: null,
+  attemptNumber: 1,
+  workflow: '',
+  providerType: '',
+  provider: '',
+  model: 'm',
+  promptVersion: '',
+  promptHash: '',
+  outcome: 1,
+  errorType: '',
+  errorMessage: '',
+  inputTokens: '0',
+  cachedReadTokens: '0',
+  cacheWriteTokens: '0',
+  outputTokens: '0',
+  reasoningTokens: '0',
+  costNanoUsd: nanoUsd.toString(),
+  reportedCostNanoUsd: nanoUsd.toString(),
+  priceVersion: '',
+  unitPrices: '',
+  sku: '/m',
+  latencyMs: '1',
+  qualityScoreMilli: 0,
+  createdAtMs: 0,
 })
 const extend = (reservationId: string, addNanoUsd: bigint, seen: bigint): SpendArgs => ({
   ...who,
@@ -262,6 +319,43 @@ describe('decisions on spending', () => {
       maxOutputTokens: 31n,
       heldNanoUsd: 98n,
     })
+  })
+
+  it('B4: an attempt that a cap refuses is not recorded, and what it spent is booked with the expiry of its reservation', () => {
+    const table = new Table([budgetOf(), budgetOf({ id: 'b2', unit: 2 })])
+    table.decide([reserve('r', 60n, 30n)])
+    const refused = { verdict: 'refused', refusal: { code: 'policy.cap_exceeded' } }
+    // Said twice, it was spent once.
+    const rows = table.decide([attempt('r', 40n, 20n), attempt('r', 40n, 20n)])
+    expect(rows).toMatchObject([refused, refused])
+    expect(table.reservations.get('r')).toMatchObject({ state: 1, seenNanoUsd: 40n, seenTokens: 20n })
+    const release = { ...who, kind: 'release', reservationId: 'r' } as const
+    expect(table.decide([release])[0]).toMatchObject({ verdict: 'refused', refusal: { code: 'object.state' } })
+    table.nowMs = 2000
+    table.decide([{ ...who, kind: 'expire', reservationId: 'r', killed: false }])
+    const used = (): unknown => [...table.windows.values()].map(({ held, settled }) => [held, settled])
+    expect(used()).toEqual([
+      [0n, 40n],
+      [0n, 20n],
+    ])
+    table.expectExact()
+    // After the expiry nothing else would book it.
+    expect(table.decide([attempt('r', 50n, 25n)])[0]).toMatchObject(refused)
+    expect(used()).toEqual([
+      [0n, 50n],
+      [0n, 25n],
+    ])
+    expect([table.reservations.get('r')?.late, table.overage]).toEqual([true, true])
+    table.expectExact()
+  })
+
+  it('B4: an attempt of another caller leaves a reservation as it is', () => {
+    const table = new Table([budgetOf()])
+    table.decide([reserve('r', 60n)])
+    const before = table.reservations.get('r')
+    const stranger = { ...attempt('r', 40n, 20n), ownerAgentId: 'other' }
+    expect(table.decide([stranger])[0]).toMatchObject({ verdict: 'refused', refusal: { code: 'object.not_found' } })
+    expect(table.reservations.get('r')).toBe(before)
   })
 
   it('B6: a dry run answers what the reserve would, and leaves nothing behind', () => {

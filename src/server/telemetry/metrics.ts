@@ -14,7 +14,7 @@ import { metricRows, type MetricName } from './metric-rows.ts'
 import { resourceOf } from './resource.ts'
 import { Tally } from './tally.ts'
 
-export { metricRows, type MetricName } from './metric-rows.ts'
+export { metricRows } from './metric-rows.ts'
 
 const secondsBounds = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 const gateBounds = [0.000005, 0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.01, 0.1]

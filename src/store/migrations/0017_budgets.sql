@@ -40,9 +40,15 @@ create table portcullis.budget_windows (
   settled bigint not null,
   -- The highest threshold that was told: 0, 50, 80 or 100 percent.
   alerted smallint not null default 0,
+  -- Of what was settled, the part whose reservations are gone, and whether one of them came in late or beyond what it held.
+  purged_settled bigint not null default 0,
+  purged_over boolean not null default false,
+  -- In UTC. A day and no more: it is indexed, and a change of it costs more than one of the sums.
+  touched_on date not null default (now() at time zone 'UTC')::date,
   primary key (tenant_id, budget_id, subject, start_at)
 ) with (fillfactor = 50);
 create index on portcullis.budget_windows (tenant_id, budget_id, start_at);
+create index on portcullis.budget_windows (touched_on);
 
 -- What was held for a call, and what became of it. It leaves the state held once. An attempt that was charged at once has the row of a
 -- reservation that began settled, under the id of the attempt.
@@ -78,6 +84,7 @@ create table portcullis.reservations (
 );
 -- Said otherwise than by the state, so that no list of what is held is read along it.
 create index on portcullis.reservations (expires_at) where ended_at is null;
+create index on portcullis.reservations (ended_at) where ended_at is not null;
 create index on portcullis.reservations (tenant_id, id) where state = 1;
 create index on portcullis.reservations (tenant_id, run_id, id) where run_id is not null;
 create index on portcullis.reservations (tenant_id, agent_id, id) where agent_id is not null;
@@ -333,45 +340,140 @@ begin atomic
 end;
 
 /*
- * Adds up again what the windows say (SPEC B4): held is the sum of what is held, settled that of what was settled, and a hard budget is
- * not exceeded but by what came in late or beyond what was held. Answers what is wrong, at most a hundred lines.
+ * Adds up again what the windows say (SPEC B4): held is the sum of what is held, settled that of what was settled, purged reservations
+ * among it, and a hard budget is not exceeded but by what came in late or beyond what was held. Looked at are the windows that were
+ * touched since that day, and those that reservations name that are held or have ended since. Answers what is wrong, at most a hundred
+ * lines.
  */
-create function portcullis.check_budgets() returns table (tenant_id uuid, budget_id uuid, subject text, start_at timestamptz, problem text)
-language sql stable security definer set search_path = pg_catalog, pg_temp
-begin atomic
+create function portcullis.check_budgets(p_since timestamptz default '-infinity')
+returns table (tenant_id uuid, budget_id uuid, subject text, start_at timestamptz, problem text)
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+declare
+  v_from timestamptz;
+begin
+  -- What is booked in a window was made after its start, and so it ended after it.
+  select least(p_since, min(w.start_at)) into v_from
+    from portcullis.budget_windows w where w.touched_on >= (p_since at time zone 'UTC')::date;
+  select least(v_from, min(to_timestamp((leg ->> 'w')::float8 / 1000))) into v_from
+    from portcullis.reservations r cross join lateral jsonb_array_elements(r.legs) leg
+   where r.ended_at is null or r.ended_at >= p_since;
+  return query
   with booked as (
-    select r.tenant_id, (leg ->> 'b')::uuid as budget_id, leg ->> 's' as subject,
-           to_timestamp((leg ->> 'w')::float8 / 1000) as start_at,
-           sum(case when r.state <> 1 then 0
-                    else case (leg ->> 'u')::int when 1 then r.held_nano_usd when 2 then r.held_tokens else 1 end end) as held,
-           sum(case when r.state = 1 then 0
+    select l.tenant_id, l.budget_id, l.subject, l.start_at, bool_or(l.changed) as changed, sum(l.held) as held,
+           sum(l.settled) as settled, bool_or(l.beyond) as beyond
+      from (
+        select r.tenant_id, (leg ->> 'b')::uuid as budget_id, leg ->> 's' as subject,
+               to_timestamp((leg ->> 'w')::float8 / 1000) as start_at,
+               r.ended_at is null or r.ended_at >= p_since as changed,
+               case when r.state <> 1 then 0
+                    else case (leg ->> 'u')::int when 1 then r.held_nano_usd when 2 then r.held_tokens else 1 end end as held,
+               case when r.state = 1 then 0
                     else case (leg ->> 'u')::int when 1 then r.settled_nano_usd when 2 then r.settled_tokens
-                           else r.settled_requests end end) as settled,
-           bool_or(r.late or r.settled_nano_usd > r.held_nano_usd or r.settled_tokens > r.held_tokens) as over
-      from portcullis.reservations r cross join lateral jsonb_array_elements(r.legs) leg
+                           else r.settled_requests end end as settled,
+               r.late or r.settled_nano_usd > r.held_nano_usd or r.settled_tokens > r.held_tokens as beyond
+          from portcullis.reservations r cross join lateral jsonb_array_elements(r.legs) leg
+         where r.ended_at is null or r.ended_at >= v_from) l
      group by 1, 2, 3, 4)
   select coalesce(w.tenant_id, b.tenant_id), coalesce(w.budget_id, b.budget_id), coalesce(w.subject, b.subject),
          coalesce(w.start_at, b.start_at),
          case when coalesce(w.held, 0) <> coalesce(b.held, 0)
                 then format('held is %s, and the reservations hold %s', coalesce(w.held, 0), coalesce(b.held, 0))
-              when coalesce(w.settled, 0) <> coalesce(b.settled, 0)
-                then format('settled is %s, and %s was settled', coalesce(w.settled, 0), coalesce(b.settled, 0))
+              when coalesce(w.settled, 0) <> coalesce(w.purged_settled, 0) + coalesce(b.settled, 0)
+                then format('settled is %s, and %s was settled', coalesce(w.settled, 0),
+                            coalesce(w.purged_settled, 0) + coalesce(b.settled, 0))
               else format('%s of %s is used without an overage', w.held + w.settled, g.limit_amount) end
     from portcullis.budget_windows w
     full join booked b on b.tenant_id = w.tenant_id and b.budget_id = w.budget_id and b.subject = w.subject and b.start_at = w.start_at
     left join portcullis.budgets g on g.tenant_id = w.tenant_id and g.id = w.budget_id
-   where coalesce(w.held, 0) <> coalesce(b.held, 0) or coalesce(w.settled, 0) <> coalesce(b.settled, 0)
-      or (g.hard and g.action = 1 and w.held + w.settled > g.limit_amount and not coalesce(b.over, false) and g.created_at = g.updated_at)
+   where (w.touched_on >= (p_since at time zone 'UTC')::date or b.changed)
+     and (coalesce(w.held, 0) <> coalesce(b.held, 0)
+          or coalesce(w.settled, 0) <> coalesce(w.purged_settled, 0) + coalesce(b.settled, 0)
+          or (g.hard and g.action = 1 and w.held + w.settled > g.limit_amount and not w.purged_over and not coalesce(b.beyond, false)
+              and g.created_at = g.updated_at))
    limit 100;
-end;
+end
+$$;
+
+/*
+ * Removes reservations that ended more than 30 days ago, at most so many, and keeps in their windows what was settled of them; then windows
+ * that are over and were not touched for 400 days, and those of runs that never are over. Answers how many rows went. One process at a
+ * time. Tenant by tenant as the writers go, and of each the reservations before the budgets.
+ */
+create function portcullis.purge_budgets(p_at_most int) returns int
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+declare
+  v_tenant uuid;
+  v_old uuid[];
+  v_ids uuid[];
+  v_found int := 0;
+  v_purged int := 0;
+  v_gone int;
+begin
+  if not pg_try_advisory_xact_lock(hashtext('portcullis purge budgets')) then
+    return 0;
+  end if;
+  for v_tenant, v_old in
+    select o.tenant_id, array_agg(o.id)
+      from (select r.tenant_id, r.id from portcullis.reservations r
+             where r.ended_at < now() - interval '30 days' order by r.ended_at limit p_at_most) o
+     group by o.tenant_id order by o.tenant_id
+  loop
+    v_found := v_found + cardinality(v_old);
+    -- One that somebody has at hand, or that was settled late meanwhile, waits for another turn.
+    v_ids := array(select r.id from portcullis.reservations r
+      where r.tenant_id = v_tenant and r.id = any (v_old) and r.ended_at < now() - interval '30 days'
+      order by r.id for update skip locked);
+    -- Whoever has the lock of a budget finds its windows as they were.
+    perform from portcullis.budgets b
+     where b.tenant_id = v_tenant and b.id = any (array(
+       select (leg ->> 'b')::uuid from portcullis.reservations r cross join lateral jsonb_array_elements(r.legs) leg
+        where r.tenant_id = v_tenant and r.id = any (v_ids)))
+     order by b.id for no key update;
+    with gone as (
+      delete from portcullis.reservations r where r.tenant_id = v_tenant and r.id = any (v_ids) returning r.*),
+    booked as (
+      select (leg ->> 'b')::uuid as budget_id, leg ->> 's' as subject, to_timestamp((leg ->> 'w')::float8 / 1000) as start_at,
+             sum(case (leg ->> 'u')::int when 1 then r.settled_nano_usd when 2 then r.settled_tokens else r.settled_requests end) as settled,
+             bool_or(r.late or r.settled_nano_usd > r.held_nano_usd or r.settled_tokens > r.held_tokens) as beyond
+        from gone r cross join lateral jsonb_array_elements(r.legs) leg
+       group by 1, 2, 3)
+    update portcullis.budget_windows w
+       set purged_settled = w.purged_settled + b.settled::bigint, purged_over = w.purged_over or b.beyond
+      from booked b
+     where w.tenant_id = v_tenant and w.budget_id = b.budget_id and w.subject = b.subject and w.start_at = b.start_at;
+    v_purged := v_purged + cardinality(v_ids);
+  end loop;
+  -- Reservations go first: a window stays for as long as one of its own does.
+  if v_found >= p_at_most then
+    return v_purged;
+  end if;
+  delete from portcullis.budget_windows w
+   where w.ctid = any (array(
+     select o.ctid
+       from portcullis.budget_windows o
+       join portcullis.budgets b on b.tenant_id = o.tenant_id and b.id = o.budget_id
+      where o.touched_on < (now() at time zone 'UTC')::date - 400 and o.held = 0
+        and case b.window_kind
+              when 1 then o.start_at + case b.duration when 'quarter' then '3 months' else '1 ' || b.duration end::interval < now()
+              when 2 then o.start_at + interval '1 ms' * (b.duration_ms * 2 + 1000) < now()
+              -- Of a run, or of a budget that has ended.
+              else b.subject_kind = 5 or b.deleted_at < now() - interval '400 days' end
+      order by o.touched_on limit p_at_most
+      for update of o skip locked for no key update of b skip locked));
+  get diagnostics v_gone = row_count;
+  return v_purged + v_gone;
+end
+$$;
 
 revoke all on function portcullis.budget_use(uuid, smallint, text, bigint, text), portcullis.budget_window(smallint, text, bigint, text, timestamptz), portcullis.open_spending(json),
-  portcullis.due_reservations(int), portcullis.check_budgets(), portcullis.put_budget(portcullis.budgets, boolean, int),
+  portcullis.due_reservations(int), portcullis.check_budgets(timestamptz), portcullis.purge_budgets(int), portcullis.put_budget(portcullis.budgets, boolean, int),
   portcullis.delete_budget(uuid, timestamptz), portcullis.load_budgets(xid8) from public;
 grant execute on function portcullis.budget_window(smallint, text, bigint, text, timestamptz), portcullis.budget_use(uuid, smallint, text, bigint, text) to portcullis_app, portcullis_reader;
-grant execute on function portcullis.open_spending(json), portcullis.due_reservations(int),
+grant execute on function portcullis.open_spending(json), portcullis.due_reservations(int), portcullis.purge_budgets(int),
   portcullis.put_budget(portcullis.budgets, boolean, int), portcullis.delete_budget(uuid, timestamptz), portcullis.load_budgets(xid8)
   to portcullis_app;
-grant execute on function portcullis.check_budgets() to portcullis_app, portcullis_reader;
+grant execute on function portcullis.check_budgets(timestamptz) to portcullis_app, portcullis_reader;
 revoke all on type portcullis.spender from public;
 grant usage on type portcullis.spender to portcullis_app;

@@ -71,7 +71,7 @@ const bookText = `insert into portcullis.budget_windows as w (tenant_id, budget_
   select (select portcullis.tenant()), "budgetId", subject, to_timestamp("startMs" / 1000), held, settled, alerted
     from json_to_recordset($1::json) as m("budgetId" uuid, subject text, "startMs" float8, held bigint, settled bigint, alerted smallint)
   on conflict (tenant_id, budget_id, subject, start_at) do update
-     set held = excluded.held, settled = excluded.settled, alerted = excluded.alerted`
+     set held = excluded.held, settled = excluded.settled, alerted = excluded.alerted, touched_on = excluded.touched_on`
 
 /** What was decided, in the transaction that looked. */
 export function spendStatements(outcome: SpendOutcome): readonly Statement[] {
