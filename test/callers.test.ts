@@ -133,7 +133,7 @@ describe('AuthorizationService', () => {
       (await instance.call('AuthorizationService/Check', asked, { key: service.key })).body
     const allowed = await check({ credential: reader.key, action: 'tickets:read', resource: 'ticket 7' })
     expect(allowed).toMatchObject({ allow: true, code: '', ttlSeconds: 5, caller: reader.id })
-    expect(allowed.epoch).toMatch(/^\d+$/)
+    expect(allowed.epoch).toMatch(/^\d+-k\d+$/)
     expect(await lastEntry('AuthorizationService/Check')).toMatchObject({
       args: { action: 'tickets:read', resource: 'ticket 7', allow: true, found: reader.id },
       outcome: 'allow',

@@ -76,6 +76,7 @@ describe('portcullis login', () => {
     expect(told.scopes.toSorted()).toEqual([
       'admin:read',
       'identity:read',
+      'jobs:read',
       'ledger:read',
       'tasks:read',
       'telemetry:read',

@@ -122,7 +122,7 @@ describe('fine policy', () => {
       allow: true,
       code: '',
       ttlSeconds: 5,
-      epoch: expect.stringMatching(/^\d+-[0-9a-f]{12}$/),
+      epoch: expect.stringMatching(/^\d+-[0-9a-f]{12}-k\d+$/),
     })
     expect(await check('secret/7')).toMatchObject({
       allow: false,

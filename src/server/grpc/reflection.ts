@@ -68,16 +68,18 @@ function declares(file: DescFile, symbol: string): boolean {
   )
 }
 
-/** The files with all that they import, by file name; what is asked for comes first. */
+/** The files with all that they import, by file name; each one before what it imports. */
 function allFiles(roots: readonly DescFile[]): ReadonlyMap<string, DescFile> {
-  const found = new Map<string, DescFile>()
+  const seen = new Set<string>()
+  const found: DescFile[] = []
   const visit = (file: DescFile): void => {
-    if (found.has(file.proto.name)) return
-    found.set(file.proto.name, file)
+    if (seen.has(file.proto.name)) return
+    seen.add(file.proto.name)
     file.dependencies.forEach(visit)
+    found.push(file)
   }
   roots.forEach(visit)
-  return found
+  return new Map(found.toReversed().map((file) => [file.proto.name, file]))
 }
 
 function same(bytes: Buffer): Buffer {
