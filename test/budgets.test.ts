@@ -177,6 +177,8 @@ describe('budgets', () => {
     const record = (more: object): Promise<Answer> =>
       instance.call('HubService/RecordPromptAttempt', { ...attempt, ...more }, { key: agent.key })
     const first = await record({ reservationId })
+    const again = await record({ reservationId })
+    expect([again.status, again.body.code]).toEqual([412, 'object.state'])
     const cost = Number(first.body.attempt.costNanoUsd)
     expect(cost).toBeGreaterThan(0)
     expect(await useOf(id)).toEqual({ used: String(cost), held: '0' })
@@ -226,6 +228,18 @@ describe('budgets', () => {
 
   it('B4: fewer output tokens are admitted where the caller left them open, and a model without a price is refused', async () => {
     await budget('gpt-4o-mini', { limit: '1000000' })
+    // An amount that is less than the price is not what is held, and not what is settled.
+    const said = {
+      provider: 'openai',
+      model: 'gpt-4o-mini',
+      inputTokens: '100',
+      maxOutputTokens: '100',
+      amountNanoUsd: '1',
+    }
+    const priced = await spend('Reserve', said)
+    expect(Number(priced.body.heldNanoUsd)).toBeGreaterThan(1)
+    const much = { reservationId: priced.body.reservationId, tokens: { input: '100' }, amountNanoUsd: '1' }
+    expect(Number((await spend('Settle', much)).body.settledNanoUsd)).toBeGreaterThan(1)
     const capped = await spend('Reserve', { provider: 'openai', model: 'gpt-4o-mini', inputTokens: '100' })
     expect(capped.body.decision).toBe('BUDGET_DECISION_ADMITTED_WITH_CAPS')
     expect(Number(capped.body.maxOutputTokens)).toBeGreaterThan(100)
@@ -233,6 +247,41 @@ describe('budgets', () => {
     await budget('no-such-model')
     const unknown = await spend('Reserve', { model: 'no-such-model', inputTokens: '1' })
     expect([unknown.status, unknown.body.code]).toEqual([412, 'budget.price_unknown'])
+  })
+
+  it('B4: a budget of runs counts an attempt whose reservation names no run, and caps hold before a call', async () => {
+    const run = await instance.call('HubService/StartRun', { workflow: 'w' }, { key: agent.key })
+    const runId = run.body.run.id
+    const made = await instance.call('BudgetService/UpsertBudget', {
+      budget: {
+        subject: { kind: 'SUBJECT_KIND_RUN', id: runId },
+        unit: 'BUDGET_UNIT_REQUESTS',
+        limit: '1',
+        window: { kind: 'WINDOW_KIND_TOTAL' },
+      },
+    })
+    const reserve = { provider: 'openai', model: 'gpt-4.1-nano', inputTokens: '10', maxOutputTokens: '10' }
+    const held = [await spend('Reserve', reserve), await spend('Reserve', reserve)].map(
+      ({ body }) => body.reservationId,
+    )
+    const [first, second] = held.map((reservationId) => ({
+      runId,
+      reservationId,
+      provider: 'openai',
+      model: 'gpt-4.1-nano',
+      outcome: 'ATTEMPT_OUTCOME_SUCCESS',
+      tokens: { input: '10' },
+    }))
+    const record = (one: object = {}): Promise<Answer> =>
+      instance.call('HubService/RecordPromptAttempt', one, { key: agent.key })
+    expect((await record(first)).status).toBe(200)
+    expect((await record(second)).body.code).toBe('budget.exceeded')
+    expect(await useOf(made.body.budget.id)).toEqual({ used: '1', held: '0' })
+    expect(await selfCheck()).toEqual([])
+    const cap = { name: 'small', model: 'gpt-4.1-nano', maxTokensPerAttempt: '15' }
+    const capped = await instance.call('PolicyService/UpsertPolicyCap', { cap })
+    const refused = await spend('Reserve', reserve)
+    expect([capped.status, refused.status, refused.body.code]).toEqual([200, 402, 'policy.cap_exceeded'])
   })
 
   it('B6: a dry run decides and holds nothing; a budget that is tried out lets pass what it tells', async () => {

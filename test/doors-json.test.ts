@@ -22,6 +22,7 @@ function post(
 }
 
 describe('bodies', () => {
+  const objects = (depth: number): string => `{"x":${'{"a":'.repeat(depth)}1${'}'.repeat(depth)}}`
   const cases: readonly (readonly [string, string | Uint8Array, number, string])[] = [
     ['bytes that are not UTF-8', Buffer.from('{"workflow":"\xff\xfe"}', 'latin1'), 400, 'input.malformed'],
     [
@@ -43,14 +44,12 @@ describe('bodies', () => {
     ['a field named __proto__', '{"workflow":"w","__proto__":{"workflow":"x"}}', 400, 'input.malformed'],
     ['a field named constructor', '{"workflow":"w","constructor":{}}', 400, 'input.malformed'],
     ['an object for a text', '{"workflow":{"a":1}}', 400, 'input.malformed'],
-    ['100,000 nested lists', `{"workflow":${'['.repeat(100_000)}${']'.repeat(100_000)}}`, 400, 'input.malformed'],
-    [
-      '100,000 nested objects in an unknown field',
-      `{"x":${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}}`,
-      400,
-      'input.malformed',
-    ],
-    ['100,000 lists that never end', '['.repeat(100_000), 400, 'input.malformed'],
+    ['40,000 nested lists', `{"workflow":${'['.repeat(40_000)}${']'.repeat(40_000)}}`, 400, 'input.malformed'],
+    ['9,000 nested objects in an unknown field', objects(9000), 400, 'input.malformed'],
+    ['40,000 lists that never end', '['.repeat(40_000), 400, 'input.malformed'],
+    // Counted before they are read.
+    ['100,000 nested objects', objects(100_000), 413, 'bounds.message_too_large'],
+    ['100,000 lists that never end', '['.repeat(100_000), 413, 'bounds.message_too_large'],
     ['two documents', '{"workflow":"w"}{}', 400, 'input.malformed'],
     ['a comment', '{"workflow":"w"/*x*/}', 400, 'input.malformed'],
     ['a text longer than its bound', JSON.stringify({ workflow: 'x'.repeat(201) }), 400, 'input.invalid'],

@@ -290,12 +290,20 @@ describe('bad input', () => {
     await instance.call('PolicyService/SetPolicy', { policy: { maxAttemptsPerRun: '1' } })
     const name = [{ key: 'gen_ai.workflow.name', value: { stringValue: 'limited' } }]
     const traceId = hex(16)
-    const answer = await postJson(
-      exportOf(spanJson({ traceId }, name), spanJson({ traceId, parentSpanId: hex(8) }, name)),
-    )
+    const events = [{ name: 'exception', timeUnixNano: `${Date.now()}000000` }]
+    const late = spanJson({ traceId, parentSpanId: hex(8), events }, name)
+    const answer = await postJson(exportOf(spanJson({ traceId }, name), late))
     expect(answer.body.partialSuccess).toMatchObject({ rejectedSpans: '1' })
-    expect(await runsOf('limited')).toMatchObject([{ totalAttempts: '1' }])
+    expect((await postJson(exportOf(late))).body.partialSuccess).toMatchObject({ rejectedSpans: '1' })
+    const [limited] = await runsOf('limited')
+    expect([limited.totalAttempts, await eventsOf(limited.id)]).toEqual(['1', []])
+    const denied = await instance.call('LedgerService/Query', { action: 'policy.denied' })
+    expect(denied.body.entries).toHaveLength(2)
     await instance.call('PolicyService/SetPolicy', { policy: {} })
+    // It may come again: what was refused has left nothing behind.
+    expect((await postJson(exportOf(late, late))).body).toEqual({})
+    expect(await runsOf('limited')).toMatchObject([{ totalAttempts: '2' }])
+    expect(await eventsOf(limited.id)).toHaveLength(1)
   })
 
   it('H13: a body that is no export, too many spans and a bomb are refused whole, in the form of the sender', async () => {
@@ -309,6 +317,11 @@ describe('bad input', () => {
       [JSON.stringify(many), {}, 413],
       [Buffer.from([0x0a, 0xff, 0xff, 0xff, 0xff, 0x0f]), { type: binary }, 400],
       [bomb, { type: binary, headers: { 'content-encoding': 'gzip' } }, 413],
+      [
+        gzipSync(Buffer.alloc(4_000_000, Buffer.from([0x0a, 0]))),
+        { type: binary, headers: { 'content-encoding': 'gzip' } },
+        413,
+      ],
       ['no gzip', { headers: { 'content-encoding': 'gzip' } }, 400],
       ['{}', { headers: { 'content-encoding': 'br' } }, 415],
       ['{}', { type: 'text/plain' }, 415],

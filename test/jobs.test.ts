@@ -243,11 +243,28 @@ describe('jobs over HTTP', () => {
     const engaged = await server.call('KillService/Engage', kill, { key })
     expect(engaged.status).toBe(200)
     const canceled = await reached(body.job.id, 'CANCELED')
-    expect(canceled.error).toBe('jobs of this kind are killed')
+    expect(canceled.error).toBe('a kill switch stops it')
     expect((await ask('POST', '/jobs/waits')).body).toMatchObject({ status: 403, code: 'kill.engaged' })
     const released = await server.call('KillService/Release', { killId: engaged.body.kill.id, reason: 'over' }, { key })
     expect(released.status).toBe(200)
-    expect((await ask('POST', '/jobs/waits', { body: { dataJson: '{"end":true}' } })).status).toBe(202)
+    const last = await ask('POST', '/jobs/waits', { body: { dataJson: '{"end":true}' } })
+    expect(last.status).toBe(202)
+    await reached(last.body.job.id, 'SUCCEEDED')
+  })
+
+  it('K1: jobs of a tenant that is killed, and all where everything is, end and do not run', async () => {
+    const key = instance.adminKey
+    const scopes = [{ kind: 'KILL_SCOPE_KIND_TENANT' }, { kind: 'KILL_SCOPE_KIND_EVERYTHING' }]
+    for (const scope of scopes) {
+      const { body } = await ask('POST', '/jobs/waits')
+      await reached(body.job.id, 'RUNNING')
+      const { body: engaged } = await server.call('KillService/Engage', { scope, reason: 'a test' }, { key })
+      const canceled = await reached(body.job.id, 'CANCELED')
+      expect(canceled.error).toBe('a kill switch stops it')
+      expect((await ask('POST', '/jobs/waits')).body).toMatchObject({ code: 'kill.engaged' })
+      const release = { killId: engaged.kill.id, reason: 'over' }
+      expect((await server.call('KillService/Release', release, { key })).status).toBe(200)
+    }
   })
 
   it('J2: the kinds that are built in do their work', async () => {
@@ -264,5 +281,29 @@ describe('jobs over HTTP', () => {
     expect(results['budget-check']).toEqual({ problems: 0 })
     expect(results['checkpoint'].signed).toBeGreaterThanOrEqual(2)
     expect(results['roll-up']).toEqual({ folded: true })
+  })
+
+  it('J1: what is built in is triggered, canceled and read by who runs the platform; others see that it is there', async () => {
+    const { key } = await instance.agent('trigger-happy', ['jobs:trigger'])
+    const { body } = await ask('GET', '/jobs?kind=ledger-verification')
+    const [whole] = body.jobs
+    expect([whole.resultJson, whole.actor]).toEqual([
+      expect.stringContaining('chainValid'),
+      expect.stringMatching(/^opr_/),
+    ])
+    const refused = await ask('POST', '/jobs/ledger-verification', { key })
+    expect(refused.body).toMatchObject({ status: 403, code: 'auth.scope_missing' })
+    expect((await ask('POST', `/jobs/${whole.id}/cancel`, { key })).body).toMatchObject({ code: 'object.not_found' })
+    const definitions = await ask('GET', '/jobs/definitions', { key })
+    const seen = [
+      (await ask('GET', `/jobs/${whole.id}`, { key })).body.job,
+      (await ask('GET', '/jobs?kind=ledger-verification', { key })).body.jobs[0],
+      definitions.body.definitions.find((one: { kind: string }) => one.kind === whole.kind).lastJob,
+    ]
+    for (const job of seen) {
+      expect(job).toMatchObject({ id: whole.id, kind: whole.kind, state: 'JOB_STATE_SUCCEEDED' })
+      expect([job.resultJson, job.actor, job.error, job.requestId].filter(Boolean)).toEqual([])
+    }
+    expect((await ask('POST', '/jobs/waits', { key, body: { dataJson: '{"end":true}' } })).status).toBe(202)
   })
 })

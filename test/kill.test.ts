@@ -55,15 +55,19 @@ describe('the kill switch', () => {
     expect(codeOf(await release(body.kill.id))).toBe('object.state')
   })
 
-  it('K1: one key is stopped and not the others of its agent; a tenant is, and those who run it look', async () => {
+  it('K1, K4: one key is stopped and not the others of its agent; a tenant is, and those who run it look', async () => {
     const agent = await instance.agent('two', ['telemetry:write', 'telemetry:read', 'kill:engage'])
     const second = await instance.call('IdentityService/CreateKey', { agentId: agent.id, scopes: ['telemetry:write'] })
     await whileEngaged({ kind: 'key', id: agent.keyId }, async () => {
       expect(codeOf(await start(agent.key))).toBe('kill.engaged')
       expect(codeOf(await start(second.body.key))).toBe('ok')
     })
-    await whileEngaged({ kind: 'tenant', id: other.id }, async () => {
+    await whileEngaged({ kind: 'tenant', id: other.id }, async (killId) => {
       expect(codeOf(await start(other.key))).toBe('kill.engaged')
+      // What the platform stopped its tenant does not release, in no way.
+      expect(codeOf(await release(killId, other.key))).toBe('auth.scope_missing')
+      const off = await instance.call('PolicyService/SetPolicy', { policy: { killSwitch: false } }, { key: other.key })
+      expect(codeOf(off)).toBe('auth.scope_missing')
       expect(codeOf(await start(agent.key))).toBe('ok')
       for (const method of ['KillService/List', 'HubService/ListRuns', 'LedgerService/Query'])
         expect(codeOf(await instance.call(method, {}, { key: other.key }))).toBe('ok')
@@ -90,8 +94,13 @@ describe('the kill switch', () => {
       const { body: answer } = await instance.call('AuthorizationService/Check', asked)
       return [answer.allow, answer.code]
     }
-    await whileEngaged({ kind: 'model', id: 'gpt-x' }, async () => {
+    await whileEngaged({ kind: 'model', id: 'GPT-x ' }, async () => {
       expect([codeOf(await attempt('gpt-x')), codeOf(await attempt('gpt-y'))]).toEqual(['kill.engaged', 'ok'])
+      expect([codeOf(await attempt(' GPT-X')), codeOf(await attempt('q/gpt-x'))]).toEqual([
+        'kill.engaged',
+        'kill.engaged',
+      ])
+      expect(await check('model:GPT-X')).toEqual([false, 'kill.engaged'])
       const item = { runId: body.run.id, model: 'gpt-x', outcome: 'ATTEMPT_OUTCOME_SUCCESS' }
       const batch = await instance.call('HubService/RecordBatch', { attempts: [item] }, { key: agent.key })
       expect(codeOf(batch)).toBe('kill.engaged')

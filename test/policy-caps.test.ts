@@ -152,6 +152,23 @@ describe('attempts under a policy and caps', () => {
     expect((await attempt(runId, { tokens: { input: '1000' } })).status).toBe(200)
   })
 
+  it('B2: what a cap refuses in a batch is counted in the entry of the call, and has one of its own', async () => {
+    const capId = await put({ name: 'short', maxTokensPerAttempt: '5' })
+    const runId = await start()
+    const item = { runId, model: 'm', outcome: 'ATTEMPT_OUTCOME_SUCCESS' }
+    const attempts = ['1', '6', '7'].map((input) => ({ ...item, tokens: { input } }))
+    const { body, status } = await instance.call('HubService/RecordBatch', { attempts })
+    const codes = body.results.map(({ code }: { code?: string }) => code ?? '')
+    expect([status, codes]).toEqual([200, ['', 'policy.cap_exceeded', 'policy.cap_exceeded']])
+    expect(await shown('HubService/RecordBatch')).toMatchObject({ refused: { 'policy.cap_exceeded': 2 } })
+    const found = await instance.call('LedgerService/Query', { code: 'policy.cap_exceeded', pageSize: 2 })
+    const bodies = found.body.entries.map(({ entryJson }: { entryJson: string }) => JSON.parse(entryJson).body)
+    expect(bodies).toMatchObject(
+      ['7', '6'].map((value) => ({ kind: 'policy.denied', outcome: 'deny', args: { capId, runId, value } })),
+    )
+    await instance.call('PolicyService/DeletePolicyCap', { capId })
+  })
+
   it('B2: a violation of a dry run is an event of the run, and the attempt passes', async () => {
     const capId = await put({ name: 'trial', provider: 'p', maxAttemptsPerRun: '1', dryRun: true })
     const runId = await start()

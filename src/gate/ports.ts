@@ -135,7 +135,7 @@ export interface KillPort {
   refusal(call: Pick<Call, 'method'>, caller: Caller): Refusal | undefined
   /** Why what the call is about to use is not to be used, which is known once its body is read (SPEC K1). */
   refusalOf(
-    uses: { readonly model?: string; readonly tool?: string; readonly jobKind?: string },
+    uses: { readonly models?: readonly string[]; readonly tool?: string; readonly jobKind?: string },
     caller: Caller,
   ): Refusal | undefined
 }

@@ -47,6 +47,10 @@ export interface Effect<Name extends OperationName = OperationName> {
   readonly runId?: string
   /** What a kill switch can stand for beside the caller (SPEC K1). */
   readonly uses?: Uses
+  /** Why the kills that are known now refuse it, where the method goes on while killed: asked where `uses` are (SPEC K2). */
+  readonly killed?: () => Refusal | undefined
+  /** Of a part: done behind it where it was not refused, in the same transaction. Nobody is told their rows. */
+  readonly after?: readonly Effect[]
   /** What the row means for the caller. */
   readonly answer: (row: Operations[Name]['row'] | undefined) => Answer | Refusal
   /** Credentials in memory are read again before the reply, so that the change holds at once on this replica. */
@@ -63,11 +67,13 @@ export interface Composite {
   readonly changesCredentials?: boolean
   readonly afterCommit?: (reply: Message) => Promise<Message>
   readonly uses?: Uses
+  readonly killed?: () => Refusal | undefined
 }
 
 /** What a call is about to use; known once its body is read. */
 export interface Uses {
-  readonly model?: string
+  /** All names of the model: see `modelNames`. */
+  readonly models?: readonly string[]
   readonly tool?: string
   readonly jobKind?: string
 }
@@ -83,6 +89,8 @@ export interface Answer {
   readonly told?: Summary
   /** Entries of their own, which commit with the effect: what it came to. */
   readonly entries?: readonly LedgerRecord[]
+  /** Codes of items that budgets or caps refused, where others of the call were done: rules of the kill switch count them. */
+  readonly denied?: readonly RefusalCode[]
 }
 
 /** Makes an effect; ties the arguments and the row to the operation's name. */
@@ -130,6 +138,7 @@ export type WriteResult =
       /** The reply in bytes, where it was encoded on the way. */
       readonly bytes: Uint8Array | undefined
       readonly replayed: boolean
+      readonly denied?: readonly RefusalCode[] | undefined
     }
   | Refusal
 

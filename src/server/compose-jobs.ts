@@ -3,7 +3,6 @@ import { TriggerResponseSchema } from '@portcullis/contract'
 import type { Logger } from 'pino'
 import { builtinKinds, kindName, type BuiltinKind, type Config } from '#config'
 import { sha256Hex, uuidv7, type Caller, type Clock, type Refusal } from '#core'
-import type { GatePorts } from '#gate'
 import { bare, triggerOf, type JobKind, type JobsPort, type WriterPort } from '#hub'
 import { JobQueue, type ConnectionSettings } from '#store'
 import type { TenantDirectory } from './callers/bound-caller.ts'
@@ -16,6 +15,7 @@ import { nextOccurrence } from './jobs/occurrences.ts'
 import { endedRecord, scheduledRecord } from './jobs/records.ts'
 import { Scheduler } from './jobs/scheduler.ts'
 import { JobWorker } from './jobs/worker.ts'
+import type { KillSwitch } from './kill/switch.ts'
 import type { Decided } from './telemetry/decided.ts'
 import { JobMetrics, jobMeter } from './telemetry/job-metrics.ts'
 import type { Metrics } from './telemetry/metrics.ts'
@@ -30,8 +30,7 @@ interface JobsParts {
   readonly writer: WriterPort
   readonly tenants: TenantDirectory
   readonly tools: Omit<JobTools, 'config' | 'connection' | 'broken'>
-  /** Asked for when a job begins. */
-  readonly kill: () => GatePorts['kill']
+  readonly kill: Pick<KillSwitch, 'refusalForCaller' | 'refusalOf'>
 }
 
 export interface ComposedJobs {
@@ -68,8 +67,11 @@ export function composeJobs(parts: JobsParts): ComposedJobs {
     Object.entries(builtins).map(([key, make]) => [kindName(key), make(tools)]),
   )
   const closes: (() => Promise<void>)[] = []
-  const killed = (kind: string, tenant: string): Refusal | undefined =>
-    parts.kill()?.refusalOf({ jobKind: kind }, jobsCaller(tenants, tenant))
+  // Asked when a schedule fires, when a job begins and with each beat: the kind, its tenant and everything (SPEC K1).
+  const killed = (kind: string, tenant: string): Refusal | undefined => {
+    const caller = jobsCaller(tenants, tenant)
+    return parts.kill.refusalForCaller(caller) ?? parts.kill.refusalOf({ jobKind: kind }, caller)
+  }
   // Of several workers of one machine the first has the jobs.
   const works = config.jobs.workers > 0 && [undefined, '0'].includes(workerOf(process.env))
   const stopping = new AbortController()
@@ -88,7 +90,9 @@ export function composeJobs(parts: JobsParts): ComposedJobs {
     )
     if (stopping.signal.aborted) return
     const ended = async (): Promise<void> => {
-      for (const { kind, state, trigger } of await queue.tellEnded((job) => endedRecord(job, clock.now())))
+      for (const { kind, state, trigger } of await queue.tellEnded((job) =>
+        endedRecord(job, clock.now(), isBuiltin(job)),
+      ))
         if (state === failedState) counts.failed(kind, trigger)
     }
     worker = new JobWorker({
@@ -200,6 +204,10 @@ export function composeJobs(parts: JobsParts): ComposedJobs {
 }
 
 const failedState = 5
+
+function isBuiltin({ kind, tenant }: { readonly kind: string; readonly tenant: string }): boolean {
+  return tenant === builtinTenant && Object.keys(builtinKinds).some((key) => kindName(key) === kind)
+}
 
 /** Every kind of the settings, by name. */
 function jobKinds({ jobs }: Config): readonly JobKind[] {

@@ -12,7 +12,7 @@ const daysAhead = 7
 const foldAtMost = 1000
 const purgeAtMost = 10_000
 // Whoever spends from the same budgets waits for so many.
-const purgeBudgetsAtMost = 1000
+const purgeBudgetsAtMost = 250
 
 /**
  * Removes idempotency rows that are older than their 24 hours, marks of batches, and reservations that ended long ago, in steps that hold no lock for long, folds what

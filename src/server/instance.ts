@@ -219,9 +219,10 @@ export async function startInstance(config: Config, connection: ConnectionSettin
     acknowledgements: config.audit.checkpoints.acknowledgements,
     later: (record) => ahead.bestEffort.offer(record),
   })
+  const prices = await loadPrices(config)
   const telemetryRetention = telemetryRetentionJob(connection, config.telemetry.retention)
   const tools = { reader, checkpoints: () => checkpoints, sinkLags: () => sinks.lags(), telemetryRetention }
-  const jobs = composeJobs({ ...basics, metrics, writer, tenants: keys, kill: () => gate.kill, tools })
+  const jobs = composeJobs({ ...basics, metrics, writer, tenants: keys, kill: kills.kill, tools })
   let httpAddress = ''
   const origin = (): string => config.oauth.issuer ?? `http://${httpAddress}`
   const pipeline = new Pipeline({
@@ -243,10 +244,11 @@ export async function startInstance(config: Config, connection: ConnectionSettin
     decider: withKills(
       withPolicy(makeDecider({ clock, keys, legacy: gate.legacy, tokens: tokens.answers }), policy, clock),
       kills.kill,
+      prices,
     ),
     kills: kills.kill,
     services,
-    prices: await loadPrices(config),
+    prices,
     jobs: jobs.port,
     costs: costSettings(config),
     origin,
@@ -257,7 +259,10 @@ export async function startInstance(config: Config, connection: ConnectionSettin
       jobs.decided(decided)
       kills.auto?.told(decided)
     },
-    spent: (path, caller, reply) => kills.auto?.replied(path, caller, reply),
+    spent: (...of) => kills.auto?.replied(...of),
+    denied: (caller, codes) => {
+      for (const code of codes) kills.auto?.told({ caller, outcome: 'deny', code })
+    },
     timed: telemetry.timed,
     gated: (elapsedMs) => metrics.gated(elapsedMs),
     full: (method) => space.refusal(method),

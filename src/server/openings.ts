@@ -1,7 +1,8 @@
-import { fromBinary, type Message } from '@bufbuild/protobuf'
+import type { Message } from '@bufbuild/protobuf'
 import { isRefusal, refuse, type Caller, type Refusal, type RefusalCode } from '#core'
 import { bare, handlers, type HandlerContext, type Opened } from '#hub'
 import { isUnchecked, type Admission, type Denied, type Told } from './admissions.ts'
+import { readBinary, TooMany } from './message-counts.ts'
 import type { PipelineParts } from './pipeline.ts'
 import { recordOf } from './record.ts'
 import { shownArguments } from './shown-arguments.ts'
@@ -56,8 +57,9 @@ export class Openings {
 /** The message of a call, from protobuf bytes. */
 export function decodeBytes({ call }: Admission, bytes: Uint8Array): Message | Refusal {
   try {
-    return fromBinary(call.method.input, bytes)
+    return readBinary(call.method.input, bytes)
   } catch (error) {
+    if (error instanceof TooMany) return error.refusal
     return refuse('input.malformed', `protobuf: ${error instanceof Error ? error.message : String(error)}`)
   }
 }

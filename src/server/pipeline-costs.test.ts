@@ -1,16 +1,18 @@
 import { create, type Message } from '@bufbuild/protobuf'
 import { afterEach, describe, expect, it } from 'vitest'
 import {
+  AttemptOutcome,
   AuthorizationService,
   CheckBatchRequestSchema,
   FinishRunRequestSchema,
   HubService,
   ListNotesRequestSchema,
   methodOf,
+  RecordBatchRequestSchema,
   StartRunRequestSchema,
   type Method,
 } from '@portcullis/contract'
-import { isRefusal, keyPartOf, publicId, Secret, uuidv7 } from '#core'
+import { isRefusal, keyPartOf, publicId, refuse, Secret, uuidv7 } from '#core'
 import { chargeHere, Gcra, type Call, type GatePorts } from '#gate'
 import { denyAll, type ReaderPort, type WriteResult, type WriterMember, type WriterPort } from '#hub'
 import type { LedgerRecord } from '#ledger'
@@ -31,7 +33,7 @@ function pipelineWith(
 ) {
   const records: LedgerRecord[] = []
   const members: WriterMember[] = []
-  const seen = { checks: 0, lists: 0 }
+  const seen = { checks: 0, lists: 0, denied: [] as unknown[] }
   const writer: WriterPort = {
     submit: (member) => {
       members.push(member)
@@ -80,6 +82,7 @@ function pipelineWith(
     services: new Set(['tickets:read']),
     clock,
     fault: () => undefined,
+    denied: (caller, codes) => seen.denied.push([caller.id, ...codes]),
   })
   const perform = async (method: Method, message: Message): Promise<string> => {
     const call: Call = {
@@ -169,4 +172,22 @@ it('O14: the writer is told which calls are shed last', async () => {
   await perform(startRun, create(StartRunRequestSchema, { workflow: 'w' }))
   await perform(finishRun, create(FinishRunRequestSchema, { runId: publicId('run', uuidv7()), status: 3 }))
   expect(members.map(({ shedLast }) => shedLast === true)).toEqual([false, true])
+})
+
+it('K6: is told of the items of a batch that a budget or a cap refused, though the call was done', async () => {
+  const over = { verdict: 'refused', refusal: refuse('budget.exceeded', 'no room') } as never
+  const { perform, seen } = pipelineWith(1e6, {
+    submit: ({ effect }) => {
+      if (effect === undefined || !('parts' in effect)) throw new Error('no batch')
+      const answered = effect.answerAll(effect.parts.map(() => over))
+      if (isRefusal(answered)) throw new Error(answered.reason)
+      const { denied, reply } = answered
+      return Promise.resolve({ refused: false, reply, bytes: undefined, replayed: false, denied })
+    },
+  })
+  const reservationId = publicId('rsv', uuidv7())
+  const item = { runId: publicId('run', uuidv7()), model: 'm', outcome: AttemptOutcome.SUCCESS, reservationId }
+  const batch = create(RecordBatchRequestSchema, { attempts: [item, item] })
+  expect(await perform(methodOf(HubService.method.recordBatch), batch)).toBe('done')
+  expect(seen.denied).toEqual([[key.owner.id, 'budget.exceeded', 'budget.exceeded']])
 })

@@ -1,23 +1,33 @@
 import { create } from '@bufbuild/protobuf'
+import type { FastifyRequest } from 'fastify'
 import { afterEach, describe, expect, it } from 'vitest'
 import {
+  AttemptOutcome,
+  BudgetService,
+  ExtendRequestSchema,
   GetHealthRequestSchema,
   HubService,
   IdentityService,
   LedgerService,
+  KillScopeKind,
   methodOf,
+  PolicyService,
   QueryRequestSchema,
+  RecordBatchRequestSchema,
   RevokeKeyRequestSchema,
   RevokeKeyResponseSchema,
+  SetPolicyRequestSchema,
   StartRunRequestSchema,
 } from '@portcullis/contract'
-import { isRefusal, keyPartOf, refuse, Secret, type Refusal } from '#core'
+import { isRefusal, keyPartOf, publicId, refuse, Secret, uuidv7, type Refusal } from '#core'
 import { Gcra, type Call, type GatePorts } from '#gate'
-import type { ReaderPort, WriterMember, WriterPort, WriteResult } from '#hub'
+import { noKills, type KillInForce, type ReaderPort, type WriterMember, type WriterPort, type WriteResult } from '#hub'
 import type { LedgerRecord } from '#ledger'
 import { BestEffort } from './best-effort.ts'
 import { Floods } from './floods.ts'
+import { readJson } from './http/read-json.ts'
 import { operatorKey } from './operator-key.fixture.ts'
+import { exportMethod, performExport } from './otlp-ingest/export.ts'
 import type { Admission } from './admissions.ts'
 import { Pipeline, type PipelineParts } from './pipeline.ts'
 
@@ -46,6 +56,8 @@ function pipelineWith(
     fresh?: () => boolean
     find?: GatePorts['keys']['find']
     full?: PipelineParts['full']
+    kills?: PipelineParts['kills']
+    spent?: PipelineParts['spent']
   } = {},
 ) {
   const records: LedgerRecord[] = []
@@ -67,8 +79,10 @@ function pipelineWith(
     used: () => undefined,
   }
   const gate: GatePorts = { clock, keys, failures: new Gcra(wide), addresses: new Gcra(wide), calls: new Gcra(wide) }
+  const kill = { refusal: () => undefined, refusalOf: () => undefined }
   const all: PipelineParts = {
-    gate,
+    gate: parts.kills === undefined ? gate : { ...gate, kill },
+    kills: parts.kills,
     credentials: { fresh, refresh: parts.refresh ?? (() => Promise.resolve()) },
     writer,
     reader: { ...unreachable, ...parts.reader },
@@ -79,6 +93,7 @@ function pipelineWith(
     told: ({ route, outcome, code, status, caller }) =>
       told.push([route.split('/').at(-1), outcome, code ?? 'ok', status, caller?.id ?? 'nobody'].join(' ')),
     full: parts.full ?? (() => undefined),
+    spent: parts.spent ?? (() => undefined),
   }
   return { pipeline: new Pipeline(all), records, faults, told }
 }
@@ -97,6 +112,66 @@ async function admitted(pipeline: Pipeline, method: Call['method']): Promise<Adm
 const startRun = methodOf(HubService.method.startRun)
 const query = methodOf(LedgerService.method.query)
 const revokeKey = methodOf(IdentityService.method.revokeKey)
+
+describe('a write that goes on while killed', () => {
+  const extend = create(ExtendRequestSchema, { reservationId: publicId('rsv', uuidv7()), ttlSeconds: 5 })
+  const policy = create(SetPolicyRequestSchema, { policy: { killSwitch: false } })
+  it.each([
+    ['Extend', methodOf(BudgetService.method.extend), extend],
+    ['SetPolicy', methodOf(PolicyService.method.setPolicy), policy],
+  ])('K2: %s is decided again where its caller was stopped while it waited', async (_name, method, message) => {
+    const inForce: KillInForce[] = []
+    const asked: unknown[] = []
+    const { pipeline } = pipelineWith({
+      kills: { ...noKills, inForce: () => inForce },
+      submit: ({ killed }) => {
+        asked.push(killed?.()?.code)
+        inForce.push({
+          id: uuidv7(),
+          tenantId: key.tenant.id.slice('ten_'.length),
+          scope: KillScopeKind.KEY,
+          subject: uuid,
+          reason: 'r',
+          actor: 'a',
+          byPlatform: false,
+          engagedAtMs: 0,
+          expiresAtMs: null,
+        })
+        asked.push(killed?.()?.code)
+        return Promise.resolve(killed?.() ?? refuse('server.internal', 'not asked'))
+      },
+    })
+    const done = await pipeline.perform(await admitted(pipeline, method), message, 'a-key-of-this-call')
+    expect([asked, done]).toMatchObject([[undefined, 'kill.engaged'], { code: 'kill.engaged' }])
+  })
+})
+
+describe('what items of a call have cost', () => {
+  it('K6: is told of each attempt of a batch that was recorded, and of none that was refused', async () => {
+    const told: unknown[] = []
+    const { pipeline } = pipelineWith({
+      spent: (_path, caller, _reply, items) => told.push(caller.id, items),
+      submit: ({ effect }) => {
+        if (effect === undefined || !('parts' in effect)) throw new Error('no batch')
+        const row = { workflow: 'w', promptVersion: '', agentId: null } as never
+        const answered = effect.answerAll(effect.parts.map((_part, at) => (at === 1 ? undefined : row)))
+        if (isRefusal(answered)) throw new Error(answered.reason)
+        return Promise.resolve({ refused: false, reply: answered.reply, bytes: undefined, replayed: false })
+      },
+    })
+    const runId = publicId('run', uuidv7())
+    const attempts = [5n, 6n, 7n].map((reportedCostNanoUsd) => ({
+      runId,
+      model: 'm',
+      outcome: AttemptOutcome.SUCCESS,
+      reportedCostNanoUsd,
+    }))
+    const batch = create(RecordBatchRequestSchema, { attempts, events: [{ runId, eventType: 'e', message: 'm' }] })
+    const method = methodOf(HubService.method.recordBatch)
+    const done = await pipeline.perform(await admitted(pipeline, method), batch, 'a-key-of-this-call')
+    expect([done.refused, told]).toEqual([false, [key.owner.id, [5n, 7n]]])
+  })
+})
 
 describe('faults', () => {
   it('G19: a throw in a handler becomes server.internal: the log has the cause, the ledger an error, the caller neither', async () => {
@@ -239,6 +314,33 @@ describe('bodies', () => {
     )) as Refusal
     expect([result.code, result.detail]).toEqual(['input.malformed', undefined])
     expect(records).toHaveLength(1)
+  })
+
+  it('G1: a megabyte of tiny fields or items is refused by every door before it is decoded, and recorded', async () => {
+    const { pipeline, records } = pipelineWith({ submit: () => Promise.reject(boom) })
+    const batch = methodOf(HubService.method.recordBatch)
+    const tiny = Buffer.alloc(1024 * 1024, Buffer.from([0x12, 0]))
+    const json = `{"attempts":[${Array.from({ length: 100_000 }, () => '{}').join(',')}]}`
+    const bodyOf = (body: string) => ({ body: Buffer.from(body) }) as unknown as FastifyRequest
+    const answers = [
+      await pipeline.performBytes(await admitted(pipeline, batch), tiny, undefined),
+      await readJson(bodyOf(json), await admitted(pipeline, batch), batch, pipeline),
+      await performExport(pipeline, await admitted(pipeline, exportMethod), tiny, 'binary', undefined),
+      await performExport(
+        pipeline,
+        await admitted(pipeline, exportMethod),
+        Buffer.from(`{"resourceSpans":[${'{},'.repeat(200_000)}{}]}`),
+        'json',
+        undefined,
+      ),
+    ]
+    for (const answer of answers) {
+      expect(answer).toMatchObject({
+        code: 'bounds.message_too_large',
+        detail: expect.stringMatching(/^one request holds at most \d+ (?:messages|fields): send/),
+      })
+    }
+    expect(records).toHaveLength(answers.length)
   })
 })
 

@@ -10,6 +10,7 @@ import type { Floods } from './floods.ts'
 import { contextOf, type HandlerParts } from './handler-context.ts'
 import { idempotencyOf } from './idempotency.ts'
 import { decodeBytes, Openings, type FullPort } from './openings.ts'
+import { watchSpent } from './kill/spent.ts'
 import { recordOf } from './record.ts'
 import type { Offbox } from './checkpoints/offbox.ts'
 import { readPublic } from './public-reads.ts'
@@ -28,8 +29,10 @@ export interface PipelineParts extends AdmissionParts, HandlerParts {
   readonly offbox?: Pick<Offbox, 'holds' | 'intend'> | undefined
   /** Told of the outcome of every decision, once (SPEC J3, O4). Never throws and never waits. */
   readonly told?: (decided: Decided) => void
-  /** Told of the reply of every call that was done, once. Never throws and never waits. */
-  readonly spent?: (path: string, caller: Caller, reply: Message) => void
+  /** Told of the reply of every call that was done, once, and of what its items cost. Never throws and never waits. */
+  readonly spent?: (path: string, caller: Caller, reply: Message, items: readonly bigint[] | undefined) => void
+  /** Told of items of a call that budgets and caps refused, where the call was done. Never throws and never waits. */
+  readonly denied?: (caller: Caller, codes: readonly RefusalCode[]) => void
   /** Why there is no room for what the call would leave behind (SPEC O14). */
   readonly full?: (method: Call['method']) => Refusal | undefined
   /** Whether what is told says when the gate and the store had the call, for traces. */
@@ -43,6 +46,8 @@ export interface Reply {
   readonly bytes?: Uint8Array | undefined
   /** The stored reply of an earlier call with this idempotency key. */
   readonly replayed: boolean
+  /** In nano-USD. */
+  readonly itemsSpent?: readonly bigint[]
 }
 
 /**
@@ -149,7 +154,7 @@ export class Pipeline {
       const reply = await this.#perform(admission, message, idempotencyKey)
       // What was done before is not counted again.
       if (!reply.refused && !reply.replayed && caller !== undefined)
-        this.#parts.spent?.(admission.call.method.path, caller, reply.message)
+        this.#parts.spent?.(admission.call.method.path, caller, reply.message, reply.itemsSpent)
       const told = reply.refused || !reply.replayed ? whose : { ...whose, about: undefined }
       this.#tell(told, reply.refused ? reply.code : undefined)
       return reply
@@ -232,19 +237,24 @@ export class Pipeline {
     idempotency: Exclude<ReturnType<typeof idempotencyOf>, Refusal>,
   ): Promise<Reply | Refusal> {
     const { gate, offbox, writer } = this.#parts
-    const uses = ('parts' in effect ? [effect, ...effect.parts] : [effect]).flatMap((part) => part.uses ?? [])
+    const all = 'parts' in effect ? [effect, ...effect.parts] : [effect]
+    const uses = all.flatMap((part) => part.uses ?? [])
+    const own = all.flatMap(({ killed: ask }) => ask ?? [])
     // Whether what is known may be old is looked at where it is written.
     const engaged = (): Refusal | undefined =>
-      [gate.kill?.refusal(call, caller), ...uses.map((each) => gate.kill?.refusalOf(each, caller))].find(
-        (refusal) => refusal?.code === 'kill.engaged',
-      )
-    const killed = uses.length === 0 ? undefined : engaged()
+      [
+        gate.kill?.refusal(call, caller),
+        ...uses.map((each) => gate.kill?.refusalOf(each, caller)),
+        ...own.map((ask) => ask()),
+      ].find((refusal) => refusal?.code === 'kill.engaged')
+    const killed = uses.length + own.length === 0 ? undefined : engaged()
     if (killed !== undefined) return this.#submitDeny(call, caller, record, killed)
     const unknownOutside = offbox?.holds(call.method) === true ? await offbox.intend(record, call.method) : undefined
     if (unknownOutside !== undefined) return unknownOutside
+    const { work, spent } = watchSpent(effect)
     const result = await writer.submit({
       tenantId: bare(caller.tenant.id),
-      effect,
+      effect: work,
       output: call.method.output,
       record: (outcome) => record(outcome),
       shedLast: call.method.shedLast,
@@ -253,6 +263,7 @@ export class Pipeline {
       ...(idempotency === undefined ? {} : { idempotency }),
     })
     if (result.refused) return result
+    if (result.denied !== undefined) this.#parts.denied?.(caller, result.denied)
     // What was committed holds at once on this replica; the others hear of it by notification.
     // It is done, and said so, also where the look fails: then this replica hears of it as the others do, or goes stale.
     if (effect.changesCredentials === true) {
@@ -260,7 +271,8 @@ export class Pipeline {
     }
     if (result.reply === undefined) throw new Error('a write without a reply')
     const { bytes, reply, replayed } = result
-    if (effect.afterCommit === undefined) return { refused: false, message: reply, bytes, replayed }
+    if (effect.afterCommit === undefined)
+      return { refused: false, message: reply, bytes, replayed, itemsSpent: spent() }
     return { refused: false, message: await effect.afterCommit(reply), replayed }
   }
 

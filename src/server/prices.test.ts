@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import type { PricePort, TokenColumns } from '#hub'
+import { modelNames, type PricePort, type TokenColumns } from '#hub'
 import { costSettings, loadPrices } from './prices.ts'
 
 const costs = { prices: [], providerKeys: [], driftAlertMilli: 10, driftAlertMinUsd: '1' }
@@ -123,6 +123,30 @@ describe('prices', () => {
       const said = [each.input, each.output, each.cachedRead, each.request].some((price) => price !== undefined)
       expect(said).toBe(true)
     }
+  })
+
+  it('B3, K1: other spellings of a model have its name too, and other models do not', () => {
+    const spellings = [
+      ['openai', 'gpt-4o'],
+      ['openai', ' GPT-4o '],
+      ['', 'gpt-4o-2024-08-06'],
+      ['no-such', 'GPT-4O-2024-08-06'],
+      ['openrouter', 'openai/gpt-4o-2024-08-06'],
+    ] as const
+    for (const [provider, model] of spellings) {
+      const names = modelNames({ provider, model }, prices)
+      expect(names).toContain('gpt-4o')
+      expect(names).toContain(model.trim().toLowerCase())
+    }
+    // What stands for the model is first, and alone it names the model as well as after its provider.
+    expect(modelNames({ provider: 'openai', model: 'gpt-4o-2024-08-06' }, prices)).toEqual([
+      'gpt-4o',
+      'openai/gpt-4o',
+      'gpt-4o-2024-08-06',
+    ])
+    expect(modelNames({ provider: 'openai', model: 'gpt-4o-mini' }, prices)).not.toContain('gpt-4o')
+    expect(modelNames({ provider: '', model: 'No-Such ' }, prices)).toEqual(['no-such'])
+    expect(modelNames({ provider: 'openai', model: '' }, prices)).toEqual([])
   })
 
   it('H11: names that agents make up do not pile up in memory', () => {

@@ -149,10 +149,34 @@ export function closeStatements(
 ): readonly Statement[] {
   const statements = [
     ...(spent === undefined ? [] : spendStatements(spent)),
+    ...followUps(group, isDone),
     ...storeReplies(group, replyOf),
     ...addToRuns(group, isDone),
   ]
   return alone || statements.length === 0 ? statements : [setTenant(group.tenantId), ...statements]
+}
+
+/** What is done behind parts that were not refused. */
+function followUps(group: TenantGroup, isDone: (index: number, part: number) => boolean): readonly Statement[] {
+  const byOperation = new Map<OperationName, string[]>()
+  for (const [at, { effect }] of group.members.entries()) {
+    if (effect === undefined || !('parts' in effect)) continue
+    const index = group.indexes[at] ?? -1
+    for (const [part, { after }] of effect.parts.entries()) {
+      if (after === undefined || !isDone(index, part)) continue
+      for (const { args, operation } of after) {
+        const row = `{"n":${index},"p":${part},${textOf(operation, args)}`
+        const known = byOperation.get(operation)
+        if (known === undefined) byOperation.set(operation, [row])
+        else known.push(row)
+      }
+    }
+  }
+  if (byOperation.size === 0) return []
+  return [...operations].flatMap(([name, statement]) => {
+    const rows = byOperation.get(name)
+    return rows === undefined ? [] : [{ ...statement, values: [`[${rows.join(',')}]`] }]
+  })
 }
 
 /**

@@ -300,7 +300,13 @@ function unwrap(settled: readonly PromiseSettledResult<Result>[]): readonly Resu
 function settle({ resolve, reject }: Held, verdict: Verdict | undefined): void {
   switch (verdict?.kind) {
     case 'done':
-      return resolve({ refused: false, reply: verdict.answer?.reply, bytes: verdict.bytes, replayed: false })
+      return resolve({
+        refused: false,
+        reply: verdict.answer?.reply,
+        bytes: verdict.bytes,
+        replayed: false,
+        denied: verdict.answer?.denied,
+      })
     case 'refused':
       return resolve(verdict.refusal)
     case 'elsewhere':

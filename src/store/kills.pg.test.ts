@@ -38,26 +38,50 @@ afterAll(async () => {
   await database.stop()
 })
 
-async function alone(work: string, values: readonly unknown[]): Promise<void> {
+async function alone(work: string, values: readonly unknown[]): Promise<readonly object[]> {
   await app.query('begin')
   await app.query(`select set_config('portcullis.tenant', $1, true)`, [tenant.id])
   await app.query('select portcullis.enter_writes(k.epoch, true) from portcullis.kill_state k')
-  await app.query(work, [...values])
+  return (await app.query<object>(work, [...values])).rows
 }
 
 /** As another replica does it. */
 async function engage(id: string, expiresAt: Date | null = null): Promise<void> {
-  await alone(`select portcullis.engage_kill($1, 2::smallint, $2::text, 'r', 'a', now(), $3, false, false, 3)`, [
-    id,
-    tenant.id,
-    expiresAt,
-  ])
-  await app.query('commit')
+  await engageAs(id, { expiresAt })
 }
 
-async function release(id: string): Promise<void> {
-  await alone(`select portcullis.release_kill($1, 'a', '', now(), false, '{}')`, [id])
+/** Names and what has an id have a bound of 3 each, and one actor of 2 names. Answers the verdict and the kill that stands for it. */
+async function engageAs(
+  id: string,
+  { scope = 2, subject = tenant.id, actor = 'a', expiresAt = null, platform = false, once = false }: EngageAs,
+): Promise<readonly unknown[]> {
+  const rows = await alone(
+    `select verdict, (kill).id from portcullis.engage_kill($1, $2::smallint, $3, 'why', $4, now(), $5, $6, $7, 3, 2, 3)`,
+    [id, scope, subject, actor, expiresAt, platform, once],
+  )
   await app.query('commit')
+  return Object.values(rows[0] ?? {})
+}
+
+interface EngageAs {
+  readonly scope?: number
+  readonly subject?: string
+  readonly actor?: string
+  readonly expiresAt?: Date | null
+  readonly platform?: boolean
+  readonly once?: boolean
+}
+
+/** Without an id: what stops the tenant as a whole. */
+async function release(id: string | null, platform = false): Promise<readonly unknown[]> {
+  const rows = await alone(`select verdict from portcullis.release_kill($1, 'a', '', now(), $2, '{}')`, [id, platform])
+  await app.query('commit')
+  return rows.map((row) => Object.values(row)[0])
+}
+
+async function inForce(): Promise<readonly string[]> {
+  await keys.refresh()
+  return cache.all().map(({ id }) => id)
 }
 
 const stopped = (): NonNullable<WriterMember['killed']> => () =>
@@ -90,10 +114,10 @@ describe('writes under the kill switch', () => {
 
   it('K2: one that waits while another replica engages is decided again when that has committed', async () => {
     const [kill, run] = [uuidv7(), uuidv7()]
-    await alone(`select portcullis.engage_kill($1, 2::smallint, $2::text, 'r', 'a', now(), null, false, false, 3)`, [
-      kill,
-      tenant.id,
-    ])
+    await alone(
+      `select portcullis.engage_kill($1, 2::smallint, $2::text, 'r', 'a', now(), null, false, false, 3, 3, 3)`,
+      [kill, tenant.id],
+    )
     const waiting = writer.submit({ ...startRun(tenant, run), killed: stopped() })
     const admin = await database.connect('postgres')
     const waits = `select from pg_stat_activity where wait_event = 'advisory' and query like '%enter_writes%'`
@@ -116,6 +140,91 @@ describe('writes under the kill switch', () => {
     for (const { id } of cache.all()) await release(id)
     await keys.refresh()
     expect(cache.all()).toEqual([])
+  })
+
+  it('K4: what the platform engaged the platform alone releases', async () => {
+    const [theirs, own] = [uuidv7(), uuidv7()]
+    await engageAs(theirs, { platform: true })
+    await engage(own)
+    expect(await release(theirs)).toEqual(['auth.scope_missing'])
+    // As the policy of the tenant turns it off.
+    expect([await release(null), await inForce()]).toEqual([['done'], [theirs]])
+    expect([await release(theirs, true), await inForce()]).toEqual([['done'], []])
+  })
+
+  it('K1: who uses up names, or engages the same again and again, keeps nobody else from stopping anything', async () => {
+    const name = (subject: string, actor: string, more: EngageAs = {}) =>
+      engageAs(uuidv7(), { scope: 5, subject, actor, ...more })
+    const verdicts = [await name('m1', 'x'), await name('m2', 'x'), await name('m3', 'x'), await name('m3', 'y')]
+    expect(verdicts.map(([verdict]) => verdict)).toEqual(['done', 'done', 'object.state', 'done'])
+    expect((await name('m4', 'y'))[0]).toBe('object.state')
+    expect((await name('m4', 'y', { platform: true }))[0]).toBe('done')
+    for (let time = 0; time < 4; time += 1)
+      expect((await engageAs(uuidv7(), { actor: 'x' }))[0]).toBe(time < 3 ? 'done' : 'object.state')
+    expect((await engageAs(uuidv7(), { actor: 'y' }))[0]).toBe('done')
+    expect((await engageAs(uuidv7(), { actor: 'x', platform: true }))[0]).toBe('done')
+    for (const id of await inForce()) expect(await release(id, true)).toEqual(['done'])
+  })
+
+  it('K1, K6: once is answered by a kill that lasts as long, and by no other', async () => {
+    const [soon, later] = [new Date(Date.now() + 60_000), new Date(Date.now() + 120_000)]
+    const [brief, platform, rule, lasting] = [uuidv7(), uuidv7(), uuidv7(), uuidv7()]
+    await engageAs(brief, { expiresAt: soon })
+    await engageAs(platform, { platform: true })
+    const once = (id: string, expiresAt: Date | null, actor = 'b') => engageAs(id, { expiresAt, actor, once: true })
+    expect(await once(uuidv7(), soon)).toEqual(['done', brief])
+    expect(await once(rule, later, 'auto:r')).toEqual(['done', rule])
+    // A rule that still stops it waits until that is over.
+    const again = new Date(later.getTime() + 1000)
+    expect(await once(uuidv7(), again, 'auto:r')).toEqual(['done', rule])
+    expect(await once(lasting, null)).toEqual(['done', lasting])
+    expect(await once(uuidv7(), again, 'auto:s')).toEqual(['done', lasting])
+    for (const id of await inForce()) expect(await release(id, true)).toEqual(['done'])
+  })
+
+  it('K3: what is over ends nothing any more, and a run is not told why everything stops', async () => {
+    const run = uuidv7()
+    await writer.submit(startRun(tenant, run))
+    const work = async () => (await app.query('select from portcullis.kill_work(10)')).rowCount
+    const cancel = (id: string) =>
+      alone('select portcullis.cancel_killed($1, $2::uuid[], now(), 0) as ended', [
+        id,
+        Array.from({ length: 20 }, () => uuidv7()),
+      ])
+    const [over, all] = [uuidv7(), uuidv7()]
+    await engage(over, new Date(Date.now() + 300))
+    while ((await inForce()).length > 0) continue
+    expect([await work(), await cancel(over)]).toEqual([0, [{ ended: 0 }]])
+    await app.query('commit')
+    await engageAs(all, { scope: 1, subject: '', platform: true })
+    expect([await work(), await cancel(all)]).toMatchObject([1, [{ ended: expect.any(Number) }]])
+    await app.query('commit')
+    const admin = await database.connect('postgres')
+    const { rows } = await admin.query('select last_error from portcullis.runs where id = $1', [run])
+    expect(rows).toEqual([{ last_error: 'killed: everything is stopped' }])
+    await release(all, true)
+  })
+
+  it('K3: what is held for another spelling of a model is ended with it', async () => {
+    const [held, kill] = [uuidv7(), uuidv7()]
+    const admin = await database.connect('postgres')
+    await admin.query(
+      `insert into portcullis.reservations (tenant_id, id, provider, model, models, tool, state, legs, held_nano_usd, held_tokens,
+         price_version, created_at, expires_at)
+       select $1, id, '', '', models, '', 1, '[]', 0, 0, '', now(), now()
+         from (values ($2::uuid, '{gpt-4o,gpt-4o-2024-08-06}'::text[]), (gen_random_uuid(), '{gpt-4o-mini}')) v(id, models)`,
+      [tenant.id, held],
+    )
+    await alone(
+      `select portcullis.engage_kill($1, 5::smallint, 'gpt-4o', 'r', 'a', now(), null, false, false, 9, 9, 9)`,
+      [kill],
+    )
+    await app.query('commit')
+    const replicas = new Replicas(database.settings())
+    expect(await replicas.killWork(10)).toMatchObject([{ killId: kill, reservations: [held], runs: false }])
+    await replicas.close()
+    await admin.query('delete from portcullis.reservations where tenant_id = $1', [tenant.id])
+    await release(kill)
   })
 
   it('K2: whoever engages learns which processes have seen it', async () => {

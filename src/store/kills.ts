@@ -23,7 +23,8 @@ export class KillCache implements CachedTable, KnownKills {
   readonly name = 'kills.load'
   readonly text = `select epoch_now::text as "epochNow", id, tenant_id as "tenantId", scope, subject, reason, actor,
     (extract(epoch from engaged_at) * 1000)::float8 as "engagedAtMs", (extract(epoch from expires_at) * 1000)::float8 as "expiresAtMs",
-    released_at is not null as released, cancelled from portcullis.load_kills($1::text::xid8)`
+    released_at is not null as released, cancelled,
+    by_platform as "byPlatform" from portcullis.load_kills($1::text::xid8)`
   readonly #clock: Clock
   readonly #refresh: () => Promise<void>
   readonly #watch: KillWatch

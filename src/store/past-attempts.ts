@@ -7,7 +7,7 @@ import { ms } from './operations/statement.ts'
 export function pastAttemptsStatement({ after, fromMs, untilMs, window }: PastFilter, limit: number): Statement {
   return {
     name: 'read.past_attempts',
-    text: `select t.id, t.run_id as "runId", t.agent_id as "agentId", a.team, t.model, t.cost_nano_usd as "costNanoUsd",
+    text: `select t.id, t.run_id as "runId", t.agent_id as "agentId", a.team, t.provider, t.model, t.cost_nano_usd as "costNanoUsd",
         (t.input_tokens + t.cached_read_tokens + t.cache_write_tokens + t.output_tokens + t.reasoning_tokens)::text as tokens,
         ${ms('t.created_at', 'createdAtMs')}, ${ms('w.start_at', 'startMs')}, ${ms('w.from_at', 'fromMs')},
         ${ms('w.resets_at', 'resetsAtMs')}

@@ -105,8 +105,10 @@ export function reserveArgs(
     runId: null,
     agentId: null,
     keyId: null,
+    providerType: '',
     provider: '',
     model: 'm',
+    models: ['m'],
     tool: '',
     inputTokens: 10n,
     maxOutputTokens: 10n,
@@ -115,6 +117,7 @@ export function reserveArgs(
     priceVersion: '',
     ttlMs: 60_000,
     dryRun: false,
+    rules: { policy: undefined, caps: [] },
     ...more,
   }
 }

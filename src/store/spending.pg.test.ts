@@ -1,7 +1,7 @@
 import type { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { isRefusal, uuidv7 } from '#core'
-import type { SpendRow } from '#hub'
+import type { AttemptRecord, SpendRow } from '#hub'
 import { TestDatabase, type TestTenant } from '../../test/harness/postgres.ts'
 import { recordAttempt, startRun } from './members.fixture.ts'
 import { putBudget, reserveArgs, settleArgs, spend, spendingWriter, whoIs } from './spending.fixture.ts'
@@ -23,6 +23,7 @@ afterAll(async () => {
   await database.stop()
 })
 
+const ruled = { namesOf: () => [], rules: { policy: undefined, caps: [] } }
 const cents = (count: number): bigint => BigInt(count) * 10_000_000n
 
 async function windowsOf(
@@ -93,7 +94,7 @@ describe('spending under lock', () => {
     await putBudget(writer, tenant)
     const { reservationId } = done((await spend(writer, tenant, reserveArgs(tenant, cents(300)))).row)
     const extend = { ...whoIs(tenant), kind: 'extend', reservationId, ttlMs: 0, addTokens: 0n } as const
-    const seen = { addNanoUsd: 0n, boundOf: () => 0n, seenTokens: 7n, seenPriceOf: () => cents(20) }
+    const seen = { addNanoUsd: 0n, boundOf: () => 0n, seenTokens: 7n, seenPriceOf: () => cents(20), ...ruled }
     await spend(writer, tenant, { ...extend, ...seen })
     const expire = { ...whoIs(tenant), kind: 'expire', reservationId, killed: false } as const
     // Not due yet.
@@ -114,6 +115,39 @@ describe('spending under lock', () => {
     expect(await actionsOf(tenant, 'budget.reservation_expired')).toHaveLength(1)
     expect(await actionsOf(tenant, 'budget.overage')).toMatchObject([{ late: true }])
     expect(await problems()).toEqual([])
+  })
+
+  it('B4: what an attempt cost that a cap refuses is in its reservation, and its expiry books it', async () => {
+    const tenant = await database.makeTenant('capped')
+    await putBudget(writer, tenant)
+    const runId = uuidv7()
+    await writer.submit(startRun(tenant, runId))
+    const asked = reserveArgs(tenant, cents(50), { runId, model: 'model', models: ['model'] })
+    const { reservationId } = done((await spend(writer, tenant, asked)).row)
+    const caps = { maxCostPerRunNanoUsd: 1n, maxAttemptsPerRun: 0n, maxTokensPerRun: 0n, maxLatencyPerAttemptMs: 0n }
+    const { effect: recorded } = recordAttempt(tenant, runId)
+    const refused = await spend(writer, tenant, {
+      ...whoIs(tenant),
+      kind: 'attempt',
+      attempt: recorded?.args as AttemptRecord,
+      reservationId,
+      agentId: null,
+      keyId: null,
+      models: ['model'],
+      tool: '',
+      nanoUsd: cents(20),
+      priceUnknown: false,
+      tokens: 7n,
+      priceVersion: '',
+      skuOf: ({ model }) => `/${model}`,
+      rules: { policy: caps, caps: [] },
+    })
+    expect(codeOf(refused)).toBe('policy.cap_exceeded')
+    expect(await windowsOf(tenant)).toMatchObject([{ held: String(cents(50)), settled: '0' }])
+    await spend(writer, tenant, { ...whoIs(tenant), kind: 'expire', reservationId, killed: true })
+    expect(await windowsOf(tenant)).toMatchObject([{ held: '0', settled: String(cents(20)) }])
+    const { rowCount } = await admin.query('select from portcullis.prompt_attempts where tenant_id = $1', [tenant.id])
+    expect([rowCount, await problems()]).toEqual([0, []])
   })
 
   it('B7: each threshold of a window is told once, in the transaction that passes it', async () => {
@@ -155,8 +189,15 @@ describe('spending under lock', () => {
       spend(writer, tenant, reserveArgs(tenant, 0n, { agentId: agents[n] ?? '' })),
     )
     expect((await Promise.all(tries)).map(codeOf).filter((code) => code === 'done')).toHaveLength(5)
-    const dear = Array.from({ length: 3 }, () => spend(writer, tenant, reserveArgs(tenant, 0n, { model: 'dear' })))
+    // Of each model there is one use, whatever a call calls it.
+    await putBudget(writer, tenant, { subjectKind: 6, subjectId: '*', limit: '60', unit: 2, ...rolling })
+    const spelled = [['dear'], ['dear-0', 'dear'], ['dear', 'dear-2']]
+    const dear = spelled.map((models) => spend(writer, tenant, reserveArgs(tenant, 0n, { models })))
     expect((await Promise.all(dear)).map(codeOf).toSorted()).toEqual(['budget.exceeded', 'done', 'done'])
+    const cheap = [['cheap'], ['cheap', 'cheap-1'], ['cheap', 'cheap-2'], ['cheap', 'cheap-3']].map((models) =>
+      spend(writer, tenant, reserveArgs(tenant, 0n, { models })),
+    )
+    expect((await Promise.all(cheap)).map(codeOf).filter((code) => code === 'done')).toHaveLength(3)
     const denied = (await spend(writer, tenant, reserveArgs(tenant, 0n, { agentId: agents[0] ?? '' }))).row
     expect(denied).toMatchObject({
       verdict: 'refused',
@@ -183,6 +224,143 @@ describe('spending under lock', () => {
     ])
     expect(new Set(await Promise.all(work))).toEqual(new Set(['done']))
     expect(await problems()).toEqual([])
+  })
+})
+
+describe('what ended long ago', () => {
+  const purge = async (): Promise<number> => {
+    const app = await database.connect('portcullis_app')
+    const { rows } = await app.query<{ purged: number }>('select portcullis.purge_budgets(1000) as purged')
+    return rows[0]?.purged ?? -1
+  }
+  const endedAgo = (id: string, days: number): Promise<unknown> =>
+    admin.query(
+      `update portcullis.reservations set ended_at = now() - make_interval(days => $2), expires_at = now() - make_interval(days => $2)
+        where id = $1`,
+      [id, days],
+    )
+  const checkedSince = async (days: number): Promise<readonly { problem: string }[]> =>
+    (
+      await admin.query<{ problem: string }>(
+        'select * from portcullis.check_budgets(now() - make_interval(days => $1))',
+        [days],
+      )
+    ).rows
+
+  it('B4: reservations that ended 30 days ago go, and the sums of their windows add up without them', async () => {
+    const tenant = await database.makeTenant('purged')
+    await putBudget(writer, tenant)
+    await putBudget(writer, tenant, { unit: 3, limit: '100', windowKind: 3, duration: '' })
+    const ids: string[] = []
+    for (const amount of [10, 20, 30, 40])
+      ids.push(done((await spend(writer, tenant, reserveArgs(tenant, cents(amount)))).row).reservationId)
+    const [old = '', young = '', late = '', held = ''] = ids
+    await spend(writer, tenant, settleArgs(tenant, old, cents(9)))
+    await spend(writer, tenant, settleArgs(tenant, young, cents(19)))
+    await spend(writer, tenant, { ...whoIs(tenant), kind: 'expire', reservationId: late, killed: true })
+    await endedAgo(old, 31)
+    await endedAgo(young, 29)
+    await endedAgo(late, 31)
+    const before = await windowsOf(tenant)
+    expect(await purge()).toBe(2)
+    expect(await purge()).toBe(0)
+    const { rows } = await admin.query<{ id: string }>(
+      'select id from portcullis.reservations where tenant_id = $1 order by id',
+      [tenant.id],
+    )
+    expect(rows.map(({ id }) => id)).toEqual([young, held].toSorted())
+    expect(await windowsOf(tenant)).toEqual(before)
+    expect([await problems(), await checkedSince(3)]).toEqual([[], []])
+    // Nobody settles what is gone; what is held is settled as ever.
+    expect(codeOf(await spend(writer, tenant, settleArgs(tenant, late, cents(1))))).toBe('object.not_found')
+    expect(codeOf(await spend(writer, tenant, settleArgs(tenant, held, cents(40))))).toBe('done')
+    expect([await problems(), await checkedSince(3)]).toEqual([[], []])
+    await admin.query('update portcullis.budget_windows set settled = settled + 1 where tenant_id = $1', [tenant.id])
+    const [wrong] = await checkedSince(3)
+    expect(wrong?.problem).toMatch(/^settled is \d+, and \d+ was settled$/)
+    await admin.query('update portcullis.budget_windows set settled = settled - 1 where tenant_id = $1', [tenant.id])
+  })
+
+  it('B4: windows go once they are over and nobody touched them for 400 days, and what never resets stays', async () => {
+    const tenant = await database.makeTenant('over')
+    const ago = (days: number): string => new Date(Date.now() - days * 86_400_000).toISOString()
+    const windows = [
+      { started: 402, touched: 402, of: { duration: 'day' }, goes: true },
+      { started: 402, touched: 399, of: { duration: 'day' }, goes: false },
+      {
+        started: 402,
+        touched: 402,
+        of: { windowKind: 2, duration: '366d', durationMs: String(366 * 86_400_000) },
+        goes: false,
+      },
+      {
+        started: 900,
+        touched: 402,
+        of: { windowKind: 2, duration: '366d', durationMs: String(366 * 86_400_000) },
+        goes: true,
+      },
+      { started: 900, touched: 402, of: { windowKind: 3, duration: '' }, goes: false },
+      { started: 900, touched: 402, of: { windowKind: 3, duration: '', subjectKind: 5, subjectId: '*' }, goes: true },
+    ]
+    const kept: string[] = []
+    for (const { goes, of, started, touched } of windows) {
+      const id = await putBudget(writer, tenant, of)
+      if (!goes) kept.push(id)
+      await admin.query(
+        `insert into portcullis.budget_windows (tenant_id, budget_id, subject, start_at, held, settled, purged_settled, touched_on)
+         values ($1, $2, '', $3, 0, 5, 5, $4)`,
+        [tenant.id, id, ago(started), ago(touched)],
+      )
+    }
+    expect(await purge()).toBe(3)
+    const { rows } = await admin.query<{ id: string }>(
+      'select budget_id as id from portcullis.budget_windows where tenant_id = $1 order by 1',
+      [tenant.id],
+    )
+    expect(rows.map(({ id }) => id)).toEqual(kept.toSorted())
+    expect(await problems()).toEqual([])
+  })
+
+  it('B4: spending and the purge of the same budgets at once end without a deadlock, one purge at a time', async () => {
+    const tenants = [await database.makeTenant('busy-a'), await database.makeTenant('busy-b')]
+    const old: { readonly tenant: TestTenant; readonly id: string }[] = []
+    for (const tenant of tenants) {
+      await putBudget(writer, tenant, { limit: String(cents(100_000)) })
+      await putBudget(writer, tenant, { limit: String(cents(100_000)), windowKind: 3, duration: '' })
+      for (let n = 0; n < 20; n += 1)
+        old.push({ tenant, id: done((await spend(writer, tenant, reserveArgs(tenant, 5n))).row).reservationId })
+    }
+    await Promise.all(
+      old.map(({ tenant, id }) =>
+        spend(writer, tenant, { ...whoIs(tenant), kind: 'expire', reservationId: id, killed: true }),
+      ),
+    )
+    for (const { id } of old) await endedAgo(id, 31)
+    const codes = new Set<string>()
+    const work = old.flatMap(({ tenant, id }, n) => [
+      spend(n % 2 === 0 ? writer : other, tenant, settleArgs(tenant, id, 3n)).then((one) => codes.add(codeOf(one))),
+      spend(n % 2 === 0 ? other : writer, tenant, reserveArgs(tenant, 5n)).then((one) => codes.add(codeOf(one))),
+    ])
+    const purges = await Promise.all([purge(), purge(), purge(), ...work]).then((all) => all.slice(0, 3))
+    expect([...codes].filter((code) => code !== 'done' && code !== 'object.not_found')).toEqual([])
+    expect(purges.every((count) => typeof count === 'number' && count >= 0)).toBe(true)
+    while ((await purge()) > 0);
+    expect(await problems()).toEqual([])
+  })
+
+  it('B4: while one process purges, another does nothing', async () => {
+    const [one, two] = [await database.connect('portcullis_app'), await database.connect('portcullis_app')]
+    await one.query('begin')
+    await one.query('select portcullis.purge_budgets(1000)')
+    const tenant = await database.makeTenant('turns')
+    await putBudget(writer, tenant)
+    const { reservationId } = done((await spend(writer, tenant, reserveArgs(tenant, 5n))).row)
+    await spend(writer, tenant, settleArgs(tenant, reservationId, 5n))
+    await endedAgo(reservationId, 31)
+    const purgeOnce = 'select portcullis.purge_budgets(1000) as purged'
+    expect((await two.query(purgeOnce)).rows).toEqual([{ purged: 0 }])
+    await one.query('commit')
+    expect((await two.query(purgeOnce)).rows).toEqual([{ purged: 1 }])
   })
 })
 

@@ -144,15 +144,21 @@ describe('partitions of telemetry', () => {
 })
 
 describe('retention', () => {
-  const body = '{"kind":"telemetry.retention"}'
+  const entryOf = (table: string, partition: string, untilMs: number): string => {
+    const args = { partition, table, until: new Date(untilMs).toISOString() }
+    return JSON.stringify({ access: 'system', args, kind: 'telemetry.retention', outcome: 'allow' })
+  }
 
   it('H7: an expired partition is dropped with its entry in the ledger, once; others stay', async () => {
     await fill(admin, today - 5 * dayMs, 1000)
     await fill(admin, today - 4 * dayMs, 1000)
     const [first, second, third] = await telemetry.partitions('prompt_attempts')
     const beforeMs = today - 4 * dayMs
-    const drop = { table: 'prompt_attempts', beforeMs, by: 'test', body } as const
-    for (const { name } of [first, second, third].flatMap((one) => one ?? [])) {
+    for (const { name, untilMs } of [first, second, third].flatMap((one) => one ?? [])) {
+      const table = 'prompt_attempts'
+      const drop = { table, beforeMs, by: 'test', body: entryOf(table, name, untilMs) } as const
+      const lie = { ...drop, name, body: entryOf(table, 'another', untilMs) }
+      await expect(telemetry.drop(lie)).rejects.toThrow('does not say that the partition')
       expect([name, await telemetry.drop({ ...drop, name })]).toEqual([name, 'dropped'])
       expect(await telemetry.drop({ ...drop, name })).toBe('gone')
     }
@@ -169,7 +175,9 @@ describe('retention', () => {
     ['runs', 'a table that is none of them', -2 * dayMs, 'has no partitions'],
   ])('H7: of %s %s is not dropped', async (table, _what, offset, why) => {
     const [oldest] = (await telemetry.partitions('prompt_attempts')).toReversed()
-    const drop = { table: table as 'benchmarks', name: oldest?.name ?? '', beforeMs: today + offset, by: 'test', body }
+    const name = oldest?.name ?? ''
+    const body = entryOf(table, name, oldest?.untilMs ?? 0)
+    const drop = { table: table as 'benchmarks', name, beforeMs: today + offset, by: 'test', body }
     await expect(telemetry.drop(drop)).rejects.toThrow(why)
   })
 
@@ -183,7 +191,7 @@ describe('retention', () => {
       name: oldest?.name ?? '',
       beforeMs: today - 5 * dayMs,
       by: 'test',
-      body,
+      body: entryOf('run_events', oldest?.name ?? '', oldest?.untilMs ?? 0),
     } as const
     expect(await telemetry.drop(drop)).toBe('busy')
     await user.query('rollback')

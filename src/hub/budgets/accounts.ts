@@ -6,7 +6,8 @@ export interface Subjects {
   readonly team: string | null
   readonly keyId: string | null
   readonly runId: string | null
-  readonly model: string
+  /** All names of the model, the one that stands for it first: see `modelNames`. */
+  readonly models: readonly string[]
   readonly tool: string
 }
 
@@ -85,6 +86,11 @@ export class Accounts {
     return { used, held }
   }
 
+  /** Whether so much more may be held there: whatever a budget allows, its sums have to be stored. */
+  canHold(account: Account, amount: bigint): boolean {
+    return this.use(account).held + amount <= bookedMax
+  }
+
   headroom(account: Account): HeadroomRow {
     const { budget, subject } = account
     return {
@@ -109,6 +115,14 @@ export class Accounts {
     }
     window.held += held
     window.settled = window.settled + settled > bookedMax ? bookedMax : window.settled + settled
+  }
+
+  /** Drops what was booked before that moment: only for who does not write the changes. */
+  forget(beforeMs: number): void {
+    for (const [key, windows] of this.#windows) {
+      for (const startMs of windows.keys()) if (startMs < beforeMs) windows.delete(startMs)
+      if (windows.size === 0) this.#windows.delete(key)
+    }
   }
 
   /** Marks the thresholds that were passed since the look, each once a window, and answers them. */
@@ -182,7 +196,8 @@ export class Accounts {
 
 /** Whose use a call is in a budget; undefined where the budget does not count it. */
 export function subjectOf(budget: Pick<BudgetState, 'subjectKind' | 'subjectId'>, of: Subjects): string | undefined {
-  const ids = [undefined, '', of.team, of.agentId, of.keyId, of.runId, of.model, of.tool]
+  if (budget.subjectKind === 6 && of.models.includes(budget.subjectId)) return budget.subjectId
+  const ids = [undefined, '', of.team, of.agentId, of.keyId, of.runId, of.models[0], of.tool]
   const id = ids[budget.subjectKind] ?? undefined
   if (id === undefined || (id === '' && budget.subjectKind !== 1)) return undefined
   return budget.subjectId === '*' || budget.subjectId === id ? id : undefined

@@ -1,4 +1,5 @@
 import { amountOf, type Account, type Accounts, type Amounts, type Subjects } from './accounts.ts'
+import type { Violation } from '../policies/judge.ts'
 import type { BudgetState, DenialRow, Leg } from './spend-rows.ts'
 
 /** The numbers of BudgetAction and BudgetUnit. */
@@ -13,6 +14,8 @@ export interface Admission {
   readonly wouldDeny: DenialRow | undefined
   /** No price is known, and a hard budget of money holds. */
   readonly unpriced: BudgetState | undefined
+  /** The first limit of a policy or a cap that it would break. */
+  readonly violation?: Violation | undefined
   /** Where the call is booked if it is let in. */
   readonly legs: readonly Leg[]
 }
@@ -21,13 +24,20 @@ export interface Admission {
  * The one decision (SPEC B6): reservations, attempts that are charged at once, dry runs and simulations are all decided here. A budget has
  * room where what is used, what is held and what is asked for are within its limit; a limit of 0 has room for nothing.
  */
-export function admit(accounts: Accounts, subjects: Subjects, amounts: Amounts): Admission {
+export function admit(
+  accounts: Accounts,
+  subjects: Subjects,
+  amounts: Amounts,
+  /** Budgets that count the call already. */
+  counted: ReadonlySet<string> = new Set(),
+): Admission {
   let denial: DenialRow | undefined
   let wouldDeny: DenialRow | undefined
   let unpriced: BudgetState | undefined
   const legs: Leg[] = []
   for (const account of accounts.matching(subjects)) {
     const { budget, subject } = account
+    if (counted.has(budget.id)) continue
     const asked = amountOf(budget.unit, amounts)
     if (budget.unit === moneyUnit && amounts.priceUnknown && isEnforced(budget)) unpriced ??= budget
     if (asked === undefined) continue
@@ -53,7 +63,7 @@ export function mostOutput(
   while (low <= high) {
     const middle = (low + high) / 2n
     const admission = admitted(middle)
-    if (admission.denial === undefined && admission.unpriced === undefined) {
+    if (admission.denial === undefined && admission.unpriced === undefined && admission.violation === undefined) {
       best = { outputTokens: middle, admission }
       low = middle + 1n
     } else high = middle - 1n

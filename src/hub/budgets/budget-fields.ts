@@ -1,4 +1,5 @@
 import { BudgetAction, BudgetUnit, SubjectKind, WindowKind, type Budget } from '@portcullis/contract'
+import { modelName } from '../costs/model-names.ts'
 import type { Fields } from '../fields.ts'
 import { sizes } from '../runs/rules.ts'
 import { durationMsOf } from './durations.ts'
@@ -61,8 +62,9 @@ function subjectId(fields: Fields, kind: SubjectKind, id: string): string {
   }
   if (id === '*') return id
   const prefix = prefixes[kind]
+  const name = kind === SubjectKind.MODEL ? modelName(id) : id
   return prefix === undefined
-    ? fields.required('budget.subject.id', id, sizes.name)
+    ? fields.required('budget.subject.id', name, sizes.name)
     : fields.id('budget.subject.id', id, prefix)
 }
 

@@ -1,7 +1,8 @@
 import { publicId, refuse, type Refusal } from '#core'
-import { maskText } from '#ledger'
 import { judgeAttempt, type Violation } from '../policies/judge.ts'
-import { admit } from './admit.ts'
+import { capExceeded, violationFacts } from './cap-refusal.ts'
+import { modelNames } from '../costs/model-names.ts'
+import { admit, type Admission } from './admit.ts'
 import {
   amountIn,
   eventOf,
@@ -29,17 +30,18 @@ export function decideAttempt(desk: Desk, spender: Spender, args: SpendAttempt):
   const violations = judgeAttempt(args.rules, desk.totals(attempt.runId, run), {
     providerType: attempt.providerType,
     provider: attempt.provider,
-    model: attempt.model,
+    models: args.models,
     costNanoUsd: nanoUsd,
     tokens,
     latencyMs: BigInt(attempt.latencyMs),
   })
   const enforced = violations.find(({ dryRun }) => !dryRun)
   if (enforced !== undefined) {
-    if (args.reservationId !== null) remember(desk, args, args.reservationId)
+    if (args.reservationId !== null) remember(desk, spender, args, args.reservationId)
     return refused(capExceeded(enforced))
   }
-  const paid = args.reservationId === null ? charge(desk, spender, args) : settleWith(desk, args, args.reservationId)
+  const paid =
+    args.reservationId === null ? charge(desk, spender, args) : settleWith(desk, spender, args, args.reservationId)
   if (paid.verdict === 'refused') return paid
   for (const violation of violations) tellViolation(desk, args, violation)
   desk.addToRun(attempt.runId, BigInt(attempt.costNanoUsd), tokens)
@@ -49,27 +51,58 @@ export function decideAttempt(desk: Desk, spender: Spender, args: SpendAttempt):
   return { ...paid, attempt: { workflow, promptVersion, agentId: run.agentId } }
 }
 
-/** The same numbers are reported and enforced. */
-function settleWith(desk: Desk, args: SpendAttempt, reservationId: string): SpendRow {
-  const found = reservedFor(desk, args, reservationId)
-  if (found === undefined) return refused(refuse('object.not_found', 'no such reservation for this caller and run'))
+/**
+ * The same numbers are reported and enforced. A reservation pays for one attempt, and for none but that which it was made for; budgets that
+ * could not know of the attempt from the reservation are asked now.
+ */
+function settleWith(desk: Desk, spender: Spender, args: SpendAttempt, reservationId: string): SpendRow {
+  const found = desk.reservation(reservationId)
+  if (found === undefined || !isTheirs(found, args))
+    return refused(refuse('object.not_found', 'no such reservation for this caller'))
+  const other = otherThan(found, spender, args)
+  if (other !== undefined) return wrongState(`the reservation was made for another ${other}`)
   const exact = exactOf(args, found)
-  if (found.state === states.settled) {
-    if (found.settledNanoUsd === exact.nanoUsd && found.settledTokens === exact.tokens)
-      return row(desk, found, { settledNanoUsd: found.settledNanoUsd, unchanged: true })
-    const detail = 'the reservation is settled already, at other amounts'
-    return refused(refuse('object.state', detail, { detail }))
+  const isSettled = found.state === states.settled
+  if (found.attemptId !== null) return wrongState('the reservation has paid for an attempt already')
+  if (isSettled && (found.settledNanoUsd !== exact.nanoUsd || found.settledTokens !== exact.tokens))
+    return wrongState('the reservation is settled already, at other amounts')
+  if (found.state === states.released) return wrongState('the reservation was released')
+  const asked = ask(desk, spender, args, exact, new Set(found.legs.map(({ b }) => b)))
+  if ('refusal' in asked) {
+    remember(desk, spender, args, reservationId)
+    return refused(asked.refusal)
   }
-  if (found.state === states.released)
-    return refused(refuse('object.state', 'released', { detail: 'the reservation was released' }))
-  const settled = settle(desk, args, found, exact)
-  return row(desk, settled, { settledNanoUsd: settled.settledNanoUsd, late: settled.late })
+  const { id } = args.attempt
+  const settled = isSettled ? { ...found, attemptId: id } : settle(desk, args, found, exact, id)
+  for (const leg of asked.legs) desk.accounts.book(leg, 0n, amountIn(leg, exact))
+  const paid = { ...settled, legs: [...settled.legs, ...asked.legs] }
+  desk.change(paid)
+  if (asked.wouldDeny !== undefined) tellWouldDeny(desk, args, args.attempt.runId, asked.wouldDeny)
+  return row(desk, paid, { settledNanoUsd: paid.settledNanoUsd, late: paid.late, unchanged: isSettled })
+}
+
+/** What the attempt names otherwise than its reservation; what either of them does not name is no difference. */
+function otherThan(found: ReservationState, { run }: Spender, args: SpendAttempt): string | undefined {
+  const { attempt, skuOf, tool } = args
+  const { provider, runId } = attempt
+  const differs = (one: string, two: string): boolean =>
+    one !== '' && two !== '' && one.trim().toLowerCase() !== two.trim().toLowerCase()
+  if (found.runId !== null && found.runId !== runId) return 'run'
+  if (found.agentId !== null && found.agentId !== run?.agentId) return 'agent'
+  const known = modelNames(found, { skuOf })
+  if (known.length > 0 && !known.some((name) => args.models.includes(name))) return 'model'
+  if (differs(found.provider, provider)) return 'provider'
+  return differs(found.tool, tool) ? 'tool' : undefined
+}
+
+function wrongState(detail: string): SpendRow {
+  return refused(refuse('object.state', detail, { detail }))
 }
 
 /** What is not recorded was spent all the same: the reservation says so, and its expiry books it. One that has expired is booked now. */
-function remember(desk: Desk, args: SpendAttempt, reservationId: string): void {
-  const found = reservedFor(desk, args, reservationId)
-  if (found === undefined) return
+function remember(desk: Desk, spender: Spender, args: SpendAttempt, reservationId: string): void {
+  const found = desk.reservation(reservationId)
+  if (found === undefined || !isTheirs(found, args) || otherThan(found, spender, args) !== undefined) return
   const exact = exactOf(args, found)
   if (found.state === states.expired) settle(desk, args, found, exact)
   if (found.state !== states.held) return
@@ -79,33 +112,42 @@ function remember(desk: Desk, args: SpendAttempt, reservationId: string): void {
     desk.change({ ...found, seenNanoUsd, seenTokens })
 }
 
-function reservedFor(desk: Desk, args: SpendAttempt, reservationId: string): ReservationState | undefined {
-  const found = desk.reservation(reservationId)
-  const isOfRun = found !== undefined && (found.runId === null || found.runId === args.attempt.runId)
-  return isOfRun && isTheirs(found, args) ? found : undefined
-}
-
 function exactOf(
   { nanoUsd, priceUnknown, tokens }: SpendAttempt,
-  { heldNanoUsd }: ReservationState,
+  { heldNanoUsd, seenNanoUsd, seenTokens }: ReservationState,
 ): { readonly nanoUsd: bigint; readonly tokens: bigint } {
   // What nobody can tell is taken to be what was held: an attempt is never free.
-  return { nanoUsd: priceUnknown && nanoUsd === 0n ? heldNanoUsd : nanoUsd, tokens }
+  const told = priceUnknown && nanoUsd === 0n ? heldNanoUsd : nanoUsd
+  return { nanoUsd: larger(told, seenNanoUsd), tokens: larger(tokens, seenTokens) }
+}
+
+/** What the budgets say of the attempt, but for those that count it already. */
+function ask(
+  desk: Desk,
+  spender: Spender,
+  { attempt, models, priceUnknown, tool }: SpendAttempt,
+  amount: { readonly nanoUsd: bigint; readonly tokens: bigint },
+  counted?: ReadonlySet<string>,
+): Pick<Admission, 'legs' | 'wouldDeny'> | { readonly refusal: Refusal } {
+  const amounts = { ...amount, priceUnknown, requests: 1n }
+  const subjects = subjectsOf(spender, models, tool)
+  const { denial, unpriced, wouldDeny, legs } = admit(desk.accounts, subjects, amounts, counted)
+  if (unpriced !== undefined) {
+    return {
+      refusal: refuse('budget.price_unknown', `no price of ${attempt.model}`, {
+        facts: { budgetId: publicId('bud', unpriced.id), model: attempt.model },
+      }),
+    }
+  }
+  return denial === undefined ? { legs, wouldDeny } : { refusal: exceeded(denial) }
 }
 
 function charge(desk: Desk, spender: Spender, args: SpendAttempt): SpendRow {
   const { attempt, tokens } = args
-  const subjects = subjectsOf(spender, attempt.model, args.tool)
-  const amounts = { nanoUsd: args.nanoUsd, priceUnknown: args.priceUnknown, tokens, requests: 1n }
-  const { denial, unpriced, wouldDeny, legs } = admit(desk.accounts, subjects, amounts)
-  if (unpriced !== undefined) {
-    return refused(
-      refuse('budget.price_unknown', `no price of ${attempt.model}`, {
-        facts: { budgetId: publicId('bud', unpriced.id), model: attempt.model },
-      }),
-    )
-  }
-  if (denial !== undefined) return refused(exceeded(denial))
+  const subjects = subjectsOf(spender, args.models, args.tool)
+  const asked = ask(desk, spender, args, args)
+  if ('refusal' in asked) return refused(asked.refusal)
+  const { legs, wouldDeny } = asked
   const booked = { nanoUsd: args.nanoUsd, tokens }
   for (const leg of legs) desk.accounts.book(leg, 0n, amountIn(leg, booked))
   const charged: ReservationWrite & ReservationState = {
@@ -113,11 +155,14 @@ function charge(desk: Desk, spender: Spender, args: SpendAttempt): SpendRow {
     runId: attempt.runId,
     agentId: spender.agentId,
     keyId: spender.keyId,
+    providerType: attempt.providerType,
     provider: attempt.provider,
     model: attempt.model,
+    models: args.models,
     tool: args.tool,
     state: states.settled,
     legs,
+    attemptId: attempt.id,
     heldNanoUsd: booked.nanoUsd,
     heldTokens: tokens,
     seenNanoUsd: 0n,
@@ -137,26 +182,10 @@ function charge(desk: Desk, spender: Spender, args: SpendAttempt): SpendRow {
   return row(desk, charged, { headroom: headroomOf(desk, subjects), settledNanoUsd: booked.nanoUsd })
 }
 
-function factsOf({ capId, name, limitName, limit, value }: Violation): Readonly<Record<string, string>> {
-  return {
-    ...(capId === undefined ? {} : { capId: publicId('cap', capId) }),
-    name: maskText(name),
-    limitName,
-    limit: limit.toString(),
-    value: value.toString(),
-  }
-}
-
-function capExceeded(violation: Violation): Refusal {
-  const { limit, limitName, name, value } = violation
-  const text = `${maskText(name)}: ${limitName} is ${limit}, and this attempt makes it ${value}`
-  return refuse('policy.cap_exceeded', text, { detail: text, facts: factsOf(violation) })
-}
-
 /** A cap that is only tried out: the attempt passes, and its run says so. */
 function tellViolation(desk: Desk, args: SpendAttempt, violation: Violation): void {
   const { runId } = args.attempt
-  const facts = factsOf(violation)
+  const facts = violationFacts(violation)
   desk.events.push(eventOf(desk, runId, 'policy.violation', 'a cap would have refused an attempt', facts))
   desk.records.push(budgetRecord('policy.violation', args, desk.nowMs, { ...facts, runId: publicId('run', runId) }))
 }

@@ -1,5 +1,15 @@
 import { publicId, refuse } from '#core'
-import { amountIn, exceeded, isTheirs, nothingSettled, refused } from './decide-reserve.ts'
+import { capExceeded } from './cap-refusal.ts'
+import {
+  amountIn,
+  brokenBy,
+  exceeded,
+  isTheirs,
+  isTooMuch,
+  nothingSettled,
+  refused,
+  tooMuch,
+} from './decide-reserve.ts'
 import type { Desk } from './decide.ts'
 import { hasRoom, isEnforced } from './admit.ts'
 import { budgetRecord } from './records.ts'
@@ -15,6 +25,8 @@ import type {
 } from './spend-rows.ts'
 import { reservationStates as states } from './spend-rows.ts'
 
+/** The number of WindowKind. */
+const rolling = 2
 const notThere = refused(refuse('object.not_found', 'no such reservation for this caller'))
 
 function wrongState(detail: string): SpendRow {
@@ -27,10 +39,13 @@ export function decideSettle(desk: Desk, args: SpendSettle): SpendRow {
   if (found === undefined) return notThere
   const priced = args.tokens === undefined ? undefined : args.priceOf(found)
   // What nobody can tell is taken to be what was held: a call is never free.
-  const nanoUsd = args.nanoUsd ?? priced ?? found.heldNanoUsd
-  const tokens = args.tokens ?? found.heldTokens
+  const told = args.nanoUsd === undefined ? (priced ?? found.heldNanoUsd) : larger(args.nanoUsd, priced)
+  const nanoUsd = larger(told, found.seenNanoUsd)
+  const tokens = larger(args.tokens ?? found.heldTokens, found.seenTokens)
   if (found.state === states.settled) {
-    const isSame = found.settledTokens === tokens && (args.nanoUsd ?? found.settledNanoUsd) === found.settledNanoUsd
+    const isSame =
+      found.settledTokens === tokens &&
+      (args.nanoUsd === undefined || [nanoUsd, args.nanoUsd].includes(found.settledNanoUsd))
     return isSame ? settledRow(desk, found, true) : wrongState('the reservation is settled already, at other amounts')
   }
   if (found.state === states.released) return wrongState('the reservation was released')
@@ -43,6 +58,7 @@ export function settle(
   of: SpendArgs,
   found: ReservationState,
   exact: { readonly nanoUsd: bigint; readonly tokens: bigint },
+  attemptId: string | null = null,
 ): ReservationState {
   const late = found.state === states.expired
   const held = { nanoUsd: found.heldNanoUsd, tokens: found.heldTokens }
@@ -54,6 +70,7 @@ export function settle(
   const settled: ReservationState = {
     ...found,
     state: states.settled,
+    attemptId,
     settledNanoUsd: exact.nanoUsd,
     settledTokens: exact.tokens,
     settledRequests: 1,
@@ -80,21 +97,32 @@ export function decideExtend(desk: Desk, args: SpendExtend): SpendRow {
   const found = theirs(desk, args)
   if (found === undefined) return notThere
   if (found.state !== states.held) return wrongState('the reservation is not held any more: settle what was used')
+  // Here all that was engaged before this transaction began to write is known.
+  const stopped = args.stopped?.(found)
+  if (stopped !== undefined) return refused(stopped)
   const addNanoUsd = args.addNanoUsd ?? (args.addTokens === 0n ? 0n : args.boundOf(found))
   const adds = addNanoUsd !== 0n || args.addTokens > 0n
+  const more = { nanoUsd: found.heldNanoUsd + (addNanoUsd ?? 0n), tokens: found.heldTokens + args.addTokens }
+  if (adds && isTooMuch(more)) return tooMuch
+  const violation = adds ? brokenBy(args, { ...found, models: args.namesOf(found) }, undefined, more) : undefined
+  if (violation !== undefined) return refused(capExceeded(violation))
   for (const leg of adds ? found.legs : []) {
     const budget = desk.accounts.budget(leg.b)
     const asked = leg.u === 1 ? addNanoUsd : leg.u === 2 ? args.addTokens : 0n
-    if (asked === 0n || budget === undefined || !budget.active || !isEnforced(budget)) continue
+    if (asked === 0n || budget === undefined) continue
+    const enforced = budget.active && isEnforced(budget)
+    if (asked === undefined && !enforced) continue
     if (asked === undefined)
       return refused(
         refuse('budget.price_unknown', `no price of ${found.model}`, {
           facts: { budgetId: publicId('bud', budget.id), model: found.model },
         }),
       )
-    // In the window that was reserved; where that is over, nothing else is asked of it.
-    const account = { budget: { ...budget, startMs: leg.w, fromMs: Math.min(budget.fromMs, leg.w) }, subject: leg.s }
-    if (!hasRoom(desk.accounts, account, asked)) return refused(exceeded({ ...desk.accounts.headroom(account), asked }))
+    // It is booked in the window that was reserved: a calendar's, which may be over, or a bucket of a rolling one, with all those since.
+    const startMs = budget.windowKind === rolling ? budget.startMs : leg.w
+    const account = { budget: { ...budget, startMs, fromMs: Math.min(budget.fromMs, leg.w) }, subject: leg.s }
+    if (desk.accounts.canHold(account, asked) && (!enforced || hasRoom(desk.accounts, account, asked))) continue
+    return refused(exceeded({ ...desk.accounts.headroom(account), asked }))
   }
   const added = { nanoUsd: addNanoUsd ?? 0n, tokens: args.addTokens }
   for (const leg of found.legs) if (leg.u !== 3) desk.accounts.book(leg, amountIn(leg, added), 0n)

@@ -1,6 +1,9 @@
 import { uuidv7, publicId, refuse, type Refusal } from '#core'
 import type { Account, Subjects } from './accounts.ts'
 import { admit, mostOutput, type Admission } from './admit.ts'
+import { costMax, tokensMax } from '../runs/rules.ts'
+import { judgeAttempt, type RunTotals, type Violation } from '../policies/judge.ts'
+import { capExceeded } from './cap-refusal.ts'
 import type { Desk } from './decide.ts'
 import { amountText, subjectName } from './names.ts'
 import { budgetRecord, denialFacts } from './records.ts'
@@ -14,22 +17,29 @@ export function decideReserve(desk: Desk, spender: Spender, args: SpendReserve):
     return refused(refuse('object.not_found', 'no such run for this caller'))
   if (run?.finished === true)
     return refused(refuse('object.state', 'the run has ended', { detail: 'the run has ended already' }))
-  const subjects = subjectsOf(spender, args.model, args.tool)
-  const admitted = (outputTokens: bigint): Admission =>
-    admit(desk.accounts, subjects, {
-      nanoUsd: args.costOf(outputTokens),
-      priceUnknown: args.costOf(outputTokens) === undefined,
-      tokens: args.inputTokens + outputTokens,
-      requests: 1n,
-    })
+  const subjects = subjectsOf(spender, args.models, args.tool)
+  const totals = args.runId === null || run === null ? undefined : desk.totals(args.runId, run)
+  const admitted = (outputTokens: bigint): Admission => {
+    const nanoUsd = args.costOf(outputTokens)
+    const tokens = args.inputTokens + outputTokens
+    return {
+      ...admit(desk.accounts, subjects, { nanoUsd, priceUnknown: nanoUsd === undefined, tokens, requests: 1n }),
+      violation: brokenBy(args, args, totals, { nanoUsd, tokens }),
+    }
+  }
   let outputTokens = args.maxOutputTokens
   let admission = admitted(outputTokens)
-  if (admission.denial !== undefined && args.mayCap) {
+  if ((admission.denial !== undefined || admission.violation !== undefined) && args.mayCap) {
     const capped = mostOutput(args.maxOutputTokens, admitted)
     if (capped !== undefined) ({ admission, outputTokens } = capped)
   }
   const nanoUsd = args.costOf(outputTokens)
-  const { denial, unpriced, wouldDeny } = admission
+  const heldTokens = args.inputTokens + outputTokens
+  const held = { nanoUsd: nanoUsd ?? 0n, tokens: heldTokens }
+  if (isTooMuch(held)) return tooMuch
+  const { unpriced, violation, wouldDeny } = admission
+  if (violation !== undefined) return refused(capExceeded(violation))
+  const denial = admission.denial ?? unstorable(desk, admission.legs, held)
   if (unpriced !== undefined) {
     return refused(
       refuse('budget.price_unknown', `no price of ${args.model} for budget ${unpriced.id}`, {
@@ -49,19 +59,20 @@ export function decideReserve(desk: Desk, spender: Spender, args: SpendReserve):
     priceUnknown: nanoUsd === undefined,
   } as const
   if (args.dryRun) return { ...decided, reservationId: '', headroom: headroomOf(desk, subjects) }
-  const heldTokens = args.inputTokens + outputTokens
-  for (const leg of admission.legs)
-    desk.accounts.book(leg, amountIn(leg, { nanoUsd: nanoUsd ?? 0n, tokens: heldTokens }), 0n)
+  for (const leg of admission.legs) desk.accounts.book(leg, amountIn(leg, held), 0n)
   desk.made.set(args.id, {
     id: args.id,
     runId: args.runId,
     agentId: spender.agentId,
     keyId: spender.keyId,
+    providerType: args.providerType,
     provider: args.provider,
     model: args.model,
+    models: args.models,
     tool: args.tool,
     state: 1,
     legs: admission.legs,
+    attemptId: null,
     heldNanoUsd: nanoUsd ?? 0n,
     heldTokens,
     seenNanoUsd: 0n,
@@ -78,6 +89,38 @@ export function decideReserve(desk: Desk, spender: Spender, args: SpendReserve):
   })
   if (wouldDeny !== undefined) tellWouldDeny(desk, args, args.runId, wouldDeny)
   return { ...decided, reservationId: args.id, headroom: headroomOf(desk, subjects) }
+}
+
+/** The first limit that a call with these bounds would break; how long it takes is judged with its attempt. */
+export function brokenBy(
+  { rules }: Pick<SpendReserve, 'rules'>,
+  of: Pick<SpendReserve, 'providerType' | 'provider' | 'models'>,
+  totals: RunTotals | undefined,
+  { nanoUsd, tokens }: { readonly nanoUsd: bigint | undefined; readonly tokens: bigint },
+): Violation | undefined {
+  // Only calls of models become attempts.
+  if (of.models.length === 0) return undefined
+  return judgeAttempt(rules, totals, { ...of, costNanoUsd: nanoUsd, tokens, latencyMs: undefined }).find(
+    ({ dryRun }) => !dryRun,
+  )
+}
+
+/** Far beyond any call. */
+export function isTooMuch({ nanoUsd, tokens }: { readonly nanoUsd: bigint; readonly tokens: bigint }): boolean {
+  return nanoUsd > costMax || tokens > tokensMax
+}
+
+const tooMuchText = `one reservation holds at most ${costMax} nano-USD and ${tokensMax} tokens: ask for less`
+export const tooMuch = refused(refuse('input.invalid', tooMuchText, { detail: tooMuchText }))
+
+function unstorable(desk: Desk, legs: readonly Leg[], amounts: Parameters<typeof amountIn>[1]): DenialRow | undefined {
+  for (const leg of legs) {
+    const budget = desk.accounts.budget(leg.b)
+    const asked = amountIn(leg, amounts)
+    if (budget === undefined || desk.accounts.canHold({ budget, subject: leg.s }, asked)) continue
+    return { ...desk.accounts.headroom({ budget, subject: leg.s }), asked }
+  }
+  return undefined
 }
 
 export const nothingSettled = { settledNanoUsd: 0n, overageNanoUsd: 0n, late: false, unchanged: false } as const
@@ -107,10 +150,10 @@ export function amountIn(leg: Leg, amounts: { readonly nanoUsd: bigint; readonly
 
 export function subjectsOf(
   { agentId, keyId, runId, team }: Pick<Spender, 'agentId' | 'keyId' | 'runId' | 'team'>,
-  model: string,
+  models: readonly string[],
   tool: string,
 ): Subjects {
-  return { agentId, keyId, model, runId, team, tool }
+  return { agentId, keyId, models, runId, team, tool }
 }
 
 export function isTheirs(

@@ -1,183 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { AttemptRecord } from '../rows.ts'
-import { decideSpending } from './decide.ts'
-import type { BudgetState, ReservationState, SpendArgs, Spender, SpendRow, WindowState } from './spend-rows.ts'
-
-const who = { log: 'main', tenant: 'ten_x', ownerAgentId: null }
-const dayMs = 86_400_000
-const freshRun = {
-  agentId: null,
-  workflow: '',
-  promptVersion: '',
-  finished: false,
-  attempts: 0n,
-  costNanoUsd: 0n,
-  tokens: 0n,
-}
-
-function budgetOf(more: Partial<BudgetState> = {}): BudgetState {
-  return {
-    id: 'b1',
-    name: 'b',
-    subjectKind: 1,
-    subjectId: '',
-    unit: 1,
-    limit: 100n,
-    windowKind: 1,
-    durationMs: 0,
-    hard: true,
-    action: 1,
-    active: true,
-    startMs: 0,
-    fromMs: 0,
-    resetsAtMs: dayMs,
-    ...more,
-  }
-}
-
-/** The database as decisions see it: rows that were written, and nothing else. */
-class Table {
-  readonly budgets: BudgetState[]
-  readonly windows = new Map<string, WindowState>()
-  readonly reservations = new Map<string, ReservationState>()
-  /** What left the state held, and what was settled in all. */
-  readonly left: string[] = []
-  overage = false
-  nowMs = 0
-
-  constructor(budgets: BudgetState[]) {
-    this.budgets = budgets
-  }
-
-  decide(calls: readonly SpendArgs[]): readonly SpendRow[] {
-    const spenders = calls.map((args, n): Spender => {
-      const reservation = 'reservationId' in args ? (this.reservations.get(args.reservationId ?? '') ?? null) : null
-      const run = args.kind === 'attempt' ? freshRun : null
-      return { n, p: 0, args, runId: null, agentId: null, team: null, keyId: null, run, reservation }
-    })
-    const windows = [...this.windows.values()]
-    const outcome = decideSpending({ nowMs: this.nowMs, spenders, budgets: this.budgets, windows })
-    for (const window of outcome.windows)
-      this.windows.set(`${window.budgetId} ${window.subject} ${window.startMs}`, window)
-    for (const one of outcome.made) this.reservations.set(one.id, one)
-    for (const one of outcome.changed) {
-      if (this.reservations.get(one.id)?.state === 1 && one.state !== 1) this.left.push(one.id)
-      this.reservations.set(one.id, one)
-    }
-    this.overage ||= outcome.records.some(({ action }) => action === 'budget.overage')
-    return outcome.rows.map(({ row }) => row)
-  }
-
-  /** The sums that the windows have to say. */
-  expectExact(): void {
-    const sums = new Map<string, { held: bigint; settled: bigint }>()
-    for (const one of this.reservations.values()) {
-      for (const { b, s, w, u } of one.legs) {
-        const key = `${b} ${s} ${w}`
-        const sum = sums.get(key) ?? { held: 0n, settled: 0n }
-        const [held, settled] =
-          u === 1
-            ? [one.heldNanoUsd, one.settledNanoUsd]
-            : u === 2
-              ? [one.heldTokens, one.settledTokens]
-              : [1n, BigInt(one.settledRequests)]
-        if (one.state === 1) sum.held += held
-        else sum.settled += settled
-        sums.set(key, sum)
-      }
-    }
-    for (const [key, { held, settled }] of this.windows)
-      expect({ key, held, settled }).toEqual({ key, ...(sums.get(key) ?? { held: 0n, settled: 0n }) })
-    // What comes to nothing needs no window.
-    const without = [...sums].filter(([key, { held, settled }]) => !this.windows.has(key) && held + settled > 0n)
-    expect(without).toEqual([])
-  }
-}
-
-const reserve = (id: string, nanoUsd: bigint, tokens = 1n): SpendArgs => ({
-  ...who,
-  kind: 'reserve',
-  id,
-  runId: null,
-  agentId: null,
-  keyId: null,
-  provider: '',
-  model: 'm',
-  tool: '',
-  inputTokens: tokens,
-  maxOutputTokens: 0n,
-  mayCap: false,
-  costOf: () => nanoUsd,
-  priceVersion: '',
-  ttlMs: 1000,
-  dryRun: false,
-})
-const settle = (reservationId: string, nanoUsd: bigint, tokens = 1n): SpendArgs => ({
-  ...who,
-  kind: 'settle',
-  reservationId,
-  tokens,
-  nanoUsd,
-  priceOf: () => undefined,
-})
-/** Under a policy that lets an attempt cost 10. */
-const attempt = (reservationId: string, nanoUsd: bigint, tokens: bigint, runId = 'run'): SpendArgs => ({
-  ...who,
-  kind: 'attempt',
-  attempt: attemptOf(runId, nanoUsd),
-  reservationId,
-  agentId: null,
-  keyId: null,
-  tool: '',
-  nanoUsd,
-  priceUnknown: false,
-  tokens,
-  priceVersion: '',
-  rules: {
-    policy: { maxCostPerRunNanoUsd: 10n, maxAttemptsPerRun: 0n, maxTokensPerRun: 0n, maxLatencyPerAttemptMs: 0n },
-    caps: [],
-  },
-})
-const attemptOf = (runId: string, nanoUsd: bigint): AttemptRecord => ({
-  id: 'a',
-  runId,
-  ownerAgentId: null,
-  attemptNumber: 1,
-  workflow: '',
-  providerType: '',
-  provider: '',
-  model: 'm',
-  promptVersion: '',
-  promptHash: '',
-  outcome: 1,
-  errorType: '',
-  errorMessage: '',
-  inputTokens: '0',
-  cachedReadTokens: '0',
-  cacheWriteTokens: '0',
-  outputTokens: '0',
-  reasoningTokens: '0',
-  costNanoUsd: nanoUsd.toString(),
-  reportedCostNanoUsd: nanoUsd.toString(),
-  priceVersion: '',
-  unitPrices: '',
-  sku: '/m',
-  latencyMs: '1',
-  qualityScoreMilli: 0,
-  createdAtMs: 0,
-})
-const extend = (reservationId: string, addNanoUsd: bigint, seen: bigint): SpendArgs => ({
-  ...who,
-  kind: 'extend',
-  reservationId,
-  ttlMs: 500,
-  addTokens: addNanoUsd,
-  addNanoUsd,
-  boundOf: () => undefined,
-  seenTokens: seen,
-  seenPriceOf: () => seen,
-})
+import { refuse } from '#core'
+import { Table, attempt, budgetOf, dayMs, extend, reserve, settle, who } from './decide.fixture.ts'
+import type { SpendArgs } from './spend-rows.ts'
 
 const call = fc.oneof(
   fc.record({ kind: fc.constant('reserve'), amount: fc.bigInt(0n, 40n), tokens: fc.bigInt(0n, 40n) }),
@@ -349,12 +174,22 @@ describe('decisions on spending', () => {
     table.expectExact()
   })
 
-  it('B4: an attempt of another caller leaves a reservation as it is', () => {
+  it('K1: what holds a model or a tool that is stopped gets nothing more', () => {
+    const table = new Table([budgetOf()])
+    table.decide([reserve('r', 10n)])
+    const [asked, before] = [extend('r', 1n, 0n), table.reservations.get('r')]
+    const stopped = () => refuse('kill.engaged', 'a test')
+    expect(table.decide([{ ...asked, stopped } as SpendArgs])[0]).toMatchObject({ refusal: { code: 'kill.engaged' } })
+    expect(table.reservations.get('r')).toBe(before)
+    expect(table.decide([asked])[0]).toMatchObject({ verdict: 'done' })
+  })
+
+  it('B4: an attempt that a cap refuses leaves the reservation of another caller as it is', () => {
     const table = new Table([budgetOf()])
     table.decide([reserve('r', 60n)])
     const before = table.reservations.get('r')
     const stranger = { ...attempt('r', 40n, 20n), ownerAgentId: 'other' }
-    expect(table.decide([stranger])[0]).toMatchObject({ verdict: 'refused', refusal: { code: 'object.not_found' } })
+    expect(table.decide([stranger])[0]).toMatchObject({ verdict: 'refused', refusal: { code: 'policy.cap_exceeded' } })
     expect(table.reservations.get('r')).toBe(before)
   })
 

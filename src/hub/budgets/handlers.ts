@@ -9,6 +9,7 @@ import {
   UpsertBudgetResponseSchema,
 } from '@portcullis/contract'
 import { isRefusal, parseId, publicId, refuse, uuidv7 } from '#core'
+import { modelName } from '../costs/model-names.ts'
 import { Fields } from '../fields.ts'
 import { read, readScope, write } from '../handler.ts'
 import { listPage } from '../paging.ts'
@@ -106,7 +107,7 @@ const listBudgets = read(
     if (fields.refusal !== undefined) return fields.refusal
     const filter = {
       ...(subjectKind === SubjectKind.UNSPECIFIED ? {} : { subjectKind }),
-      ...(subjectId === '' ? {} : { subjectId: bareSubject(subjectId) }),
+      ...(subjectId === '' ? {} : { subjectId: bareSubject(subjectKind, subjectId) }),
       ...(activeOnly ? { active: 'true' } : {}),
     }
     const scope = readScope(caller, false)
@@ -124,7 +125,8 @@ const listBudgets = read(
   ({ activeOnly, pageSize, subjectId, subjectKind }) => ({ activeOnly, pageSize, subjectId, subjectKind }),
 )
 
-function bareSubject(id: string): string {
+function bareSubject(kind: SubjectKind, id: string): string {
+  if (kind === SubjectKind.MODEL) return modelName(id)
   return parseId('agt', id) ?? parseId('key', id) ?? parseId('run', id) ?? id
 }
 

@@ -1,7 +1,9 @@
-import { create } from '@bufbuild/protobuf'
+import { create, type MessageInitShape } from '@bufbuild/protobuf'
 import { timestampFromMs } from '@bufbuild/protobuf/wkt'
 import { BudgetService, SimulateResponseSchema, SubjectKind } from '@portcullis/contract'
 import { isRefusal, refuse, uuidv7 } from '#core'
+import { modelNames } from '../costs/model-names.ts'
+import type { PricePort } from '../costs/ports.ts'
 import { Fields } from '../fields.ts'
 import { read, readScope } from '../handler.ts'
 import type { BudgetState, DenialRow, PastAttempt } from '../ports.ts'
@@ -13,11 +15,13 @@ import { denialMessage } from './messages.ts'
 const daysMax = 31
 const attemptsMax = 1_000_000
 const pageSize = 5000
+// So many are decided in a few milliseconds; then others have their turn.
+const turnSize = 500
 
 /** What a budget would have done to the attempts of a time that has passed (SPEC B6). */
 export const simulate = read(
   BudgetService.method.simulate,
-  async (message, { caller, clock, reader }) => {
+  async (message, { caller, clock, prices, reader }) => {
     const fields = new Fields()
     const { budget } = message
     if (budget === undefined) return refuse('input.invalid', 'budget: is required', { detail: 'budget is required' })
@@ -30,7 +34,7 @@ export const simulate = read(
     if (untilMs <= fromMs || untilMs - fromMs > daysMax * 86_400_000)
       fields.wrong('until', `must be after from, at most ${daysMax} days`)
     if (fields.refusal !== undefined) return fields.refusal
-    const simulation = new Simulation({ ...given, id: uuidv7(0), limit: BigInt(given.limit) })
+    const simulation = new Simulation({ ...given, id: uuidv7(0), limit: BigInt(given.limit) }, prices)
     const window = {
       kind: given.windowKind,
       duration: given.duration,
@@ -41,7 +45,7 @@ export const simulate = read(
     for (;;) {
       const page = await reader.pastAttempts(readScope(caller, false), { fromMs, untilMs, after, window }, pageSize)
       if (isRefusal(page)) return page
-      for (const attempt of page) simulation.take(attempt)
+      await simulation.takeAll(page)
       after = page.at(-1)?.id
       if (page.length < pageSize || after === undefined) break
       if (simulation.looked >= attemptsMax)
@@ -61,10 +65,11 @@ type Tried = Pick<
 
 /** One budget over attempts in their order: each is decided as enforcement would have, and charged where it is let in. */
 export class Simulation {
-  readonly #budget: Tried
-  #accounts: Accounts | undefined
-  #startMs = Number.NaN
-  readonly #booked = new Map<string, { subject: string; startMs: number; settled: bigint }>()
+  /** The one budget of the accounts; its window goes on with the attempts. */
+  readonly #budget: { -readonly [Name in keyof BudgetState]: BudgetState[Name] }
+  readonly #accounts: Accounts
+  readonly #prices: Pick<PricePort, 'skuOf'>
+  #forgottenAtMs = Number.NEGATIVE_INFINITY
   #attempts = 0n
   #admitted = 0n
   #denied = 0n
@@ -73,13 +78,25 @@ export class Simulation {
   #first: { readonly denial: DenialRow; readonly atMs: number } | undefined
   looked = 0
 
-  constructor(budget: Tried) {
-    this.#budget = budget
+  /** A soft budget is asked as if it was hard. */
+  constructor(budget: Tried, prices: Pick<PricePort, 'skuOf'>) {
+    this.#prices = prices
+    const window = { startMs: Number.NEGATIVE_INFINITY, fromMs: 0, resetsAtMs: null }
+    this.#budget = { ...budget, ...window, durationMs: Number(budget.durationMs), hard: true, action: 1, active: true }
+    this.#accounts = new Accounts([this.#budget], [])
+  }
+
+  async takeAll(attempts: readonly PastAttempt[]): Promise<void> {
+    for (const attempt of attempts) {
+      this.take(attempt)
+      if (this.looked % turnSize === 0) await new Promise((resolve) => setImmediate(resolve))
+    }
   }
 
   take(attempt: PastAttempt): void {
     this.looked += 1
-    const subjects: Subjects = { ...attempt, keyId: null, tool: '' }
+    const models = this.#budget.subjectKind === SubjectKind.MODEL ? modelNames(attempt, this.#prices) : []
+    const subjects: Subjects = { ...attempt, models, keyId: null, tool: '' }
     const subject = subjectOf(this.#budget, subjects)
     if (subject === undefined) return
     const amounts: Amounts = {
@@ -89,8 +106,8 @@ export class Simulation {
       requests: 1n,
     }
     const amount = amountOf(this.#budget.unit, amounts) ?? 0n
-    const accounts = this.#at(attempt)
-    const { denial, wouldDeny, legs } = admit(accounts, subjects, amounts)
+    this.#moveTo(attempt)
+    const { denial, wouldDeny, legs } = admit(this.#accounts, subjects, amounts)
     this.#attempts += 1n
     const refused = denial ?? wouldDeny
     if (refused !== undefined) {
@@ -101,16 +118,10 @@ export class Simulation {
     }
     this.#admitted += 1n
     this.#admittedAmount += amount
-    for (const leg of legs) {
-      accounts.book(leg, 0n, amount)
-      const key = `${leg.s} ${leg.w}`
-      const booked = this.#booked.get(key) ?? { subject: leg.s, startMs: leg.w, settled: 0n }
-      booked.settled += amount
-      this.#booked.set(key, booked)
-    }
+    for (const leg of legs) this.#accounts.book(leg, 0n, amount)
   }
 
-  result(): object {
+  result(): MessageInitShape<typeof SimulateResponseSchema> & { readonly admitted: bigint } {
     return {
       attempts: this.#attempts,
       admitted: this.#admitted,
@@ -126,24 +137,15 @@ export class Simulation {
     }
   }
 
-  /** The accounts as they would have been: a soft budget is asked as if it was hard. */
-  #at({ startMs, fromMs, resetsAtMs }: PastAttempt): Accounts {
-    if (this.#accounts !== undefined && this.#startMs === startMs) return this.#accounts
-    const { durationMs, ...budget } = this.#budget
-    const state: BudgetState = {
-      ...budget,
-      hard: true,
-      action: 1,
-      durationMs: Number(durationMs),
-      active: true,
-      startMs,
-      fromMs,
-      resetsAtMs,
-    }
-    for (const [key, { startMs: start }] of this.#booked) if (start < fromMs - 86_400_000) this.#booked.delete(key)
-    const windows = [...this.#booked.values()].map((one) => ({ ...one, budgetId: state.id, held: 0n, alerted: 0 }))
-    this.#accounts = new Accounts([state], windows)
-    this.#startMs = startMs
-    return this.#accounts
+  /**
+   * Never back, as the clock of enforcement: what was recorded late counts where the budget stands. Each bucket is dropped when a whole
+   * window has passed since the last time, so that it is looked at once or twice.
+   */
+  #moveTo({ startMs, fromMs, resetsAtMs }: PastAttempt): void {
+    if (startMs <= this.#budget.startMs) return
+    Object.assign(this.#budget, { startMs, fromMs, resetsAtMs })
+    if (fromMs <= this.#forgottenAtMs) return
+    this.#accounts.forget(fromMs)
+    this.#forgottenAtMs = startMs
   }
 }

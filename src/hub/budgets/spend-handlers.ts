@@ -9,17 +9,29 @@ import {
   SettleResponseSchema,
 } from '@portcullis/contract'
 import { parseId, publicId, refuse, uuidv7, type Caller, type Refusal } from '#core'
+import { modelNames } from '../costs/model-names.ts'
 import { Fields } from '../fields.ts'
-import { ownerOf, write, type HandlerContext } from '../handler.ts'
-import { effect, type Answer, type Effect, type SpendArgs, type SpendRow, type TokenColumns } from '../ports.ts'
+import { bare, ownerOf, write, type HandlerContext } from '../handler.ts'
+import {
+  effect,
+  type Answer,
+  type Effect,
+  type SpendArgs,
+  type SpendAttempt,
+  type SpendExtend,
+  type SpendRow,
+  type TokenColumns,
+} from '../ports.ts'
 import { KillIndex } from '../kills/match.ts'
-import { costMax, sizes, tokenColumns } from '../runs/rules.ts'
+import { costMax, sizes, tokenColumns, tokensMax } from '../runs/rules.ts'
 import { denialMessage, headroomMessage } from './messages.ts'
 
 const ttlDefaultSeconds = 60
 const ttlMaxSeconds = 3600
 /** What a model is taken to answer at most where nobody says and no price table knows. */
 export const outputTokensDefault = 4096n
+
+const oneToken = { inputTokens: 1n, outputTokens: 1n }
 
 const reserve = write(
   BudgetService.method.reserve,
@@ -31,15 +43,16 @@ const reserve = write(
     const provider = fields.text('provider', message.provider, sizes.name)
     const tool = fields.text('tool', message.tool, sizes.name)
     const runId = message.runId === '' ? null : fields.id('runId', message.runId, 'run')
-    const inputTokens = BigInt(fields.count('inputTokens', message.inputTokens))
-    const given = BigInt(fields.count('maxOutputTokens', message.maxOutputTokens))
+    const inputTokens = BigInt(fields.count('inputTokens', message.inputTokens, tokensMax))
+    const given = BigInt(fields.count('maxOutputTokens', message.maxOutputTokens, tokensMax))
     const amount = BigInt(fields.count('amountNanoUsd', message.amountNanoUsd, costMax))
-    fields.text('providerType', message.providerType, sizes.name)
+    const providerType = fields.text('providerType', message.providerType, sizes.name)
     const ttl = fields.integer('ttlSeconds', message.ttlSeconds, 0, ttlMaxSeconds)
     if (model === '' && tool === '' && amount === 0n && inputTokens + given === 0n)
       fields.wrong('model', 'is required, or a tool, tokens or an amount: there is nothing to hold')
     if (fields.refusal !== undefined) return fields.refusal
     const asked = { provider, model }
+    const models = modelNames(asked, prices)
     const isBounded = given > 0n || model === ''
     const maxOutputTokens = isBounded
       ? given
@@ -50,17 +63,24 @@ const reserve = write(
         kind: 'reserve',
         id: uuidv7(nowMs),
         runId,
+        providerType,
         provider,
         model,
+        models,
         tool,
         inputTokens,
         maxOutputTokens,
         mayCap: !isBounded,
-        costOf: (outputTokens) =>
-          amount > 0n || model === '' ? amount : prices.boundOf(asked, { inputTokens, outputTokens }, nowMs),
-        priceVersion: amount > 0n ? '' : prices.version,
+        costOf: (outputTokens) => {
+          if (model === '') return amount
+          // What is said can be more than the price, and never less.
+          const bound = prices.boundOf(asked, { inputTokens, outputTokens }, nowMs)
+          return amount === 0n || (bound !== undefined && bound > amount) ? bound : amount
+        },
+        priceVersion: amount > 0n && prices.boundOf(asked, oneToken, nowMs) === undefined ? '' : prices.version,
         ttlMs: (ttl === 0 ? ttlDefaultSeconds : ttl) * 1000,
         dryRun: message.dryRun,
+        rules: rulesOf(context),
       },
       (row) => ({
         reply: create(ReserveResponseSchema, {
@@ -80,7 +100,7 @@ const reserve = write(
         }),
         ...(row.reservationId === '' ? {} : { told: { reservationId: publicId('rsv', row.reservationId) } }),
       }),
-      { ...(model === '' ? {} : { model }), ...(tool === '' ? {} : { tool }) },
+      { models, ...(tool === '' ? {} : { tool }) },
     )
   },
   ({ runId, provider, model, tool, inputTokens, maxOutputTokens, amountNanoUsd, dryRun }) => ({
@@ -130,30 +150,40 @@ const settle = write(
 
 const extend = write(
   BudgetService.method.extend,
-  (message, { caller, clock, kills, prices }) => {
+  (message, { caller, clock, kills, prices, rules }) => {
     const fields = new Fields()
     const nowMs = clock.now()
     const reservationId = fields.id('reservationId', message.reservationId, 'rsv')
     const ttl = fields.integer('ttlSeconds', message.ttlSeconds, 0, ttlMaxSeconds)
-    const addTokens = BigInt(fields.count('addOutputTokens', message.addOutputTokens))
+    const addTokens = BigInt(fields.count('addOutputTokens', message.addOutputTokens, tokensMax))
     const addAmount = BigInt(fields.count('addAmountNanoUsd', message.addAmountNanoUsd, costMax))
     const seen = message.seen === undefined ? undefined : tokenColumns(fields, message.seen)
     if (fields.refusal !== undefined) return fields.refusal
     // What was seen may always be told; more is nothing for those who are to stop.
     const adds = addTokens + addAmount > 0n || ttl > 0
-    const kill = adds ? new KillIndex(kills.inForce()).stopsCaller(caller, nowMs) : undefined
-    if (kill !== undefined) return refuse('kill.engaged', `kill ${kill.id} stops the caller`)
-    return spend(
+    const killed = (): Refusal | undefined => {
+      const kill = new KillIndex(kills.inForce()).stopsCaller(caller, clock.now())
+      return kill === undefined ? undefined : refuse('kill.engaged', `kill ${kill.id} stops the caller`)
+    }
+    const stopped: SpendExtend['stopped'] = (of) => {
+      const uses = { models: modelNames(of, prices), tool: of.tool }
+      const kill = new KillIndex(kills.inForce()).stopsUse(uses, caller, clock.now())
+      return kill === undefined ? undefined : refuse('kill.engaged', `kill ${kill.id} stops what it is for`)
+    }
+    const extended = spend(
       {
         ...whoOf(caller),
         kind: 'extend',
         reservationId,
         ttlMs: ttl * 1000,
+        ...(adds ? { stopped } : {}),
         addTokens,
         addNanoUsd: addAmount > 0n ? addAmount : undefined,
         boundOf: (model) => prices.boundOf(model, { inputTokens: 0n, outputTokens: addTokens }, nowMs),
         seenTokens: seen === undefined ? undefined : sumOf(seen),
         seenPriceOf: (model) => (seen === undefined ? undefined : prices.priceOf(model, seen, nowMs)),
+        namesOf: (model) => modelNames(model, prices),
+        rules: rulesOf({ caller, rules }),
       },
       (row) => ({
         reply: create(ExtendResponseSchema, {
@@ -164,6 +194,7 @@ const extend = write(
         }),
       }),
     )
+    return adds ? { ...extended, killed } : extended
   },
   ({ reservationId, ttlSeconds, addOutputTokens, addAmountNanoUsd }) => ({
     addAmountNanoUsd: addAmountNanoUsd.toString(),
@@ -221,6 +252,11 @@ export function whoOf(caller: HandlerContext['caller']): Pick<SpendArgs, 'log' |
 
 function keyOf({ credential }: Caller): string | null {
   return parseId('key', credential.id) ?? null
+}
+
+/** The limits of the caller's tenant. */
+export function rulesOf({ caller, rules }: Pick<HandlerContext, 'caller' | 'rules'>): SpendAttempt['rules'] {
+  return rules.of(bare(caller.tenant.id)) ?? { policy: undefined, caps: [] }
 }
 
 /** All classes together. */

@@ -24,8 +24,11 @@ export interface SpendReserve extends Asked {
   /** The calling agent: whose spending it is where there is no run. */
   readonly agentId: string | null
   readonly keyId: string | null
+  readonly providerType: string
   readonly provider: string
   readonly model: string
+  /** All names of the model: see `modelNames`. */
+  readonly models: readonly string[]
   readonly tool: string
   readonly inputTokens: bigint
   readonly maxOutputTokens: bigint
@@ -36,6 +39,7 @@ export interface SpendReserve extends Asked {
   readonly priceVersion: string
   readonly ttlMs: number
   readonly dryRun: boolean
+  readonly rules: Pick<TenantRules, 'policy' | 'caps'>
 }
 
 export interface SpendSettle extends Asked {
@@ -52,12 +56,16 @@ export interface SpendExtend extends Asked {
   readonly kind: 'extend'
   readonly reservationId: string
   readonly ttlMs: number
+  /** Why nothing is added to what holds that model and tool (SPEC K1). */
+  readonly stopped?: (of: PricedModel & { readonly tool: string }) => Refusal | undefined
   readonly addTokens: bigint
   /** Undefined where the added tokens are to be priced. */
   readonly addNanoUsd: bigint | undefined
   readonly boundOf: (model: PricedModel) => bigint | undefined
   readonly seenTokens: bigint | undefined
   readonly seenPriceOf: (model: PricedModel) => bigint | undefined
+  readonly namesOf: (model: PricedModel) => readonly string[]
+  readonly rules: Pick<TenantRules, 'policy' | 'caps'>
 }
 
 export interface SpendRelease extends Asked {
@@ -79,6 +87,8 @@ export interface SpendAttempt extends Asked {
   readonly reservationId: string | null
   readonly agentId: string | null
   readonly keyId: string | null
+  /** All names of the model: see `modelNames`. */
+  readonly models: readonly string[]
   readonly tool: string
   /** What it is recorded at. */
   readonly nanoUsd: bigint
@@ -86,6 +96,8 @@ export interface SpendAttempt extends Asked {
   readonly priceUnknown: boolean
   readonly tokens: bigint
   readonly priceVersion: string
+  /** One name for all names of a model. */
+  readonly skuOf: (model: PricedModel) => string
   readonly rules: Pick<TenantRules, 'policy' | 'caps'>
 }
 
@@ -171,11 +183,14 @@ export interface ReservationState {
   readonly id: string
   readonly runId: string | null
   readonly agentId: string | null
+  readonly providerType: string
   readonly provider: string
   readonly model: string
   readonly tool: string
   readonly state: number
   readonly legs: readonly Leg[]
+  /** The one attempt that it has paid for. */
+  readonly attemptId: string | null
   readonly heldNanoUsd: bigint
   readonly heldTokens: bigint
   readonly seenNanoUsd: bigint
@@ -224,6 +239,7 @@ export interface OpenedSpending {
 
 /** A reservation as it is written: a new one whole, of one that was there what changed. */
 export interface ReservationWrite extends ReservationState {
+  readonly models: readonly string[]
   readonly keyId: string | null
   readonly priceVersion: string
   readonly createdAtMs: number
@@ -322,6 +338,7 @@ export interface PastAttempt {
   readonly runId: string
   readonly agentId: string | null
   readonly team: string | null
+  readonly provider: string
   readonly model: string
   readonly costNanoUsd: string
   readonly tokens: string

@@ -3,7 +3,9 @@ import { HubService, RecordSpansResponseSchema, type RecordSpansResponse } from 
 import { isRefusal, refuse, uuidv7, type Refusal } from '#core'
 import { bare, ownerOf, writeLater, type HandlerContext } from '../handler.ts'
 import { KillIndex } from '../kills/match.ts'
-import { effect, type Effect, type KnownTrace, type OperationRow, type Work } from '../ports.ts'
+import { type KnownTrace, type OperationRow, type Work } from '../ports.ts'
+import { denialsOf, type DeniedItem } from '../runs/denials.ts'
+import { claimEffect } from './claim.ts'
 import { noAgent } from './ports.ts'
 import { mapSpans, type MappedSpan, type MappedSpans, type Rejection } from './spans.ts'
 import { rejectionOf, traceParts, type TracePart } from './trace-parts.ts'
@@ -65,23 +67,33 @@ async function recording(mapped: MappedSpans, context: HandlerContext, nowMs: nu
     taken.push(...made.taken)
     rejections.push(...made.rejections)
   }
-  const claim = taken.length === 0 ? [] : [claimEffect(owner, taken)]
+  // Others are recorded behind their attempt, where that was not refused.
+  const behind = new Set(parts.flatMap(({ effect: { after }, span }) => (after === undefined ? [] : [span])))
+  const sure = taken.filter((span) => !behind.has(span))
+  const claim = sure.length === 0 ? [] : [claimEffect(ownerOf(caller), sure)]
   const count = mapped.ignored + mapped.spans.length + mapped.rejections.length
   return {
     parts: [...claim, ...parts.map(({ effect: part }) => part)],
-    answerAll: (rows) => ({ reply: replyOf([...rejections, ...refusedOf(parts, rows.slice(claim.length))], count) }),
+    answerAll: (rows) => {
+      const denied = refusedOf(parts, rows.slice(claim.length))
+      const refused = denied.map(({ rejection }) => rejection)
+      return { reply: replyOf([...rejections, ...refused], count), ...denialsOf(denied, context, nowMs) }
+    },
   }
 }
 
-/** Spans whose attempt was refused where it was decided: by a cap of the policy, for one. They do not come again. */
-function refusedOf(parts: readonly TracePart[], rows: readonly (OperationRow | undefined)[]): readonly Rejection[] {
-  const refused = new Map<MappedSpan, Rejection>()
+/** Spans whose attempt was refused where it was decided: by a cap of the policy, for one. They may come again. */
+function refusedOf(
+  parts: readonly TracePart[],
+  rows: readonly (OperationRow | undefined)[],
+): readonly (DeniedItem & { readonly rejection: Rejection })[] {
+  const refused = new Map<MappedSpan, DeniedItem & { readonly rejection: Rejection }>()
   for (const [at, { effect: part, span }] of parts.entries()) {
     const row = rows[at]
     // As in a batch: the reply of each alone would be made only to be thrown away.
     if (span === undefined || (row !== undefined && part.operation !== 'spend')) continue
     const answer = part.answer(row)
-    if (isRefusal(answer)) refused.set(span, rejectionOf(span, answer))
+    if (isRefusal(answer)) refused.set(span, { refusal: answer, of: part, rejection: rejectionOf(span, answer) })
   }
   return [...refused.values()]
 }
@@ -102,16 +114,6 @@ function replyOf(rejections: readonly Rejection[], count: number): RecordSpansRe
 /** The same span twice in one call is one span. */
 function onceEach(spans: readonly MappedSpan[]): readonly MappedSpan[] {
   return [...new Map(spans.toReversed().map((span) => [`${span.traceId}/${span.spanId}`, span])).values()].toReversed()
-}
-
-function claimEffect(owner: string, taken: readonly MappedSpan[]): Effect {
-  const spans = taken.map(({ traceId, spanId }) => ({ trace: `\\x${traceId}`, span: `\\x${spanId}` }))
-  return effect({
-    operation: 'spans.claim',
-    key: `${spans[0]?.trace ?? ''}${spans[0]?.span ?? ''}`,
-    args: { owner, spans },
-    answer: (row) => (row === undefined ? refuse('object.not_found', 'the spans were not written') : {}),
-  })
 }
 
 export const ingestHandlers = [recordSpans]

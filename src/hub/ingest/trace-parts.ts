@@ -8,12 +8,14 @@ import {
   TaskState,
 } from '@portcullis/contract'
 import { isRefusal, publicId, refuse, type Refusal } from '#core'
+import { modelNames } from '../costs/model-names.ts'
 import { ownerOf, type HandlerContext } from '../handler.ts'
 import type { KillIndex } from '../kills/match.ts'
 import { effect, type Effect } from '../ports.ts'
 import { attemptEffect } from '../runs/attempts.ts'
 import { eventEffect } from '../runs/events.ts'
 import { noRun, sizes } from '../runs/rules.ts'
+import { claimEffect } from './claim.ts'
 import { cut, promptIn, workflowIn } from './records.ts'
 import type { MappedSpan, Rejection } from './spans.ts'
 
@@ -52,11 +54,22 @@ export function traceParts(
       continue
     }
     taken.push(span)
-    records.push(...made.flatMap((one) => (isRefusal(one) ? [] : [{ effect: one, span }])))
+    const effects = made.flatMap((one) => (isRefusal(one) ? [] : [one]))
+    records.push(...allOrNothing(effects, span, whose).map((one) => ({ effect: one, span })))
   }
   const untouched = taken.length === 0 || (run.started && !taken.some((span) => span.root))
   const parts = untouched ? records : [{ effect: runEffect(taken, run.id, whose), span: undefined }, ...records]
   return { parts, taken, rejections }
+}
+
+/**
+ * An attempt that a budget or a cap may refuse where it is written brings the rest of its span along: nothing of a span that is refused is
+ * there, and it may come again.
+ */
+function allOrNothing(effects: readonly Effect[], span: MappedSpan, { caller }: Whose): readonly Effect[] {
+  const [attempt, ...events] = effects
+  if (attempt?.operation !== 'spend') return effects
+  return [{ ...attempt, after: [claimEffect(ownerOf(caller), [span]), ...events] }]
 }
 
 export function rejectionOf({ traceId, spanId }: MappedSpan, { detail, code }: Refusal): Rejection {
@@ -68,10 +81,18 @@ const stopped = refuse('kill.engaged', 'the model or the tool of a span is stopp
 })
 
 /** One that others in the same call do not use: they are taken (SPEC K1). */
-function isStopped({ attempt, attributes }: MappedSpan, kills: KillIndex, { caller }: Whose, nowMs: number): boolean {
+function isStopped(
+  { attempt, attributes }: MappedSpan,
+  kills: KillIndex,
+  { caller, prices }: Whose,
+  nowMs: number,
+): boolean {
   if (kills.size === 0) return false
-  const tool = attributes.text('gen_ai.tool.name', 'tool.name')
-  const uses = { ...(attempt === undefined ? {} : { model: attempt.model }), ...(tool === '' ? {} : { tool }) }
+  const tool = toolIn(attributes)
+  const uses = {
+    ...(attempt === undefined ? {} : { models: modelNames(attempt, prices) }),
+    ...(tool === '' ? {} : { tool }),
+  }
   return kills.stopsUse(uses, caller, nowMs) !== undefined
 }
 
@@ -108,7 +129,7 @@ function workflowOf(spans: readonly MappedSpan[]): string {
 }
 
 function recordsOf(span: MappedSpan, runId: string, whose: Whose, nowMs: number): readonly (Effect | Refusal)[] {
-  const { attempt, events, failed, endMs } = span
+  const { attempt, attributes, events, failed, endMs } = span
   const records = events.map(({ eventType, error, message, data, atMs }) =>
     eventEffect(
       create(RecordRunEventRequestSchema, {
@@ -127,10 +148,15 @@ function recordsOf(span: MappedSpan, runId: string, whose: Whose, nowMs: number)
   const message = create(RecordPromptAttemptRequestSchema, {
     ...attempt,
     runId,
+    tool: toolIn(attributes),
     outcome: failed ? AttemptOutcome.FAILED : AttemptOutcome.SUCCESS,
     createdAt: timestampFromMs(Math.round(endMs)),
   })
   return [attemptEffect(message, whose, nowMs), ...records]
+}
+
+function toolIn(attributes: MappedSpan['attributes']): string {
+  return cut(attributes.text('gen_ai.tool.name', 'tool.name'), sizes.name)
 }
 
 function given(text: string): boolean {

@@ -7,11 +7,12 @@ import {
   ListDefinitionsResponseSchema,
   ListJobsResponseSchema,
 } from '@portcullis/contract'
-import { isRefusal, refuse, uuidv7, type Caller, type Refusal } from '#core'
+import { isPlatform, isRefusal, refuse, uuidv7, type Caller, type Refusal } from '#core'
 import { Fields } from '../fields.ts'
 import { read, readScope, write, type Handler } from '../handler.ts'
 import { listPage } from '../paging.ts'
 import { effect } from '../ports.ts'
+import { keptFrom, shownTo } from './kept.ts'
 import { definitionMessage, jobMessage } from './messages.ts'
 import type { JobKind, JobsPort } from './ports.ts'
 import { trigger } from './trigger.ts'
@@ -29,7 +30,8 @@ const listDefinitions = read(
       readScope(caller, false),
       kinds.map(({ kind }) => kind),
     )
-    const lastOf = new Map(last.map((row) => [row.kind, row]))
+    const kept = keptFrom(caller, jobs)
+    const lastOf = new Map(last.map((row) => [row.kind, shownTo(kept, row)]))
     return create(ListDefinitionsResponseSchema, {
       definitions: await Promise.all(kinds.map((kind) => definitionMessage(kind, jobs, lastOf.get(kind.kind)))),
     })
@@ -39,32 +41,33 @@ const listDefinitions = read(
 
 const getJob = read(
   JobsService.method.getJob,
-  async (message, { caller, reader }) => {
+  async (message, { caller, jobs, reader }) => {
     const fields = new Fields()
     const id = fields.id('jobId', message.jobId, 'job')
     if (fields.refusal !== undefined) return fields.refusal
     const row = await reader.job(readScope(caller, false), id)
     if (row === undefined) return refuse('object.not_found', 'no such job')
-    return create(GetJobResponseSchema, { job: jobMessage(row) })
+    return create(GetJobResponseSchema, { job: jobMessage(shownTo(keptFrom(caller, jobs), row)) })
   },
   ({ jobId }) => ({ jobId }),
 )
 
 const listJobs = read(
   JobsService.method.listJobs,
-  async (message, { caller, reader }) => {
+  async (message, { caller, jobs, reader }) => {
     const fields = new Fields()
     const kind = fields.text('kind', message.kind, kindMax)
     const state = fields.choice('state', message.state, states, 'the states of a job')
     if (fields.refusal !== undefined) return fields.refusal
     const filter = { ...(kind === '' ? {} : { kind }), ...(state === JobState.UNSPECIFIED ? {} : { state }) }
     const scope = readScope(caller, false)
+    const kept = keptFrom(caller, jobs)
     const list = await listPage(
       'jobs',
       { ...filter, tenant: scope.tenantId },
       message,
       (page) => reader.jobs(scope, filter, page),
-      jobMessage,
+      (row) => jobMessage(shownTo(kept, row)),
     )
     if (isRefusal(list)) return list
     return create(ListJobsResponseSchema, { jobs: [...list.items], nextPageToken: list.nextPageToken })
@@ -97,14 +100,14 @@ const triggerJob: Handler = {
 
 const cancel = write(
   JobsService.method.cancel,
-  (message, { caller }) => {
+  (message, { caller, jobs }) => {
     const fields = new Fields()
     const id = fields.id('jobId', message.jobId, 'job')
     if (fields.refusal !== undefined) return fields.refusal
     return effect({
       operation: 'job.cancel',
       key: id,
-      args: { id, reason: `canceled by ${caller.id}`.slice(0, 500) },
+      args: { id, reason: `canceled by ${caller.id}`.slice(0, 500), kept: keptFrom(caller, jobs) },
       answer: (row) => {
         if (row === undefined) return refuse('object.not_found', 'no such job')
         if (row.verdict !== 'done')
@@ -120,6 +123,10 @@ function kindOf(jobs: JobsPort, caller: Caller, name: string): JobKind | Refusal
   const known = jobs.of(caller.tenant.name).find(({ kind }) => kind === name)
   if (known === undefined)
     return refuse('object.not_found', 'no such kind of job', { detail: 'no such kind: ListDefinitions has them' })
+  if (known.handler === 'builtin' && !isPlatform(caller))
+    return refuse('auth.scope_missing', 'what is built in is of who runs the platform', {
+      detail: 'kinds that are built in are triggered by operators of the platform alone: needs tenants:write',
+    })
   if (!known.enabled) return refuse('job.disabled', 'the kind is disabled', { facts: { kind: known.kind } })
   return known
 }

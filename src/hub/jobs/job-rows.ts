@@ -38,6 +38,8 @@ export interface JobTriggered {
 export interface JobCancel {
   readonly id: string
   readonly reason: string
+  /** Kinds whose jobs do not exist for who asks. */
+  readonly kept: readonly string[]
 }
 
 export interface JobFilter {

@@ -1,9 +1,9 @@
 import { KillScopeKind } from '@portcullis/contract'
-import { isPlatform, refuse, uuidv7, type Caller, type Refusal } from '#core'
+import { isPlatform, publicId, refuse, uuidv7, type Caller, type Refusal } from '#core'
 import { bare } from '../handler.ts'
 import { effect, type Answer, type Effect } from '../ports.ts'
 import type { KillRow } from './kill-rows.ts'
-import { ownIds } from './match.ts'
+import { isInForce, ownIds } from './match.ts'
 import type { KillsPort } from './ports.ts'
 
 interface Asked {
@@ -19,7 +19,7 @@ interface EngageSpec extends Asked {
   readonly scope: KillScopeKind
   readonly subject: string
   readonly expiresAtMs: number | null
-  /** Answers with what is engaged already for the same subject, if anything is. */
+  /** Answers with what is engaged already for the same subject, if anything that lasts as long is. */
   readonly once?: boolean
   readonly answer: (kill: KillRow) => Answer
 }
@@ -76,6 +76,10 @@ export function releaseEffect({ caller, nowMs, id, reason, actor, answer }: Rele
       if (row === undefined) return id === null ? answer(undefined) : refuse('object.not_found', 'no such kill')
       if (row.verdict === 'object.state')
         return refuse('object.state', 'kill already released', { detail: 'the kill switch has been released already' })
+      if (row.verdict === 'auth.scope_missing')
+        return refuse('auth.scope_missing', 'the platform engaged it', {
+          detail: 'who runs the platform engaged it, and releases it: needs tenants:write there',
+        })
       if (row.verdict === 'kill.engaged')
         return refuse('kill.engaged', 'the caller would release itself', {
           detail: 'nobody releases the kill switch that stops it',
@@ -98,10 +102,26 @@ export function mayRelease(caller: Caller): Refusal | undefined {
 
 /** The switch of a tenant as its policy turns it (SPEC B1): on, or off whoever engaged it. `reason` is required to turn it on. */
 export function policyKill(on: boolean, asked: Asked): Effect | Refusal {
-  const answer = (): Answer => ({})
+  const answer = (kill: KillRow | undefined): Answer =>
+    kill === undefined ? {} : { told: { killId: publicId('kil', kill.id) } }
   const subject = bare(asked.caller.tenant.id)
   if (on) return engageEffect({ ...asked, scope: KillScopeKind.TENANT, subject, expiresAtMs: null, once: true, answer })
-  return mayRelease(asked.caller) ?? releaseEffect({ ...asked, id: null, answer })
+  return mayRelease(asked.caller) ?? platformKill(asked, subject) ?? releaseEffect({ ...asked, id: null, answer })
+}
+
+/** What the platform stopped stays so whatever the policy of the tenant says: that it is off would be no answer. */
+function platformKill({ caller, kills, nowMs }: Asked, subject: string): Refusal | undefined {
+  const stays = kills
+    .inForce()
+    .some(
+      (kill) =>
+        kill.byPlatform && kill.scope === KillScopeKind.TENANT && kill.subject === subject && isInForce(kill, nowMs),
+    )
+  if (!stays || isPlatform(caller)) return undefined
+  return refuse('auth.scope_missing', 'the platform stopped this tenant', {
+    detail:
+      'who runs the platform stopped this tenant, and releases it: leave policy.killSwitch out to change the rest',
+  })
 }
 
 function engagedOr(
@@ -114,10 +134,9 @@ function engagedOr(
     })
   if (row.verdict === 'object.state')
     return refuse('object.state', 'too many kills in force', {
-      detail: `at most ${killsInForceMax} kill switches of a tenant are engaged at a time: release some`,
+      detail:
+        'at most 1,000 names of models, tools and jobs are stopped in a tenant at a time, 100 of them by one caller, and one caller ' +
+        'stops the same tenant, agent or key 10 times: release some',
     })
   return answer(row)
 }
-
-/** Of one tenant: all of them are in the memory of every replica. */
-const killsInForceMax = 1000

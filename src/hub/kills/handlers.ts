@@ -9,6 +9,7 @@ import {
   type KillScope,
 } from '@portcullis/contract'
 import { isPlatform, isRefusal, refuse, type Caller } from '#core'
+import { modelName } from '../costs/model-names.ts'
 import { Fields } from '../fields.ts'
 import { bare, read, readScope, write } from '../handler.ts'
 import { listPage } from '../paging.ts'
@@ -100,9 +101,10 @@ function readScopeOf(
   }
   if (kind === KillScopeKind.TENANT && id === '') return { kind, subject: bare(caller.tenant.id) }
   const prefix = subjectIds[kind]
+  const name = kind === KillScopeKind.MODEL ? modelName(id) : id
   return {
     kind,
-    subject: prefix === undefined ? fields.required('scope.id', id, sizes.name) : fields.id('scope.id', id, prefix),
+    subject: prefix === undefined ? fields.required('scope.id', name, sizes.name) : fields.id('scope.id', id, prefix),
   }
 }
 

@@ -27,7 +27,7 @@ export interface KillEngage {
   readonly expiresAtMs: number | null
   /** The caller runs the platform: tenants beside its own are there. */
   readonly platform: boolean
-  /** Answers with what is engaged already for the same subject, if anything is. */
+  /** Answers with what is engaged already for the same subject, if anything that lasts as long is. */
   readonly once: boolean
 }
 
@@ -67,7 +67,10 @@ export interface DrillRow {
 
 export interface KillOperations {
   'kill.engage': { args: KillEngage; row: KillRow & { readonly verdict: 'done' | 'object.state' } }
-  'kill.release': { args: KillRelease; row: KillRow & { readonly verdict: 'done' | 'object.state' | 'kill.engaged' } }
+  'kill.release': {
+    args: KillRelease
+    row: KillRow & { readonly verdict: 'done' | 'object.state' | 'kill.engaged' | 'auth.scope_missing' }
+  }
   'kill.cancel': { args: KillCancel; row: { readonly cancelled: number } }
   'drill.record': { args: DrillRow; row: { readonly n: number } }
 }

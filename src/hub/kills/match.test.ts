@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { KillScopeKind, methods } from '@portcullis/contract'
 import type { Caller } from '#core'
 import { concerns, KillIndex, type KillInForce } from './match.ts'
+import { watchedKill } from './messages.ts'
 
 const uuid = (n: number): string => `0199a3c2-7b1e-7d42-9c55-${String(n).padStart(12, '0')}`
 const nowMs = 1_800_000_000_000
@@ -33,7 +34,7 @@ function killOf(caller: Caller, pick: number): KillInForce {
   return { ...scope, ...rest }
 }
 
-const rest = { id: uuid(7), reason: 'r', actor: 'a', engagedAtMs: nowMs, expiresAtMs: null }
+const rest = { id: uuid(7), reason: 'r', actor: 'a', byPlatform: false, engagedAtMs: nowMs, expiresAtMs: null }
 const common: readonly number[] = [KillScopeKind.EVERYTHING, KillScopeKind.TENANT]
 const method = [...methods.values()]
 
@@ -93,9 +94,9 @@ describe('what a kill switch stops', () => {
       { ...rest, scope: KillScopeKind.TOOL, tenantId, subject: 't' },
       { ...rest, scope: KillScopeKind.JOB_KIND, tenantId: uuid(0), subject: 'j' },
     ])
-    expect(index.stopsUse({ model: 'm' }, caller, nowMs)).toBeDefined()
-    expect(index.stopsUse({ model: 't', tool: 't' }, caller, nowMs)).toBeDefined()
-    expect(index.stopsUse({ model: 't', tool: 'm', jobKind: 'j' }, caller, nowMs)).toBeUndefined()
+    expect(index.stopsUse({ models: ['n', 'm'] }, caller, nowMs)).toBeDefined()
+    expect(index.stopsUse({ models: ['t'], tool: 't' }, caller, nowMs)).toBeDefined()
+    expect(index.stopsUse({ models: ['t'], tool: 'm', jobKind: 'j' }, caller, nowMs)).toBeUndefined()
     expect(index.stopsCaller(caller, nowMs)).toBeUndefined()
   })
 
@@ -120,5 +121,16 @@ describe('what a kill switch stops', () => {
     expect(heard(of(KillScopeKind.KEY, uuid(6)))).toEqual([false, true, true])
     expect(heard(of(KillScopeKind.MODEL, 'm'))).toEqual([true, true, true])
     expect(heard(of(KillScopeKind.TENANT, uuid(9), uuid(9)))).toEqual([false, false, true])
+  })
+
+  it('K1, G11: why everything is stopped, and by whom, the platform alone hears', () => {
+    const told = (scope: number): readonly string[] => {
+      const kill = { ...rest, scope, subject: '', tenantId: null }
+      return [watchedKill(kill, true, false), watchedKill(kill, false, false), watchedKill(kill, false, true)].map(
+        ({ reason, actor }) => reason + actor,
+      )
+    }
+    expect(told(KillScopeKind.EVERYTHING)).toEqual(['', '', 'ra'])
+    expect(told(KillScopeKind.MODEL)).toEqual(['', 'ra', 'ra'])
   })
 })

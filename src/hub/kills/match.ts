@@ -12,6 +12,8 @@ export interface KillInForce {
   readonly subject: string
   readonly reason: string
   readonly actor: string
+  /** Nobody but who runs the platform releases it. */
+  readonly byPlatform: boolean
   readonly engagedAtMs: number
   readonly expiresAtMs: number | null
 }
@@ -56,11 +58,10 @@ export class KillIndex {
   }
 
   /** What stops the use of a model, a tool or a kind of job. */
-  stopsUse({ model, tool, jobKind }: Uses, caller: Caller, nowMs: number): KillInForce | undefined {
+  stopsUse({ models, tool, jobKind }: Uses, caller: Caller, nowMs: number): KillInForce | undefined {
     if (this.#bySubject.size === 0) return undefined
     const tenantId = bareOf(caller.tenant.id)
-    const subjects: Subject[] = []
-    if (model !== undefined) subjects.push({ scope: KillScopeKind.MODEL, tenantId, subject: model })
+    const subjects: Subject[] = (models ?? []).map((subject) => ({ scope: KillScopeKind.MODEL, tenantId, subject }))
     if (tool !== undefined) subjects.push({ scope: KillScopeKind.TOOL, tenantId, subject: tool })
     if (jobKind !== undefined) subjects.push({ scope: KillScopeKind.JOB_KIND, tenantId, subject: jobKind })
     return this.#first(subjects, nowMs)

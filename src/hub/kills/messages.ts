@@ -38,12 +38,13 @@ export function killMessage(row: KillRow): Kill {
   })
 }
 
-/** What those who watch see of it; whoever watches itself alone is not told why, nor by whom. */
-export function watchedKill(kill: KillInForce, ownOnly: boolean): Kill {
+/** What those who watch see of it; who watches itself alone is not told why, nor by whom, and of everything the platform alone is. */
+export function watchedKill(kill: KillInForce, ownOnly: boolean, platform: boolean): Kill {
+  const why = platform || (!ownOnly && kill.scope !== KillScopeKind.EVERYTHING)
   return create(KillSchema, {
     id: publicId('kil', kill.id),
     scope: scopeMessage(kill),
-    ...(ownOnly ? {} : { reason: maskText(kill.reason), actor: kill.actor }),
+    ...(why ? { reason: maskText(kill.reason), actor: kill.actor } : {}),
     engagedAt: timestampFromMs(kill.engagedAtMs),
     ...(kill.expiresAtMs === null ? {} : { expiresAt: timestampFromMs(kill.expiresAtMs) }),
   })

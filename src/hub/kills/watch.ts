@@ -11,7 +11,7 @@ const watch = stream(KillService.method.watch, (_, { caller, ownOnly, kills }) =
   const tell = (changes: readonly KillChange[]): readonly WatchResponse[] =>
     changes
       .filter(({ kill }) => concerns(kill, caller, ownOnly, platform))
-      .map(({ kill, engaged }) => create(WatchResponseSchema, { kill: watchedKill(kill, ownOnly), engaged }))
+      .map(({ kill, engaged }) => create(WatchResponseSchema, { kill: watchedKill(kill, ownOnly, platform), engaged }))
   return {
     first: () => tell(kills.inForce().map((kill) => ({ kill, engaged: true }))),
     listen: (hear) => kills.listen((changes) => hear(tell(changes))),

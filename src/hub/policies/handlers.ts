@@ -9,7 +9,7 @@ import {
   UpsertPolicyCapResponseSchema,
   type Policy,
 } from '@portcullis/contract'
-import { isRefusal, publicId, refuse, uuidv7 } from '#core'
+import { isRefusal, publicId, refuse, uuidv7, type Refusal } from '#core'
 import { Fields } from '../fields.ts'
 import { bare, read, readScope, write } from '../handler.ts'
 import { policyKill } from '../kills/effects.ts'
@@ -42,8 +42,7 @@ const setPolicy = write(
   PolicyService.method.setPolicy,
   (message, { caller, clock, kills }) => {
     const nowMs = clock.now()
-    const stopped = ownKill(kills, caller, nowMs)
-    if (stopped !== undefined) return stopped
+    const killed = (): Refusal | undefined => ownKill(kills, caller, clock.now())
     const fields = new Fields()
     const policy = message.policy ?? create(PolicySchema)
     if (message.policy === undefined) fields.wrong('policy', 'is required')
@@ -55,9 +54,10 @@ const setPolicy = write(
         'policy.killSwitchReason',
         'is required with killSwitch: say why everything of the tenant is to stop',
       )
-    if (fields.refusal !== undefined) return fields.refusal
+    const stopped = killed() ?? fields.refusal
+    if (stopped !== undefined) return stopped
     if (killSwitch === undefined)
-      return setEffect(args, policyMessage(args, tenantKill(kills, bare(caller.tenant.id), nowMs)))
+      return { ...setEffect(args, policyMessage(args, tenantKill(kills, bare(caller.tenant.id), nowMs))), killed }
     if (killSwitch && !caller.scopes.has('kill:engage'))
       return refuse('auth.scope_missing', 'kill:engage', { detail: 'policy.killSwitch needs kill:engage' })
     const turn = policyKill(killSwitch, { caller, reason: reason === '' ? 'policy' : reason, nowMs, kills })
@@ -65,13 +65,15 @@ const setPolicy = write(
     const set = setEffect(args, policyMessage(args, killSwitch ? { reason } : undefined))
     return {
       parts: [set, turn],
+      killed,
       changesCredentials: true,
       ...(killSwitch ? { afterCommit: (reply) => kills.confirmed().then(() => reply) } : {}),
       answerAll: ([before, turned]) => {
         const told = turn.answer(turned)
         // Both are done or neither is.
         if (isRefusal(told)) throw new Error(`the kill switch of the policy was refused: ${told.reason}`)
-        return set.answer(before)
+        const answered = set.answer(before)
+        return isRefusal(answered) ? answered : { ...answered, told: { ...answered.told, ...told.told } }
       },
     }
   },

@@ -12,7 +12,7 @@ const noLimits: PolicyLimits = {
 const attempt: JudgedAttempt = {
   providerType: 'cloud',
   provider: 'openai',
-  model: 'gpt-5',
+  models: ['gpt-5', 'openai/gpt-5', 'gpt-5-2025-08-07'],
   costNanoUsd: 100n,
   tokens: 10n,
   latencyMs: 1000n,
@@ -117,7 +117,9 @@ describe('decidingCap', () => {
 
   it('B2: another spelling of a model is no way around its cap', () => {
     expect(decidingCap([cap('1', { model: 'GPT-5' })], attempt)?.id).toBe('1')
+    expect(decidingCap([cap('1', { model: 'gpt-5-2025-08-07' })], attempt)?.id).toBe('1')
     expect(decidingCap([cap('1', { model: 'gpt-5', provider: 'azure' })], attempt)).toBeUndefined()
+    expect(decidingCap([cap('1', { model: 'gpt-5-mini' })], attempt)).toBeUndefined()
   })
 
   it('T2: the order of the caps decides nothing, and the one that decides matches', () => {

@@ -1,3 +1,4 @@
+import { modelName } from '../costs/model-names.ts'
 import type { CapLimits, PolicyLimits, TenantRules } from './ports.ts'
 
 /** What a run has used so far: the attempt that is judged is not in it. */
@@ -11,7 +12,8 @@ export interface RunTotals {
 export interface JudgedAttempt {
   readonly providerType: string
   readonly provider: string
-  readonly model: string
+  /** All names of the model: see `modelNames`. */
+  readonly models: readonly string[]
   readonly costNanoUsd: bigint | undefined
   readonly tokens: bigint | undefined
   readonly latencyMs: bigint | undefined
@@ -58,7 +60,7 @@ export function judgeAttempt(
 /** The most specific of the caps that match: model before provider before provider type; then the priority; then the newest. */
 export function decidingCap(
   caps: readonly CapLimits[],
-  attempt: Pick<JudgedAttempt, 'providerType' | 'provider' | 'model'>,
+  attempt: Pick<JudgedAttempt, 'providerType' | 'provider' | 'models'>,
 ): CapLimits | undefined {
   let best: CapLimits | undefined
   for (const cap of caps) {
@@ -68,9 +70,9 @@ export function decidingCap(
 }
 
 /** Names match whatever their case: another spelling of a model is no way around its cap. */
-function matches(cap: CapLimits, attempt: Pick<JudgedAttempt, 'providerType' | 'provider' | 'model'>): boolean {
+function matches(cap: CapLimits, attempt: Pick<JudgedAttempt, 'providerType' | 'provider' | 'models'>): boolean {
   return (
-    covers(cap.model, attempt.model) &&
+    (cap.model === '' || attempt.models.includes(modelName(cap.model))) &&
     covers(cap.provider, attempt.provider) &&
     covers(cap.providerType, attempt.providerType)
   )

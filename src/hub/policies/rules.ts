@@ -3,6 +3,7 @@ import { timestampFromMs } from '@bufbuild/protobuf/wkt'
 import { PolicyCapSchema, PolicySchema, type Policy, type PolicyCap } from '@portcullis/contract'
 import { publicId } from '#core'
 import { maskText } from '#ledger'
+import { modelName } from '../costs/model-names.ts'
 import type { Fields } from '../fields.ts'
 import type { Summary } from '../ports.ts'
 import { sizes } from '../runs/rules.ts'
@@ -33,7 +34,7 @@ export function capFields(fields: Fields, cap: PolicyCap): NewCap {
     name: fields.required('cap.name', cap.name, sizes.name),
     providerType: fields.text('cap.providerType', cap.providerType, sizes.name),
     provider: fields.text('cap.provider', cap.provider, sizes.name),
-    model: fields.text('cap.model', cap.model, sizes.name),
+    model: fields.text('cap.model', modelName(cap.model), sizes.name),
     maxCostPerRunNanoUsd: fields.count('cap.maxCostPerRunNanoUsd', cap.maxCostPerRunNanoUsd, limitMax),
     maxAttemptsPerRun: fields.count('cap.maxAttemptsPerRun', cap.maxAttemptsPerRun, limitMax),
     maxTokensPerRun: fields.count('cap.maxTokensPerRun', cap.maxTokensPerRun, limitMax),

@@ -13,6 +13,7 @@ import {
 import { isRefusal, publicId, uuidv7, type Refusal } from '#core'
 import { maskText } from '#ledger'
 import { chargedAttempt } from '../budgets/attempt-effect.ts'
+import { modelNames } from '../costs/model-names.ts'
 import { priceAttempt } from '../costs/price-attempt.ts'
 import { Fields } from '../fields.ts'
 import { ownerOf, read, readScope, write, type HandlerContext } from '../handler.ts'
@@ -59,13 +60,13 @@ export function attemptEffect(
     const attempt = attemptMessage({ ...args, workflow, promptVersion, agentId })
     return { reply: create(RecordPromptAttemptResponseSchema, { attempt }) }
   }
-  const charged = chargedAttempt({ attempt: args, reservationId, tool, answer }, context)
+  const charged = chargedAttempt({ attempt: args, reservationId, tool, nowMs, answer }, context)
   if (charged !== undefined) return charged
   return effect({
     operation: 'attempt.record',
     key: args.id,
     runId: args.runId,
-    uses: { model: message.model, ...(message.tool === '' ? {} : { tool: message.tool }) },
+    uses: { models: modelNames(args, prices), ...(message.tool === '' ? {} : { tool: message.tool }) },
     args,
     answer: (row) => (row === undefined ? noRun : answer(row)),
   })

@@ -5,6 +5,7 @@ import { write } from '../handler.ts'
 import type { Effect } from '../ports.ts'
 import { attemptEffect } from './attempts.ts'
 import { benchmarkEffect } from './benchmarks.ts'
+import { denialsOf, type DeniedItem } from './denials.ts'
 import { eventEffect } from './events.ts'
 
 const itemsMax = 1000
@@ -36,14 +37,16 @@ const recordBatch = write(
       parts,
       answerAll: (rows) => {
         let part = 0
+        const denied: DeniedItem[] = []
         const results = items.map(({ prefix, made }) => {
           if (isRefusal(made)) return { id: '', code: made.code }
           const row = rows[part++]
           // The reply of each alone would be made only to be thrown away, and takes longer than all the rest.
           const answer = row === undefined || made.operation === 'spend' ? made.answer(row) : undefined
+          if (isRefusal(answer)) denied.push({ refusal: answer, of: made })
           return isRefusal(answer) ? { id: '', code: answer.code } : { id: publicId(prefix, made.key), code: '' }
         })
-        return { reply: create(RecordBatchResponseSchema, { results }) }
+        return { reply: create(RecordBatchResponseSchema, { results }), ...denialsOf(denied, context, nowMs) }
       },
     }
   },

@@ -20,6 +20,8 @@ export const noRun = refuse('object.not_found', 'no such run for this caller')
 
 /** The largest amount of money in one record, in nano-USD. */
 export const costMax = 1_000_000_000_000_000n
+/** Of one reservation. */
+export const tokensMax = 1_000_000_000n
 
 /** Sizes of text that callers may store, in characters. */
 export const sizes = { name: 200, error: 4000, message: 8000, dataJson: 65_536 } as const

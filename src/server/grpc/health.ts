@@ -1,6 +1,7 @@
-import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
+import { create, toBinary } from '@bufbuild/protobuf'
 import { status, type sendUnaryData, type Server, type ServerUnaryCall, type ServerWritableStream } from '@grpc/grpc-js'
 import { Health, HealthCheckResponse_ServingStatus as Serving, methods } from '@portcullis/contract'
+import { readBinary } from '../message-counts.ts'
 
 const { check, watch } = Health.method
 const services = new Set(['', ...[...methods.keys()].map((path) => path.slice(1, path.lastIndexOf('/')))])
@@ -13,7 +14,7 @@ export function addHealth(server: Server, healthy: () => boolean): void {
   const reply = (value: Serving): Buffer => Buffer.from(toBinary(check.output, create(check.output, { status: value })))
   const serviceOf = (bytes: Buffer): string | undefined => {
     try {
-      return fromBinary(check.input, bytes).service
+      return readBinary(check.input, bytes).service
     } catch {
       // The caller gets INVALID_ARGUMENT.
       return undefined

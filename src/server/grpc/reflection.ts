@@ -1,7 +1,8 @@
-import { create, fromBinary, toBinary, type DescFile } from '@bufbuild/protobuf'
+import { create, toBinary, type DescFile } from '@bufbuild/protobuf'
 import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt'
 import { status, type Server, type ServerDuplexStream } from '@grpc/grpc-js'
 import { Health, methods, ServerReflection, ServerReflectionV1Alpha } from '@portcullis/contract'
+import { readBinary } from '../message-counts.ts'
 
 /** grpc.reflection v1 and v1alpha over the descriptors of the contract. Off unless the configuration turns it on (SPEC G18). */
 export function addReflection(server: Server): void {
@@ -17,7 +18,7 @@ export function addReflection(server: Server): void {
       (call: ServerDuplexStream<Buffer, Buffer>) => {
         call.on('data', (bytes: Buffer) => {
           try {
-            const originalRequest = fromBinary(input, bytes)
+            const originalRequest = readBinary(input, bytes)
             const messageResponse = answer(originalRequest.messageRequest, files, services)
             const reply = create(output, {
               validHost: originalRequest.host,

@@ -4,6 +4,7 @@ import type { Method } from '@portcullis/contract'
 import { isRefusal, refuse, type Refusal } from '#core'
 import { maskText } from '#ledger'
 import type { Admission } from '../admissions.ts'
+import { boundsOf, countJson, TooMany } from '../message-counts.ts'
 import type { Pipeline } from '../pipeline.ts'
 import { expandEnumNames } from './enum-names.ts'
 
@@ -21,6 +22,7 @@ export async function readJson(
   try {
     return { admission: checked, message: decodeJson(method, body, named) }
   } catch (error) {
+    if (error instanceof TooMany) return pipeline.reject(checked, error.refusal)
     const said = (error instanceof Error ? error.message : String(error)).slice(0, 200).toWellFormed()
     // What the decoder says names fields of the request and nothing of ours. The ledger keeps it without the quoted values,
     // which may be secrets that stand in the wrong place.
@@ -35,6 +37,7 @@ export function bodyOf(request: FastifyRequest): Buffer {
 }
 
 function decodeJson(method: Method, body: Buffer, named: Readonly<Record<string, string>> = {}): Message {
+  countJson(body, boundsOf(method.input))
   const text = new TextDecoder('utf-8', { fatal: true }).decode(body)
   // The path may say all that there is to say.
   const json: unknown = JSON.parse(text === '' && Object.keys(named).length > 0 ? '{}' : text)

@@ -275,7 +275,7 @@ describe('the queue of the jobs', () => {
     )
     const id = await submit(kindOf('killed'))
     const [job] = await once(ended, id)
-    expect(job).toMatchObject({ state: states.canceled, error: 'jobs of this kind are killed' })
+    expect(job).toMatchObject({ state: states.canceled, error: 'a kill switch stops it' })
   })
 
   it('J2: a worker that stops gives its jobs back', async () => {
@@ -315,6 +315,16 @@ describe('the queue of the jobs', () => {
     const left = new Map(rows.map(({ id, state }) => [id, state]))
     expect([left.get(kept), left.get(lost)]).toEqual([states.succeeded, states.failed])
     expect([...left.values()].filter((state) => state === states.canceled)).toEqual([])
+  })
+
+  it('J2: whoever asks, a job that ended within the day is not forgotten', async () => {
+    const id = await submit(kindOf('fresh'))
+    const { ended } = await work({ fresh: async () => ({}) })
+    await once(ended, id)
+    const app = await database.connect('portcullis_app')
+    const { rows } = await app.query<{ purged: string }>(`select portcullis.purge_jobs('-1 day', 1000) as purged`)
+    expect(rows).toEqual([{ purged: '0' }])
+    expect(await rowOf(id)).toMatchObject({ state: states.succeeded })
   })
 
   it('J2: the library may do its own maintenance with the rights of the app role', async () => {

@@ -7,8 +7,8 @@ import type { EndedJob } from '#store'
 const triggerPath = '/portcullis.v1.JobsService/Trigger'
 const stateNames = new Map<number, string>(Object.entries(JobState).map(([name, number]) => [number, name]))
 
-/** The entry of a job that is over, in the log of its tenant. */
-export function endedRecord(job: EndedJob, nowMs: number): LedgerRecord {
+/** The entry of a job that is over, in the log of its tenant. What one that is built in failed of may name other tenants: the job says it. */
+export function endedRecord(job: EndedJob, nowMs: number, builtin = false): LedgerRecord {
   const { kind, trigger, attempts, elapsedMs, requestId, tenant, tenantId, error } = job
   const state = stateNames.get(job.state) ?? String(job.state)
   return record(
@@ -17,7 +17,7 @@ export function endedRecord(job: EndedJob, nowMs: number): LedgerRecord {
       args: { attempts, job: publicId('job', job.id), kind, state, trigger },
       elapsedUs: Math.max(0, Math.round(elapsedMs * 1000)),
       outcome: job.state === JobState.FAILED ? 'error' : 'allow',
-      ...(error === '' ? {} : { reason: maskText(error.slice(0, 500)) }),
+      ...(error === '' ? {} : { reason: builtin ? 'the job says why' : maskText(error.slice(0, 500)) }),
       ...(requestId === '' ? {} : { requestId }),
     },
     { tenant, tenantId },

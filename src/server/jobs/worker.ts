@@ -20,7 +20,7 @@ export interface WorkerParts {
   /** Jobs at a time. */
   readonly slots: number
   readonly handlerOf: (job: StartedJob) => { readonly kind: JobKind; readonly handler: JobHandler } | undefined
-  /** Why jobs of the kind must not run now (SPEC K1). */
+  /** Why jobs of the kind must not run now: a kill of the kind, the tenant or everything (SPEC K1). */
   readonly killed: (kind: string, tenant: string) => Refusal | undefined
   /** Told that jobs may have ended: their entries are to be written. */
   readonly ended: () => Promise<void>
@@ -126,8 +126,8 @@ export class JobWorker {
       this.#running.set(claim.id, running)
       this.#beat ??= setInterval(() => this.#watch(), beatEveryMs)
       const refusal = killed(job.kind, job.tenant)
-      if (refusal?.code === 'kill.engaged') return await queue.cancel(claim.id, 'jobs of this kind are killed')
-      if (refusal !== undefined) throw new Error(`it is not known whether jobs of this kind may run: ${refusal.reason}`)
+      if (refusal?.code === 'kill.engaged') return await queue.cancel(claim.id, 'a kill switch stops it')
+      if (refusal !== undefined) throw new Error(`it is not known whether it may run: ${refusal.reason}`)
       const result = await this.#work(running)
       if (!running.gone) await boss.complete(claim, result)
     } catch (error) {
@@ -206,7 +206,7 @@ export class JobWorker {
         const { claim, job } = running
         try {
           if (killed(job.kind, job.tenant)?.code === 'kill.engaged')
-            await queue.cancel(claim.id, 'jobs of this kind are killed')
+            await queue.cancel(claim.id, 'a kill switch stops it')
           if (!(await boss.beat(claim))) this.#giveUp(running, 'it was canceled, or is not ours any more')
         } catch {
           // Says nothing of the claim; what lasts for too long ends it in #watch.

@@ -1,5 +1,7 @@
 import pino from 'pino'
 import { describe, expect, it, vi } from 'vitest'
+import { create } from '@bufbuild/protobuf'
+import { RecordBatchResponseSchema } from '@portcullis/contract'
 import type { Caller } from '#core'
 import { noKills, type WriterMember } from '#hub'
 import { AutoKill, type AutoRule } from './auto-kill.ts'
@@ -109,6 +111,9 @@ describe('rules that engage the kill switch', () => {
     expect(spend.submitted).toEqual([])
     spend.auto.spent(agent, 1n)
     expect(spend.submitted[0]?.effect).toMatchObject({ args: { scope: 2, subject: uuid(2) } })
+    const items = setUp({ on: 'spend_rate', nanoUsd: 10n, minSamples: 3 })
+    items.auto.replied('/portcullis.v1.HubService/RecordBatch', agent, create(RecordBatchResponseSchema), [5n, 0n, 5n])
+    expect(items.submitted).toHaveLength(1)
   })
 
   it('K6: a rule that could not act tries again with the next sample', async () => {

@@ -65,10 +65,9 @@ export class AutoKill {
     }
   }
 
-  /** What a call of that caller has cost, where its reply says so. */
-  replied(path: string, caller: Caller, reply: Message): void {
-    const nanoUsd = spentOf(path, reply)
-    if (nanoUsd !== undefined) this.spent(caller, nanoUsd)
+  /** What a call of that caller has cost, where its reply says so; and each of its items, where it had many. */
+  replied(path: string, caller: Caller, reply: Message, items: readonly bigint[] = []): void {
+    for (const nanoUsd of [spentOf(path, reply) ?? [], items].flat()) this.spent(caller, nanoUsd)
   }
 
   /** What a call of that caller has cost. */

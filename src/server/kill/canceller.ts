@@ -25,6 +25,9 @@ export class Canceller {
   #working: Promise<void> | undefined
   #dueAt = Number.POSITIVE_INFINITY
   #again = false
+  /** Steps of this look that failed, and why the first did. */
+  #postponed = 0
+  #fault: unknown
   #closed = false
 
   constructor(parts: CancellerParts) {
@@ -69,15 +72,18 @@ export class Canceller {
       const work = await this.#parts.replicas.killWork(atOnce)
       if (work.length === 0) return false
       let ended = 0
-      for (const one of work) ended += await this.#step(one)
+      for (const one of work) ended += await this.#step(one).catch((error: unknown) => this.#postpone(error))
+      if (this.#postponed > 0) this.#tellPostponed()
       if (ended === 0) return true
     }
     return false
   }
 
   async #step(work: KillWork): Promise<number> {
-    const settled = await Promise.all(work.reservations.map((id) => this.#settle(work, id)))
-    const count = settled.filter((one) => one).length
+    const settled = await Promise.all(
+      work.reservations.map((id) => this.#settle(work, id).catch((error: unknown) => this.#postpone(error))),
+    )
+    const count = settled.reduce((sum, one) => sum + one, 0)
     const { killId, tenantId, tenantName } = work
     const nowMs = this.#parts.clock.now()
     let cancelled = 0
@@ -104,8 +110,8 @@ export class Canceller {
     return count + cancelled
   }
 
-  /** Books what was seen of a reservation and frees the rest (SPEC K3); false where it had ended before. */
-  async #settle({ killId, tenantId, tenantName }: KillWork, reservationId: string): Promise<boolean> {
+  /** Books what was seen of a reservation and frees the rest (SPEC K3): 1, or 0 where it had ended before. */
+  async #settle({ killId, tenantId, tenantName }: KillWork, reservationId: string): Promise<number> {
     const nowMs = this.#parts.clock.now()
     let ended = false
     await this.#submit(tenantId, {
@@ -130,7 +136,21 @@ export class Canceller {
         return killRecord('kill.cancelled', { tenantId, tenantName, args }, nowMs, outcome)
       },
     })
-    return ended
+    return ended ? 1 : 0
+  }
+
+  /** What cannot be ended now holds nobody else up: the others are, and it is tried again. */
+  #postpone(error: unknown): number {
+    this.#postponed += 1
+    this.#fault ??= error
+    return 0
+  }
+
+  #tellPostponed(): void {
+    const about = { event: 'kill.cancel_failed', steps: this.#postponed, err: this.#fault }
+    this.#parts.log.warn(about, 'steps that end what is under a kill switch have failed: they are tried again')
+    this.#postponed = 0
+    this.#fault = undefined
   }
 
   async #submit(tenantId: string, member: Pick<WriterMember, 'effect' | 'record'>): Promise<void> {

@@ -1,25 +1,23 @@
-import type { Decider } from '#hub'
+import { modelNames, type Decider, type PricePort } from '#hub'
 import type { KillSwitch } from './switch.ts'
 
-const kinds = ['model', 'tool'] as const
+type Stops = Pick<KillSwitch, 'refusalForCaller' | 'refusalOf'> & { readonly cache: Pick<KillSwitch['cache'], 'epoch'> }
 
 /**
  * The decider, with what is stopped denied (SPEC K2): a party that a kill switch stops, and a question that names a model or a tool
  * that is stopped, as `model:gpt-5` in the resource or as `model` in the context.
  */
-export function withKills(decider: Decider, kill: KillSwitch): Decider {
+export function withKills(decider: Decider, kill: Stops, prices: Pick<PricePort, 'skuOf'>): Decider {
   return {
     ...decider,
     epoch: () => `${decider.epoch()}-k${kill.cache.epoch()}`,
     fine: (asked) => {
       const { caller, resource, context } = asked
-      const uses = Object.fromEntries(
-        kinds.flatMap((kind) => {
-          const prefix = `${kind}:`
-          const named = resource.startsWith(prefix) ? resource.slice(prefix.length) : context[kind]
-          return named === undefined ? [] : [[kind, named]]
-        }),
-      )
+      const named = (kind: 'model' | 'tool'): string | undefined =>
+        resource.startsWith(`${kind}:`) ? resource.slice(kind.length + 1) : context[kind]
+      const [model = '', tool] = [named('model'), named('tool')]
+      const models = modelNames({ provider: context['provider'] ?? '', model }, prices)
+      const uses = { models, ...(tool === undefined ? {} : { tool }) }
       return kill.refusalForCaller(caller) ?? kill.refusalOf(uses, caller) ?? decider.fine?.(asked)
     },
   }

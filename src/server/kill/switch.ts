@@ -1,3 +1,4 @@
+import { KillScopeKind } from '@portcullis/contract'
 import { publicId, refuse, type Caller, type Clock, type Refusal } from '#core'
 import type { Call, KillPort } from '#gate'
 import { KillIndex, type Confirmed, type KillChange, type KillInForce, type KillsPort } from '#hub'
@@ -125,8 +126,8 @@ export class KillSwitch implements KillPort, KillsPort {
 }
 
 function engaged({ id, scope, subject, reason }: KillInForce): Refusal {
-  const killId = publicId('kil', id)
-  return refuse('kill.engaged', `${killId} ${scopeKindName(scope)} ${subject}: ${reason}`, {
-    facts: { killId, scope: scopeKindName(scope) },
-  })
+  const [killId, kind] = [publicId('kil', id), scopeKindName(scope)]
+  // It is written in the ledger of whoever is stopped; why everything of everybody stops is the platform's to know.
+  const why = scope === KillScopeKind.EVERYTHING ? kind : `${kind} ${subject}: ${reason}`
+  return refuse('kill.engaged', `${killId} ${why}`, { facts: { killId, scope: kind } })
 }

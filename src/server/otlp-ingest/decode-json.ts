@@ -9,6 +9,7 @@ import {
   type Span,
 } from '@portcullis/contract'
 import { attributesMax, depthMax } from '#hub'
+import { countJson, spanBounds } from '../message-counts.ts'
 import { Decoded } from './decoded.ts'
 
 // Of a span around its attributes, and two levels for each nesting of a value.
@@ -19,9 +20,10 @@ const timeFields = ['startTimeUnixNano', 'endTimeUnixNano', 'timeUnixNano'] as c
 /**
  * The spans of an ExportTraceServiceRequest in the JSON of OTLP, which is that of protobuf but for ids in hexadecimal
  * (https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding). Each span is decoded by itself. Throws where the text is not such a
- * document at all.
+ * document at all, and TooMany.
  */
 export function decodeJson(bytes: Uint8Array): Decoded {
+  countJson(bytes, spanBounds)
   const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   const document: unknown = JSON.parse(text)
   if (!isObject(document)) throw new Error('the document is not an object')
@@ -33,9 +35,11 @@ export function decodeJson(bytes: Uint8Array): Decoded {
 
 function readResource(value: unknown, decoded: Decoded): ResourceSpans {
   if (!isObject(value)) throw new Error('an item of resourceSpans is not an object')
+  decoded.group()
   const resource = readOwn(value['resource'])
   const scopeSpans = listOf(value, 'scopeSpans', 'scope_spans').map((scope) => {
     if (!isObject(scope)) throw new Error('an item of scopeSpans is not an object')
+    decoded.group()
     return create(ScopeSpansSchema, {
       spans: listOf(scope, 'spans', 'spans').flatMap((span) => readSpan(span, decoded) ?? []),
     })

@@ -1,6 +1,10 @@
 import { create } from '@bufbuild/protobuf'
 import { RecordSpansRequestSchema, type RecordSpansRequest, type ResourceSpans } from '@portcullis/contract'
 import { spansMax } from '#hub'
+import { TooMany } from '../message-counts.ts'
+
+// Each span may have a resource and a scope of its own.
+const groupsMax = 2 * spansMax
 
 /** What came out of an export before the method sees it: the spans that could be read, and what was wrong with the others. */
 export class Decoded {
@@ -8,6 +12,7 @@ export class Decoded {
   #rejected = 0
   #first = ''
   #spans = 0
+  #groups = 0
 
   get rejected(): number {
     return this.#rejected
@@ -27,6 +32,12 @@ export class Decoded {
   room(): boolean {
     this.#spans += 1
     return this.#spans <= spansMax
+  }
+
+  /** Counts one item of resourceSpans or scopeSpans. Throws TooMany. */
+  group(): void {
+    this.#groups += 1
+    if (this.#groups > groupsMax) throw new TooMany('resourceSpans and scopeSpans', groupsMax)
   }
 
   add(resourceSpans: ResourceSpans): void {

@@ -9,6 +9,7 @@ import {
 import { isRefusal, refuse, sha256Hex, type Refusal } from '#core'
 import { spansMax } from '#hub'
 import type { Admission } from '../admissions.ts'
+import { TooMany } from '../message-counts.ts'
 import type { Pipeline, Reply } from '../pipeline.ts'
 import { decodeBinary } from './decode-binary.ts'
 import { decodeJson } from './decode-json.ts'
@@ -28,6 +29,7 @@ export async function performExport(
   try {
     decoded = form === 'json' ? decodeJson(bytes) : decodeBinary(bytes)
   } catch (error) {
+    if (error instanceof TooMany) return pipeline.reject(admission, error.refusal)
     const said = error instanceof Error ? error.message : String(error)
     // The text that JSON.parse quotes is the sender's own and may be anything: only where it stopped is said.
     const detail = form === 'json' ? 'the body is not an ExportTraceServiceRequest in JSON' : undefined

@@ -25,7 +25,7 @@ const body = {
   remote: '192.0.2.1',
   tenant: 'ten_1',
 }
-const all = (action: string, outcome: string) => eventOf(action, outcome, webhookEvents)
+const all = (action: string, outcome: string, args = {}) => eventOf(action, outcome, args, webhookEvents)
 
 describe('events of webhooks', () => {
   it('O11: name what they mean, one by one, by kind or all', () => {
@@ -45,15 +45,28 @@ describe('events of webhooks', () => {
     const { actions, outcomes } = sourcesOf(webhookEvents)
     expect(actions.length).toBe(outcomes.length)
     expect(new Set(webhookEvents)).toEqual(
-      new Set(['job.ended', ...actions.map((action, at) => all(action, outcomes[at] ?? ''))]),
+      new Set(['job.ended', ...actions.flatMap((action, at) => all(action, outcomes[at] ?? '') ?? [])]),
     )
   })
 
   it('O11: a job that failed is told as that, where somebody wants to know', () => {
     expect(all('job.ended', 'error')).toBe('job.failed')
     expect(all('job.ended', 'allow')).toBe('job.ended')
-    expect(eventOf('job.ended', 'error', ['job.ended'])).toBe('job.ended')
+    expect(eventOf('job.ended', 'error', {}, ['job.ended'])).toBe('job.ended')
     expect(all('/portcullis.v1.KillService/Engage', 'deny')).toBeUndefined()
+  })
+})
+
+describe('the kill switch of a policy', () => {
+  it('O11, B1: is engaged and released as others are, and a policy without it is no event', () => {
+    const path = '/portcullis.v1.PolicyService/SetPolicy'
+    const told = [true, false].map((killSwitch) => all(path, 'allow', { killSwitch, killId: 'kil_1' }))
+    expect(told).toEqual(['kill.engaged', 'kill.released'])
+    // It was off before, too.
+    expect([all(path, 'allow', { killSwitch: false }), all(path, 'allow')]).toEqual([undefined, undefined])
+    expect(eventOf(path, 'allow', { killSwitch: true, killId: 'kil_1' }, ['kill.released'])).toBeUndefined()
+    const set = { ...body, kind: 'decision', method: path, args: { killId: 'kil_1', killSwitch: false } }
+    expect(cloudEvent(entry(set), all, 'x')?.type).toBe('portcullis.kill.released')
   })
 })
 

@@ -30,17 +30,18 @@ export const cloudEventType = (event: WebhookEvent | 'test'): string => `portcul
 /** An entry as an event. Undefined where it is none: the reply of a call that was repeated, or bytes that do not parse. */
 export function cloudEvent(
   bytes: Uint8Array,
-  typeOf: (action: string, outcome: string) => WebhookEvent | undefined,
+  typeOf: (action: string, outcome: string, args: Readonly<Record<string, Json>>) => WebhookEvent | undefined,
   origin: string,
 ): CloudEvent | undefined {
   const parsed = parseEntry(bytes)
   if (!parsed.ok) return undefined
   const { body, log, seq, ts } = parsed.entry
-  const { args, id } = body
-  if (isObject(args) && args['replayed'] === true) return undefined
+  const { id } = body
+  const args = isObject(body['args']) ? body['args'] : {}
+  if (args['replayed'] === true) return undefined
   const kind = text(body['kind'])
   const action = kind === 'decision' ? text(body['method']) : kind
-  const event = typeOf(action, text(body['outcome']))
+  const event = typeOf(action, text(body['outcome']), args)
   if (event === undefined || typeof id !== 'string') return undefined
   const type = cloudEventType(event)
   const data = Object.fromEntries(shown.flatMap((name) => (body[name] === undefined ? [] : [[name, body[name]]])))

@@ -2,7 +2,20 @@ import { methods } from '@portcullis/contract'
 import { meansEvent, webhookEvents, type WebhookEvent } from '#config'
 import type { EntryKind, Outcome } from '#ledger'
 
-type Source = readonly [action: EntryKind | `/portcullis.v1.${string}`, outcome: Outcome | '']
+type Args = Readonly<Record<string, unknown>>
+type Source = readonly [
+  action: EntryKind | `/portcullis.v1.${string}`,
+  outcome: Outcome | '',
+  /** Whether it is one by its arguments, too. */
+  is?: (args: Args) => boolean,
+]
+
+/** A policy that engaged the kill switch of its tenant, or released it. */
+const turned = (on: boolean): Source => [
+  '/portcullis.v1.PolicyService/SetPolicy',
+  'allow',
+  ({ killSwitch, killId }) => killSwitch === on && killId !== undefined,
+]
 
 /** The entries that each event is made of; the kinds of entries and the paths of methods never change. */
 const sources: { readonly [Event in WebhookEvent]: readonly Source[] } = {
@@ -10,8 +23,8 @@ const sources: { readonly [Event in WebhookEvent]: readonly Source[] } = {
   'budget.overage': [['budget.overage', '']],
   'budget.reservation_expired': [['budget.reservation_expired', '']],
   'policy.violation': [['policy.violation', '']],
-  'kill.engaged': [['/portcullis.v1.KillService/Engage', 'allow']],
-  'kill.released': [['/portcullis.v1.KillService/Release', 'allow']],
+  'kill.engaged': [['/portcullis.v1.KillService/Engage', 'allow'], turned(true)],
+  'kill.released': [['/portcullis.v1.KillService/Release', 'allow'], turned(false)],
   'kill.auto': [['kill.auto_engaged', 'allow']],
   'kill.alert': [['kill.auto_alert', '']],
   'cost.drift': [['cost.drift', '']],
@@ -44,9 +57,16 @@ export function sourcesOf(events: readonly WebhookEvent[]): {
 }
 
 /** The event that an entry is for a webhook, the most particular first: of job.ended and job.failed that is the second. */
-export function eventOf(action: string, outcome: string, wanted: readonly WebhookEvent[]): WebhookEvent | undefined {
+export function eventOf(
+  action: string,
+  outcome: string,
+  args: Args,
+  wanted: readonly WebhookEvent[],
+): WebhookEvent | undefined {
   const of = wanted.filter((event) =>
-    sources[event].some(([one, given]) => one === action && (given === '' || given === outcome)),
+    sources[event].some(
+      ([one, given, is]) => one === action && (given === '' || given === outcome) && is?.(args) !== false,
+    ),
   )
   return of.find((event) => sources[event].every(([, given]) => given !== '')) ?? of[0]
 }

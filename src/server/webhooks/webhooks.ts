@@ -126,8 +126,7 @@ export class Webhooks {
       this.#parts.watch.webhookTried(setting.name, 'given_up')
       return
     }
-    const typeOf = (action: string, outcome: string): WebhookEvent | undefined => eventOf(action, outcome, wanted)
-    const event = cloudEvent(one.entry, typeOf, this.#parts.config.audit.origin)
+    const event = cloudEvent(one.entry, (...of) => eventOf(...of, wanted), this.#parts.config.audit.origin)
     // Nothing that this webhook wants by now.
     if (event === undefined) return this.#store.done(setting.name, one)
     const tried = await delivery.send(event.id, event.json, this.#parts.clock.now(), this.#stop.signal)

@@ -41,6 +41,8 @@ create table portcullis.kills (
   subject text not null check (length(subject) <= 200),
   reason text not null check (reason <> ''),
   actor text not null,
+  -- Who runs the platform engaged it: nobody else releases it.
+  by_platform boolean not null,
   engaged_at timestamptz not null,
   expires_at timestamptz,
   released_at timestamptz,
@@ -107,10 +109,12 @@ end;
 
 /*
  * Engages. No row where the scope names nothing that is there for the caller. MUST run under the exclusive lock of enter_writes:
- * whoever writes afterwards looks at what is engaged first.
+ * whoever writes afterwards looks at what is engaged first. With `p_once` it answers with what is there already, where that lasts at least
+ * as long, or is the actor's own and both end by themselves; what the platform engaged is the platform's, and stands for nobody else's.
  */
 create function portcullis.engage_kill(p_id uuid, p_scope smallint, p_subject text, p_reason text, p_actor text, p_engaged_at timestamptz,
-  p_expires_at timestamptz, p_platform boolean, p_once boolean, p_at_most int) returns table (verdict text, kill portcullis.kills)
+  p_expires_at timestamptz, p_platform boolean, p_once boolean, p_at_most int, p_of_actor int, p_of_subject int)
+returns table (verdict text, kill portcullis.kills)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   mine uuid := portcullis.tenant();
@@ -136,17 +140,24 @@ begin
   if p_once then
     select k.* into engaged from portcullis.kills k
      where k.tenant_id = home and k.released_at is null and k.scope = p_scope and k.subject = p_subject
-       and (k.expires_at is null or k.expires_at > clock_timestamp()) order by k.id limit 1;
+       and k.by_platform = p_platform and (k.expires_at is null or k.expires_at > clock_timestamp())
+       and (k.expires_at is null or k.expires_at >= p_expires_at or (k.actor = p_actor and p_expires_at is not null))
+     order by k.id limit 1;
     if found then return query select 'done'::text, engaged; return; end if;
   end if;
-  -- All of them are in the memory of every replica.
-  if (select count(*) from (select from portcullis.kills k where k.tenant_id = home and k.released_at is null
-       and (k.expires_at is null or k.expires_at > clock_timestamp()) limit p_at_most) k) >= p_at_most then
+  -- All of them are in the memory of every replica. Names are anybody's to make up, so that a tenant and an actor have so many of them; of
+  -- what has an id an actor has so many for each, so that nobody uses up what others stop it with.
+  if not p_platform and not p_once and (
+    select case when p_scope > 4 then count(*) >= p_at_most or count(*) filter (where k.actor = p_actor) >= p_of_actor
+                else count(*) filter (where k.actor = p_actor) >= p_of_subject end
+      from portcullis.kills k
+     where k.tenant_id = home and k.released_at is null and (k.expires_at is null or k.expires_at > clock_timestamp())
+       and case when p_scope > 4 then k.scope > 4 and not k.by_platform else k.scope = p_scope and k.subject = p_subject end) then
     return query select 'object.state'::text, null::portcullis.kills;
     return;
   end if;
-  insert into portcullis.kills (id, tenant_id, scope, subject, reason, actor, engaged_at, expires_at, epoch, cancelled_at)
-  values (p_id, home, p_scope, p_subject, p_reason, p_actor, p_engaged_at, p_expires_at, portcullis.next_kill_epoch(),
+  insert into portcullis.kills (id, tenant_id, scope, subject, reason, actor, by_platform, engaged_at, expires_at, epoch, cancelled_at)
+  values (p_id, home, p_scope, p_subject, p_reason, p_actor, p_platform, p_engaged_at, p_expires_at, portcullis.next_kill_epoch(),
     case when p_scope > 6 then p_engaged_at end)
   returning * into engaged;
   perform pg_notify('portcullis_credentials', '');
@@ -154,7 +165,10 @@ begin
 end
 $$;
 
-/* Releases one, or (without p_id) all of the caller's tenant as a whole. Nobody releases what stops itself: an agent, or the key that asks. */
+/*
+ * Releases one, or (without p_id) all of the caller's tenant as a whole that are the caller's to release. Nobody releases what stops itself,
+ * an agent or the key that asks, and the platform alone what it engaged.
+ */
 create function portcullis.release_kill(p_id uuid, p_actor text, p_reason text, p_at timestamptz, p_platform boolean, p_own text[])
 returns table (verdict text, kill portcullis.kills)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -168,9 +182,14 @@ begin
      where p_platform or t.id = mine
     union all
     select k.* from portcullis.kills k where p_id is null and k.tenant_id = mine and k.scope = 2 and k.released_at is null
+       and (k.expires_at is null or k.expires_at > clock_timestamp()) and (p_platform or not k.by_platform)
   loop
     if engaged.scope in (3, 4) and engaged.subject = any (p_own) then
       return query select 'kill.engaged'::text, engaged;
+      return;
+    end if;
+    if engaged.by_platform and not p_platform then
+      return query select 'auth.scope_missing'::text, engaged;
       return;
     end if;
     if engaged.released_at is not null then
@@ -189,12 +208,12 @@ $$;
 -- The epoch now, in each row, and what changed: one row at the least, and all of one snapshot.
 create function portcullis.load_kills(since xid8) returns table (
   epoch_now bigint, id uuid, tenant_id uuid, scope smallint, subject text, reason text, actor text, engaged_at timestamptz,
-  expires_at timestamptz, released_at timestamptz, epoch bigint, cancelled boolean
+  expires_at timestamptz, released_at timestamptz, epoch bigint, cancelled boolean, by_platform boolean
 )
 language sql stable security definer set search_path = pg_catalog, pg_temp
 begin atomic
   select s.epoch, k.id, case when k.scope <> 1 then k.tenant_id end, k.scope, k.subject, k.reason, k.actor, k.engaged_at, k.expires_at, k.released_at, k.epoch,
-         k.cancelled_at is not null
+         k.cancelled_at is not null, k.by_platform
     from portcullis.kill_state s
     left join portcullis.kills k on k.changed_xid >= since and (since <> '0'::xid8 or k.released_at is null);
 end;
@@ -231,20 +250,24 @@ declare
   mine uuid := portcullis.tenant();
   killed portcullis.kills;
   ended int;
+  why text;
 begin
   select k.* into killed from portcullis.kills k
-   where k.id = p_kill and k.cancelled_at is null and k.released_at is null and (k.scope = 1 or k.tenant_id = mine);
+   where k.id = p_kill and k.cancelled_at is null and k.released_at is null and (k.expires_at is null or k.expires_at > clock_timestamp())
+     and (k.scope = 1 or k.tenant_id = mine);
   if not found then return 0; end if;
   update portcullis.kills k set reservations_settled = k.reservations_settled + p_settled
    where k.id = p_kill and k.cancelled_at is null and p_settled > 0;
   if killed.scope > 3 then return 0; end if;
+  -- Why everything of everybody stops is the platform's to know.
+  why := case when killed.scope = 1 then 'killed: everything is stopped' else left('killed: ' || killed.reason, 2000) end;
   with due as (
     select u.id, row_number() over (order by u.id) as nth from (
       select r.id from portcullis.runs r
        where r.tenant_id = mine and r.status = 2 and r.finished_at is null and (killed.scope <> 3 or r.agent_id::text = killed.subject)
        order by r.id limit cardinality(p_event_ids) for update) u),
   closed as (
-    update portcullis.runs r set status = 5, last_error = left('killed: ' || killed.reason, 2000), finished_at = p_at
+    update portcullis.runs r set status = 5, last_error = why, finished_at = p_at
       from due where r.tenant_id = mine and r.id = due.id
     returning r.id, r.workflow, r.agent_id, due.nth),
   told as (
@@ -277,12 +300,12 @@ begin
              k.scope <= 3 and exists (select from portcullis.runs r where r.tenant_id = t.id and r.status = 2 and r.finished_at is null
                and (k.scope <> 3 or r.agent_id::text = k.subject)) as runs,
              array(select v.id from portcullis.reservations v where v.tenant_id = t.id and v.state = 1
-               and case k.scope when 3 then v.agent_id::text when 4 then v.key_id::text when 5 then v.model when 6 then v.tool
-                     else k.subject end = k.subject
+               and case k.scope when 3 then v.agent_id::text = k.subject when 4 then v.key_id::text = k.subject
+                     when 5 then k.subject = any (v.models) when 6 then v.tool = k.subject else true end
                order by v.id limit p_at_most) as held
         from portcullis.kills k
         join portcullis.tenants t on k.scope = 1 or k.tenant_id = t.id
-       where k.cancelled_at is null and k.released_at is null) w
+       where k.cancelled_at is null and k.released_at is null and (k.expires_at is null or k.expires_at > clock_timestamp())) w
      where w.runs or cardinality(w.held) > 0
      order by 1, 2 limit 100;
   if not found then
@@ -296,7 +319,7 @@ do $$
 declare f text;
 begin
   foreach f in array array[
-    'next_kill_epoch()', 'engage_kill(uuid, smallint, text, text, text, timestamptz, timestamptz, boolean, boolean, int)',
+    'next_kill_epoch()', 'engage_kill(uuid, smallint, text, text, text, timestamptz, timestamptz, boolean, boolean, int, int, int)',
     'release_kill(uuid, text, text, timestamptz, boolean, text[])', 'load_kills(xid8)', 'see_replica(uuid, bigint)',
     'leave_replica(uuid)', 'kill_acks(bigint)', 'cancel_killed(uuid, uuid[], timestamptz, int)', 'kill_work(int)'
   ] loop

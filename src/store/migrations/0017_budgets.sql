@@ -58,13 +58,18 @@ create table portcullis.reservations (
   run_id uuid,
   agent_id uuid,
   key_id uuid,
+  provider_type text not null default '',
   provider text not null,
   model text not null,
+  -- All names of the model: a kill switch of any of them holds for it.
+  models text[] not null default '{}',
   tool text not null,
   -- The number of ReservationState.
   state smallint not null check (state between 1 and 4),
   -- Where it is booked: [{"b": budget, "s": subject, "w": start of the window in milliseconds, "u": unit}].
   legs jsonb not null,
+  -- The one attempt that it has paid for.
+  attempt_id uuid,
   held_nano_usd bigint not null check (held_nano_usd >= 0),
   held_tokens bigint not null check (held_tokens >= 0),
   -- Used so far, as the holder said: booked where nobody ever settles.
@@ -149,7 +154,7 @@ end;
 
 -- Who spends: the subjects of one call. Kept from one look of the function below to the next.
 create type portcullis.spender as (n int, p int, reservation_id uuid, asks boolean, run_id uuid, agent_id uuid, team text, key_id uuid,
-  model text, tool text, run json);
+  models text[], tool text, run json);
 
 /*
  * Locks what the calls of a batch spend from, in one order on every replica (reservations by id, then budgets by id; runs were locked
@@ -174,13 +179,13 @@ begin
   -- Members with an idempotency key: as in every operation.
   v_spenders := array(
     select row(m.n, m.p, m."reservationId", m.asks, r.id, case when m."runId" is null then m."agentId" else r.agent_id end, a.team,
-               m."keyId", m.model, m.tool,
+               m."keyId", m.models, m.tool,
                case when r.id is not null then json_build_object('agentId', r.agent_id, 'workflow', r.workflow,
                  'promptVersion', r.prompt_version, 'finished', r.finished_at is not null, 'attempts', r.total_attempts::text,
                  'costNanoUsd', r.cost_nano_usd::text, 'tokens', (r.input_tokens::numeric + r.cached_read_tokens + r.cache_write_tokens
                    + r.output_tokens + r.reasoning_tokens)::text) end)::portcullis.spender
       from (select m.* from json_to_recordset(p_members) as m(n int, p int, idem bytea, lock1 int, lock2 int, asks boolean,
-              "reservationId" uuid, "runId" uuid, "agentId" uuid, "keyId" uuid, model text, tool text)
+              "reservationId" uuid, "runId" uuid, "agentId" uuid, "keyId" uuid, models text[], tool text)
               left join lateral (select true as there from portcullis.idempotency i where i.key_digest = m.idem limit 1) old on true
              where m.idem is null or (old.there is null and pg_try_advisory_xact_lock(m.lock1, m.lock2))) m
       left join lateral (select * from portcullis.runs r where r.tenant_id = v_tenant and r.id = m."runId" limit 1) r on true
@@ -191,7 +196,7 @@ begin
       from (select distinct s.kind, i.id
               from unnest(v_spenders) x
               cross join lateral (values (1, ''), (2, x.team), (3, x.agent_id::text), (4, x.key_id::text), (5, x.run_id::text),
-                (6, x.model), (7, x.tool)) s(kind, id)
+                (7, x.tool) union all select 6, m from unnest(x.models) m) s(kind, id)
               cross join lateral (values (s.id), ('*')) i(id)
              where x.asks and s.id is not null and (s.id <> '' or s.kind = 1)) s
       cross join lateral (select b.id from portcullis.budgets b
@@ -212,8 +217,9 @@ begin
              'reservation', r.data)
       from unnest(v_spenders) x
       left join lateral (
-        select json_build_object('id', r.id, 'runId', r.run_id, 'agentId', r.agent_id, 'provider', r.provider, 'model', r.model,
-                 'tool', r.tool, 'state', r.state, 'legs', r.legs, 'heldNanoUsd', r.held_nano_usd::text, 'heldTokens', r.held_tokens::text,
+        select json_build_object('id', r.id, 'runId', r.run_id, 'agentId', r.agent_id, 'providerType', r.provider_type,
+                 'provider', r.provider, 'model', r.model, 'tool', r.tool, 'state', r.state, 'legs', r.legs,
+                 'attemptId', r.attempt_id, 'heldNanoUsd', r.held_nano_usd::text, 'heldTokens', r.held_tokens::text,
                  'seenNanoUsd', r.seen_nano_usd::text, 'seenTokens', r.seen_tokens::text, 'settledNanoUsd', r.settled_nano_usd::text,
                  'settledTokens', r.settled_tokens::text, 'settledRequests', r.settled_requests,
                  'createdAtMs', round(extract(epoch from r.created_at) * 1000), 'expiresAtMs', round(extract(epoch from r.expires_at) * 1000),
@@ -239,7 +245,7 @@ begin
                 select b.subject_id as subject where b.subject_id <> '*'
                 union
                 select case b.subject_kind when 2 then x.team when 3 then x.agent_id::text when 4 then x.key_id::text
-                         when 5 then x.run_id::text when 6 then x.model when 7 then x.tool end
+                         when 5 then x.run_id::text when 6 then x.models[1] when 7 then x.tool end
                   from unnest(v_spenders) x where b.subject_id = '*') s
              where b.tenant_id = v_tenant and b.id = any (v_budgets) and s.subject is not null) q
       cross join lateral (select * from portcullis.budget_windows w

@@ -279,7 +279,7 @@ $$;
 /*
  * Drops one partition whose every row is older than a time, and says so in the ledger, in one transaction. Answers false where another
  * process has dropped it, or is about to. Nothing is deleted row by row, and no row is read. Errors: PT002 the time is not a day in the
- * past, or the partition ends after it; 55P03 its table is in use: try again.
+ * past, the partition ends after it, or the entry says something else; 55P03 its table is in use: try again.
  */
 create function portcullis.drop_telemetry_partition(p_table text, p_name text, p_before timestamptz, p_by text, p_body text)
 returns boolean
@@ -287,6 +287,7 @@ language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   one record;
+  said constant jsonb := p_body::jsonb;
 begin
   if not coalesce(p_table = any (array['prompt_attempts', 'run_events', 'benchmarks', 'telemetry_rollups_hour']), false) then
     raise exception 'telemetry has no partitions of "%"', p_table using errcode = 'PT002',
@@ -305,6 +306,13 @@ begin
   end if;
   if one.until > p_before then
     raise exception 'the partition % has rows until %', p_name, one.until using errcode = 'PT002', hint = 'Drop those that end before.';
+  end if;
+  -- The caller writes the entry, and it says what happens here or nothing does.
+  if (said ->> 'kind', said ->> 'outcome', said ->> 'access', said -> 'caller', said -> 'args' ->> 'table', said -> 'args' ->> 'partition',
+      (said -> 'args' ->> 'until')::timestamptz)
+     is distinct from ('telemetry.retention', 'allow', 'system', null::jsonb, p_table, p_name, one.until) then
+    raise exception 'the entry does not say that the partition % is dropped', p_name using errcode = 'PT002',
+      hint = 'Name its table, its partition and where that ends.';
   end if;
   -- Whoever waits for this lock holds up what comes after: rather give up and try again. Before the head of the log, as batches have it.
   perform set_config('lock_timeout', '250ms', true);

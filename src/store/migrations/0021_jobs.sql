@@ -617,7 +617,8 @@ begin atomic
   with gone as (
     delete from portcullis.jobs j where (j.tenant_id, j.id) in (
       select o.tenant_id, o.id from portcullis.jobs o
-       where o.finished_at < now() - p_older and o.recorded order by o.finished_at limit p_at_most)
+       -- Not younger than the least that the settings may say, whoever asks.
+       where o.finished_at < now() - greatest(p_older, interval '24 hours') and o.recorded order by o.finished_at limit p_at_most)
     returning 1)
   select count(*) from gone;
 end;

@@ -17,8 +17,11 @@ export const triggerJob: OperationStatement = {
 
 export const cancelJob: OperationStatement = {
   name: 'job.cancel',
-  text: `with ${members('id uuid, reason text')},
-  ordered as materialized (select * from m order by id, n)
+  text: `with ${members('id uuid, reason text, kept text[]')},
+  ordered as materialized (
+    select m.* from m where not exists (
+      select from portcullis.jobs j where j.tenant_id = (select portcullis.tenant()) and j.id = m.id and j.kind = any (m.kept))
+     order by m.id, m.n)
   select o.n, c.verdict, ${jobColumns} from ordered o cross join lateral portcullis.cancel_job(o.id, o.reason) c
     cross join lateral (select (c.job).*) j`,
 }

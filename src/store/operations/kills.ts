@@ -8,8 +8,8 @@ export function killColumns(of: string): string {
   ${of}.reservations_settled::text as "reservationsSettled"`
 }
 
-// Kills in force of one tenant; the hub says so to whoever wants one more.
-const atMost = 1000
+// Kills in force: of names in a tenant, of names by one actor, of the same id by one actor. The hub says so to whoever wants one more.
+const [atMost, ofActor, ofSubject] = [1000, 100, 10]
 
 /** Under the exclusive lock that the batch has taken: see `portcullis.enter_writes`. */
 export const engageKill: OperationStatement = {
@@ -18,7 +18,7 @@ export const engageKill: OperationStatement = {
       platform boolean, once boolean`)}
   select m.n, m.p, s.verdict, ${killColumns('(s.kill)')}
     from m cross join lateral portcullis.engage_kill(m.id, m.scope, m.subject, m.reason, m.actor, to_timestamp(m."engagedAtMs" / 1000),
-      to_timestamp(m."expiresAtMs" / 1000), m.platform, m.once, ${atMost}) s`,
+      to_timestamp(m."expiresAtMs" / 1000), m.platform, m.once, ${atMost}, ${ofActor}, ${ofSubject}) s`,
 }
 
 /** Where several are released, the row is of the last one. */

@@ -13,13 +13,12 @@ export const openSpending: OperationStatement = {
 export function lookOf(args: SpendArgs): object {
   switch (args.kind) {
     case 'reserve': {
-      const { runId, agentId, keyId, model, tool } = args
-      return { asks: true, runId, agentId, keyId, model, tool }
+      const { runId, agentId, keyId, models, tool } = args
+      return { asks: true, runId, agentId, keyId, models, tool }
     }
     case 'attempt': {
-      const { attempt, agentId, keyId, tool, reservationId } = args
-      const { runId, model } = attempt
-      return { asks: reservationId === null, reservationId, runId, agentId, keyId, model, tool }
+      const { attempt, agentId, keyId, models, tool, reservationId } = args
+      return { asks: true, reservationId, runId: attempt.runId, agentId, keyId, models, tool }
     }
     case 'settle':
     case 'extend':
@@ -47,22 +46,24 @@ export function lockReservations(members: readonly WriterMember[]): readonly Sta
   return [{ name: 'spend.lock', text, values: [`{${ids.join(',')}}`] }]
 }
 
-const makeText = `insert into portcullis.reservations (tenant_id, id, run_id, agent_id, key_id, provider, model, tool, state, legs,
-    held_nano_usd, held_tokens, settled_nano_usd, settled_tokens, settled_requests, price_version, created_at, expires_at, ended_at)
-  select (select portcullis.tenant()), id, "runId", "agentId", "keyId", provider, model, tool, state, legs, "heldNanoUsd", "heldTokens",
-         "settledNanoUsd", "settledTokens", "settledRequests", "priceVersion", to_timestamp("createdAtMs" / 1000),
-         to_timestamp("expiresAtMs" / 1000), to_timestamp("endedAtMs" / 1000)
-    from json_to_recordset($1::json) as m(id uuid, "runId" uuid, "agentId" uuid, "keyId" uuid, provider text, model text, tool text,
-      state smallint, legs jsonb, "heldNanoUsd" bigint, "heldTokens" bigint, "settledNanoUsd" bigint, "settledTokens" bigint,
-      "settledRequests" smallint, "priceVersion" text, "createdAtMs" float8, "expiresAtMs" float8, "endedAtMs" float8)`
+const makeText = `insert into portcullis.reservations (tenant_id, id, run_id, agent_id, key_id, provider_type, provider, model, models, tool,
+    state, legs, attempt_id, held_nano_usd, held_tokens, settled_nano_usd, settled_tokens, settled_requests, price_version, created_at,
+    expires_at, ended_at)
+  select (select portcullis.tenant()), id, "runId", "agentId", "keyId", "providerType", provider, model, models, tool, state, legs,
+         "attemptId", "heldNanoUsd", "heldTokens", "settledNanoUsd", "settledTokens", "settledRequests", "priceVersion",
+         to_timestamp("createdAtMs" / 1000), to_timestamp("expiresAtMs" / 1000), to_timestamp("endedAtMs" / 1000)
+    from json_to_recordset($1::json) as m(id uuid, "runId" uuid, "agentId" uuid, "keyId" uuid, "providerType" text, provider text,
+      model text, models text[], tool text, state smallint, legs jsonb, "attemptId" uuid, "heldNanoUsd" bigint, "heldTokens" bigint,
+      "settledNanoUsd" bigint, "settledTokens" bigint, "settledRequests" smallint, "priceVersion" text, "createdAtMs" float8,
+      "expiresAtMs" float8, "endedAtMs" float8)`
 
 // Arrays of one width: their items are found by their place, and the rows along the primary key, whatever the size of the table.
 const changeText = `update portcullis.reservations r
    set (state, held_nano_usd, held_tokens, seen_nano_usd, seen_tokens, settled_nano_usd, settled_tokens, settled_requests, expires_at,
-        ended_at, late, killed) = (
+        ended_at, late, killed, attempt_id, legs) = (
      select ($2::smallint[])[i], ($3::bigint[])[i], ($4::bigint[])[i], ($5::bigint[])[i], ($6::bigint[])[i], ($7::bigint[])[i],
             ($8::bigint[])[i], ($9::smallint[])[i], to_timestamp(($10::float8[])[i] / 1000), to_timestamp(($11::float8[])[i] / 1000),
-            ($12::boolean[])[i], ($13::boolean[])[i]
+            ($12::boolean[])[i], ($13::boolean[])[i], ($14::uuid[])[i], $15::jsonb -> (i - 1)
        from array_position($1::uuid[], r.id) as i)
  where r.tenant_id = (select portcullis.tenant()) and r.id = any ($1::uuid[])`
 
@@ -107,6 +108,8 @@ function columnsOf(changed: SpendOutcome['changed']): readonly string[] {
     column(({ endedAtMs }) => endedAtMs),
     column(({ late }) => late),
     column(({ killed }) => killed),
+    column(({ attemptId }) => attemptId),
+    JSON.stringify(changed.map(({ legs }) => legs)),
   ]
 }
 

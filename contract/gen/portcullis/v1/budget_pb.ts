@@ -302,7 +302,7 @@ export type ReserveRequest = Message<"portcullis.v1.ReserveRequest"> & {
   maxOutputTokens: bigint;
 
   /**
-   * Set, it is held in place of what the tokens would cost.
+   * Held where it is more than what the tokens can cost, or where no price is known.
    *
    * @generated from field: int64 amount_nano_usd = 7;
    */
@@ -418,7 +418,7 @@ export type SettleRequest = Message<"portcullis.v1.SettleRequest"> & {
   tokens?: TokenCounts | undefined;
 
   /**
-   * What the provider charged, if known; else the tokens are priced.
+   * What the provider charged, if known; booked where it is more than the price of the tokens.
    *
    * @generated from field: int64 amount_nano_usd = 4;
    */
