@@ -61,8 +61,8 @@ const rowsOfTheHub: readonly string[] = [
   ),
   `insert into portcullis.jobs (tenant_id, id, kind, trigger, actor, request_id, exclusive, serial, data_json)
      values ($1, gen_random_uuid(), 'k', 'manual', '', '', false, false, '')`,
-  `insert into portcullis.kills (id, tenant_id, scope, subject, reason, actor, engaged_at, epoch)
-     select gen_random_uuid(), t.id, 2, t.id::text, 'r', 'a', now(), 0 from portcullis.tenants t where t.id = $1`,
+  `insert into portcullis.kills (id, tenant_id, scope, subject, reason, actor, by_platform, engaged_at, epoch)
+     select gen_random_uuid(), t.id, 2, t.id::text, 'r', 'a', false, now(), 0 from portcullis.tenants t where t.id = $1`,
   `insert into portcullis.kill_drills (tenant_id, id, kill_id, deny_p50_us, deny_p99_us, cancel_p50_us, cancel_p99_us, probes, replicas, actor,
        created_at) values ($1, gen_random_uuid(), gen_random_uuid(), 0, 0, 0, 0, 1, 1, 'a', now())`,
   `insert into portcullis.published_workflows (tenant_id, workflow) values ($1, 'w')`,

@@ -127,7 +127,15 @@ export function settleArgs(
   reservationId: string,
   nanoUsd: bigint,
 ): Extract<SpendArgs, { kind: 'settle' }> {
-  return { ...whoIs(tenant), kind: 'settle', reservationId, tokens: 5n, nanoUsd, priceOf: () => undefined }
+  return {
+    ...whoIs(tenant),
+    kind: 'settle',
+    reservationId,
+    tokens: 5n,
+    nanoUsd,
+    priceOf: () => undefined,
+    isPriced: () => true,
+  }
 }
 
 function recordOf(tenant: TestTenant): LedgerRecord {

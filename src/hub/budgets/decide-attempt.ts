@@ -118,7 +118,7 @@ function exactOf(
 ): { readonly nanoUsd: bigint; readonly tokens: bigint } {
   // What nobody can tell is taken to be what was held: an attempt is never free.
   const told = priceUnknown && nanoUsd === 0n ? heldNanoUsd : nanoUsd
-  return { nanoUsd: larger(told, seenNanoUsd), tokens: larger(tokens, seenTokens) }
+  return { nanoUsd: priceUnknown ? told : larger(told, seenNanoUsd), tokens: larger(tokens, seenTokens) }
 }
 
 /** What the budgets say of the attempt, but for those that count it already. */

@@ -40,7 +40,8 @@ export function decideSettle(desk: Desk, args: SpendSettle): SpendRow {
   const priced = args.tokens === undefined ? undefined : args.priceOf(found)
   // What nobody can tell is taken to be what was held: a call is never free.
   const told = args.nanoUsd === undefined ? (priced ?? found.heldNanoUsd) : larger(args.nanoUsd, priced)
-  const nanoUsd = larger(told, found.seenNanoUsd)
+  // What was seen of a model without a price is worth no more than a guess.
+  const nanoUsd = args.isPriced(found) ? larger(told, found.seenNanoUsd) : told
   const tokens = larger(args.tokens ?? found.heldTokens, found.seenTokens)
   if (found.state === states.settled) {
     const isSame =

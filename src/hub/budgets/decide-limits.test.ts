@@ -95,6 +95,11 @@ describe('the bounds of a reservation', () => {
     table.decide([extend('s', 0n, 25n)])
     expect(table.decide([settle('s', 1n)])[0]).toMatchObject({ verdict: 'done', settledNanoUsd: 25n })
     expect(table.reservations.get('s')?.settledTokens).toBe(25n)
+    // Without a price, what was seen is a guess.
+    table.decide([reserve('t', 10n)])
+    table.decide([extend('t', 0n, 9n)])
+    const unpriced = { ...settle('t', 3n), isPriced: () => false } as SpendArgs
+    expect(table.decide([unpriced])[0]).toMatchObject({ settledNanoUsd: 3n })
     table.expectExact()
   })
 

@@ -125,6 +125,7 @@ export const settle = (reservationId: string, nanoUsd: bigint, tokens = 1n): Spe
   tokens,
   nanoUsd,
   priceOf: () => undefined,
+  isPriced: () => true,
 })
 /** Under a policy that lets a run cost 10. */
 export const attempt = (reservationId: string, nanoUsd: bigint, tokens: bigint, runId = 'run'): SpendArgs => ({

@@ -125,6 +125,7 @@ describe('decisions on spending', () => {
       tokens: undefined,
       nanoUsd: undefined,
       priceOf: () => undefined,
+      isPriced: () => true,
     } as const
     expect(table.decide([untold])[0]).toMatchObject({ verdict: 'done', settledNanoUsd: 30n })
     expect(table.decide([untold])[0]).toMatchObject({ verdict: 'done', settledNanoUsd: 30n, unchanged: true })

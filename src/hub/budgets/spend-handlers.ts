@@ -132,6 +132,7 @@ const settle = write(
         tokens: tokens === undefined ? undefined : sumOf(tokens),
         nanoUsd: amount > 0n ? amount : undefined,
         priceOf: (model) => (tokens === undefined ? undefined : prices.priceOf(model, tokens, nowMs)),
+        isPriced: (model) => prices.boundOf(model, oneToken, nowMs) !== undefined,
       },
       (row) => ({
         reply: create(SettleResponseSchema, {

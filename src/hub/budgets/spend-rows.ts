@@ -50,6 +50,7 @@ export interface SpendSettle extends Asked {
   /** As the caller says; undefined where the tokens are to be priced. */
   readonly nanoUsd: bigint | undefined
   readonly priceOf: (model: PricedModel) => bigint | undefined
+  readonly isPriced: (model: PricedModel) => boolean
 }
 
 export interface SpendExtend extends Asked {
