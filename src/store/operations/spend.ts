@@ -63,7 +63,8 @@ const changeText = `update portcullis.reservations r
         ended_at, late, killed, attempt_id, legs) = (
      select ($2::smallint[])[i], ($3::bigint[])[i], ($4::bigint[])[i], ($5::bigint[])[i], ($6::bigint[])[i], ($7::bigint[])[i],
             ($8::bigint[])[i], ($9::smallint[])[i], to_timestamp(($10::float8[])[i] / 1000), to_timestamp(($11::float8[])[i] / 1000),
-            ($12::boolean[])[i], ($13::boolean[])[i], ($14::uuid[])[i], $15::jsonb -> (i - 1)
+            ($12::boolean[])[i], ($13::boolean[])[i], ($14::uuid[])[i],
+            coalesce(nullif($15::jsonb -> (i - 1), 'null'), r.legs)
        from array_position($1::uuid[], r.id) as i)
  where r.tenant_id = (select portcullis.tenant()) and r.id = any ($1::uuid[])`
 
@@ -109,7 +110,10 @@ function columnsOf(changed: SpendOutcome['changed']): readonly string[] {
     column(({ late }) => late),
     column(({ killed }) => killed),
     column(({ attemptId }) => attemptId),
-    JSON.stringify(changed.map(({ legs }) => legs)),
+    // An attempt may be booked in more than was reserved; nothing else adds to the legs.
+    changed.every(({ attemptId }) => attemptId === null)
+      ? '[]'
+      : JSON.stringify(changed.map(({ attemptId, legs }) => (attemptId === null ? null : legs))),
   ]
 }
 
