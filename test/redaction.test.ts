@@ -49,7 +49,7 @@ const make: Readonly<Record<ObjectKind, () => Promise<string>>> = {
     const budget = { ...nobodysBudget }
     return (await instance.call('BudgetService/UpsertBudget', { budget })).body.budget.id
   },
-  reservation: async () => (await instance.call('BudgetService/Reserve', { model: 'nobody' })).body.reservationId,
+  reservation: async () => (await instance.call('BudgetService/Reserve', { amountNanoUsd: '1' })).body.reservationId,
   key: async () =>
     (await instance.call('IdentityService/CreateKey', { agentId: await make.agent(), scopes: ['tasks:read'] })).body
       .apiKey.id,

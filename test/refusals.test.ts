@@ -86,7 +86,7 @@ const make: Readonly<Record<ObjectKind, (key: string) => Promise<string>>> = {
     return (await instance.call('BudgetService/UpsertBudget', { budget }, { key })).body.budget.id
   },
   reservation: async (key) =>
-    (await instance.call('BudgetService/Reserve', { model: 'nobody' }, { key })).body.reservationId,
+    (await instance.call('BudgetService/Reserve', { amountNanoUsd: '1' }, { key })).body.reservationId,
   kill: async (key) => (await instance.call('KillService/Engage', nobodysKill, { key })).body.kill.id,
   cap: async (key) => {
     const cap = nobodysCap

@@ -225,7 +225,7 @@ describe('the queue of the jobs', () => {
           await queue.hurry(id)
           return tries
         },
-        { interval: 20 },
+        { interval: 20, timeout: 20_000 },
       )
       .toBe(2)
     const [job] = await failed
@@ -244,7 +244,7 @@ describe('the queue of the jobs', () => {
   it('J1: a job that is canceled is aborted, and stays canceled', async () => {
     const { ended } = await work({ long: untilAborted })
     const id = await submit(kindOf('long'))
-    await expect.poll(async () => (await rowOf(id))['state'], { interval: 20 }).toBe(states.running)
+    await expect.poll(async () => (await rowOf(id))['state'], { interval: 20, timeout: 20_000 }).toBe(states.running)
     const app = await database.connect('portcullis_app')
     await app.query(`select set_config('portcullis.tenant', $1, false)`, [tenant.id])
     const canceled = once(ended, id)
@@ -281,7 +281,7 @@ describe('the queue of the jobs', () => {
   it('J2: a worker that stops gives its jobs back', async () => {
     const first = await work({ handed: untilAborted })
     const id = await submit(kindOf('handed', { retries: 1 }))
-    await expect.poll(async () => (await rowOf(id))['state'], { interval: 20 }).toBe(states.running)
+    await expect.poll(async () => (await rowOf(id))['state'], { interval: 20, timeout: 20_000 }).toBe(states.running)
     await first.worker.close()
     const { ended } = await work({ handed: async ({ attempt }) => ({ attempt }) })
     const [job] = await once(ended, id)
