@@ -124,10 +124,13 @@ async function dropOldest(app: Client): Promise<{ readonly mebibytes: number; re
   )
   const [oldest] = rows
   if (oldest === undefined) throw new Error('there is nothing to drop')
+  const args = { partition: oldest.name, table: 'prompt_attempts', until: oldest.until.toISOString() }
+  const body = JSON.stringify({ access: 'system', args, kind: 'telemetry.retention', outcome: 'allow' })
   const startedAt = performance.now()
-  await app.query(
-    `select portcullis.drop_telemetry_partition('prompt_attempts', $1, $2, 'bench', '{"kind":"telemetry.retention"}')`,
-    [oldest.name, oldest.until],
-  )
+  await app.query(`select portcullis.drop_telemetry_partition('prompt_attempts', $1, $2, 'bench', $3)`, [
+    oldest.name,
+    oldest.until,
+    body,
+  ])
   return { mebibytes: Math.round(Number(oldest.bytes) / 1024 ** 2), milliseconds: performance.now() - startedAt }
 }

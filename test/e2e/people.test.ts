@@ -87,6 +87,9 @@ describe('people in a browser', () => {
       await expect.poll(() => login.stderr, { timeout: 60_000 }).toMatch(/^http:.*\n/m)
       await page.goto(/^http:\S+/m.exec(login.stderr)?.[0] ?? '')
       // The name has the focus; the order is name, password, tenant, button.
+      await expect
+        .poll(() => page.evaluate('document.activeElement.id'))
+        .toBe(await page.getByLabel('Name').getAttribute('id'))
       await page.keyboard.type(name)
       await page.keyboard.press('Tab')
       await page.keyboard.type('not the password')

@@ -134,8 +134,11 @@ describe("a client of Debian's protoc and python3-grpcio", () => {
 async function generate(into: string): Promise<void> {
   const withServices = [`--grpc_out=${into}`, '--plugin=protoc-gen-grpc=/usr/bin/grpc_python_plugin']
   const protoc = (root: string, names: readonly string[], more: readonly string[] = withServices): Promise<string> =>
-    run('/usr/bin/protoc', ['-I', join(contract, root), `--python_out=${into}`, ...more, ...names])
+    run('/usr/bin/protoc', ['-I', join(contract, root), ...also, `--python_out=${into}`, ...more, ...names])
+  // What the contract imports of others.
+  const also = ['-I', join(contract, 'third_party')]
   await protoc('proto', globSync('**/*.proto', { cwd: join(contract, 'proto') }))
+  await protoc('third_party', globSync('opentelemetry/**/*.proto', { cwd: join(contract, 'third_party') }), [])
   // Each from its own folder: as modules `grpc.…` and `google.…` they would hide behind the packages of those names.
   await protoc('third_party/grpc/health/v1', ['health.proto'])
   await protoc('third_party/google/rpc', ['status.proto', 'error_details.proto'], [])
