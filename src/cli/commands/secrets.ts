@@ -2,16 +2,12 @@ import { resolve } from 'node:path'
 import { Command } from 'commander'
 import { CliError } from '../errors.ts'
 import type { Io } from '../io.ts'
-import { withDir, withExamples, withJson, type JsonOption } from '../options.ts'
+import { withExamples, withJson, type JsonOption } from '../options.ts'
+import { loadOf, placeOf, withPlace, type PlaceOptions } from '../place.ts'
 import { pad, paint, printable } from '../print.ts'
 import { ProgressBar } from '../progress.ts'
 import { withServer } from '../start-errors.ts'
-import type { KeyInventory, RotateReport, SecretsPlace } from '../secrets-room.ts'
-
-interface PlaceOptions extends JsonOption {
-  readonly dir: string
-  readonly config?: string
-}
+import type { KeyInventory, RotateReport } from '../secrets-room.ts'
 
 export function secretsCommand(io: Io): Command {
   return new Command('secrets')
@@ -116,21 +112,6 @@ function listCommand(io: Io): Command {
       if (!json) io.err.write(`${printable(inventory.databaseProblem)}\n`)
     })
   return withExamples(command, 'portcullis secrets list', 'portcullis secrets list --json --config portcullis.yaml')
-}
-
-function withPlace(command: Command): Command {
-  return withJson(withDir(command)).option(
-    '--config <file>',
-    'the settings file of a production instance, instead of --dir',
-  )
-}
-
-function placeOf({ dir, config }: Omit<PlaceOptions, 'json'>, io: Io): SecretsPlace {
-  return config === undefined ? { dir: resolve(dir), env: io.env } : { configFile: config, env: io.env }
-}
-
-function loadOf({ config }: Pick<PlaceOptions, 'config'>): Parameters<typeof withServer>[1] {
-  return config === undefined ? { mode: 'up' } : { mode: 'serve', file: config }
 }
 
 function rotatedText({ newest, prepared, resumed, rewrapped, skipped }: RotateReport): string {

@@ -1,16 +1,10 @@
-import { resolve } from 'node:path'
 import { Command } from 'commander'
 import { CliError } from '../errors.ts'
 import type { Io } from '../io.ts'
-import { withDir, withExamples, withJson, type JsonOption } from '../options.ts'
+import { withExamples } from '../options.ts'
+import { loadOf, placeOf, withPlace, type PlaceOptions } from '../place.ts'
 import { paint, printable, table } from '../print.ts'
-import type { SecretsPlace } from '../secrets-room.ts'
 import { withServer } from '../start-errors.ts'
-
-interface PlaceOptions extends JsonOption {
-  readonly dir: string
-  readonly config?: string
-}
 
 export function webhooksCommand(io: Io): Command {
   return new Command('webhooks')
@@ -100,19 +94,4 @@ function testCommand(io: Io): Command {
       io.out.write(json ? `${JSON.stringify({ webhook, id, taken: true })}\n` : `${printable(webhook)} took ${id}.\n`)
     })
   return withExamples(command, 'portcullis webhooks test pager --config /etc/portcullis/portcullis.yaml')
-}
-
-function withPlace(command: Command): Command {
-  return withJson(withDir(command)).option(
-    '--config <file>',
-    'the settings file of a production instance, instead of --dir',
-  )
-}
-
-function placeOf({ dir, config }: Omit<PlaceOptions, 'json'>, io: Io): SecretsPlace {
-  return config === undefined ? { dir: resolve(dir), env: io.env } : { configFile: config, env: io.env }
-}
-
-function loadOf({ config }: Pick<PlaceOptions, 'config'>): Parameters<typeof withServer>[1] {
-  return config === undefined ? { mode: 'up' } : { mode: 'serve', file: config }
 }
