@@ -30,6 +30,7 @@ import { signingKeyCommand } from './commands/signing-key.ts'
 import { startCommands } from './commands/start.ts'
 import { tenantCommand } from './commands/tenant.ts'
 import { tokenCommand } from './commands/token.ts'
+import { verifyCommand } from './commands/verify.ts'
 import { webhooksCommand } from './commands/webhooks.ts'
 import type { Io } from './io.ts'
 
@@ -66,6 +67,7 @@ export function buildProgram(io: Io, json = false): Command {
     exportCommand(io),
     secretsCommand(io),
     webhooksCommand(io),
+    verifyCommand(io),
     importCommand(io),
     demoCommand(io),
     configCommand(io),

@@ -1,0 +1,114 @@
+import type { Collector, Contexts, Facts } from './collect/collector.ts'
+import { isReadable, type Parsed } from './collect/source-file.ts'
+import { stated, unjudged, type Evidence } from './evidence.ts'
+import type { Severity, Source } from './outcome.ts'
+
+/** What a live probe does to its target. */
+export type Safety = 'read-only' | 'test-data' | 'disruptive' | 'slow'
+
+/** Where a live probe must stand for its answer to mean something. */
+export type Vantage = 'host' | 'network' | 'outside'
+
+/** A thing that must hold: a named claim with the checks that look for it. */
+export interface Control {
+  /** `room.claim`, such as `edge.reflection-off`; never renamed. */
+  readonly id: string
+  readonly title: string
+  readonly severity: Severity
+  /** The attack, in one sentence. */
+  readonly why: string
+  readonly remediation: string
+  /** Addresses of what it is based on: standards, documentation, advisories. */
+  readonly references: readonly string[]
+  /** The rows of docs/controls.md that it serves. */
+  readonly rows: readonly string[]
+  readonly checks: readonly Check[]
+}
+
+/** The executable form of a control at one source of evidence. */
+export type Check = RepoCheck | ConfigCheck | LiveCheck
+
+interface CheckBase<S extends Source> {
+  /** `R01`, `F16`, `W09`: never renamed. */
+  readonly id: string
+  readonly title: string
+  readonly source: S
+  /** What `--fix` can do about its findings. */
+  readonly fixes?: 'safe' | 'unsafe' | 'both'
+  /** Names with their default, set by `--param R21.tables=a,b`. */
+  readonly parameters?: Readonly<Record<string, Parameter>>
+  readonly needs: Readonly<Record<string, Collector<S, unknown>>>
+  /** Pure. An empty list means that it holds everywhere. */
+  judge(facts: never, parameters: Parameters): readonly Evidence[]
+}
+
+export type RepoCheck = CheckBase<'repo'>
+export type ConfigCheck = CheckBase<'config'>
+export interface LiveCheck extends CheckBase<'live'> {
+  readonly vantage: Vantage
+  readonly safety: Safety
+}
+
+export interface Parameter {
+  readonly means: string
+  readonly default: readonly string[]
+}
+
+export type Parameters = Readonly<Record<string, readonly string[]>>
+
+type Needs<S extends keyof Contexts> = Readonly<Record<string, Collector<S, unknown>>>
+
+/** A check of files. Its facts have the names and types of what it needs. */
+export function repoCheck<N extends Needs<'repo'>>(
+  check: Omit<RepoCheck, 'source' | 'needs' | 'judge'> & {
+    readonly needs: N
+    judge(facts: Facts<N>, parameters: Parameters): readonly Evidence[]
+  },
+): RepoCheck {
+  return { ...check, source: 'repo' } as RepoCheck
+}
+
+/** A check of settings and environment. */
+export function configCheck<N extends Needs<'config'>>(
+  check: Omit<ConfigCheck, 'source' | 'needs' | 'judge'> & {
+    readonly needs: N
+    judge(facts: Facts<N>, parameters: Parameters): readonly Evidence[]
+  },
+): ConfigCheck {
+  return { ...check, source: 'config' } as ConfigCheck
+}
+
+/** A check on the wire. */
+export function liveCheck<N extends Needs<'live'>>(
+  check: Omit<LiveCheck, 'source' | 'needs' | 'judge'> & {
+    readonly needs: N
+    judge(facts: Facts<N>, parameters: Parameters): readonly Evidence[]
+  },
+): LiveCheck {
+  return { ...check, source: 'live' } as LiveCheck
+}
+
+/**
+ * Judges each file of a kind. A file that could not be read is an ERROR at its position, whatever the others say; without any
+ * file the check does not apply, for the reason given.
+ */
+export function judgeEach<T>(
+  files: readonly Parsed<T>[],
+  absent: string,
+  judge: (value: T, parsed: { readonly file: Parsed<T>['file']; readonly value: T }) => readonly Evidence[],
+): readonly Evidence[] {
+  if (files.length === 0) return [stated('repo', 'NOT_APPLICABLE', absent)]
+  return files.flatMap((parsed) => {
+    if (isReadable(parsed)) return [...judge(parsed.value, parsed), ...problemsOf(parsed)]
+    return problemsOf(parsed)
+  })
+}
+
+/** The ERROR evidence of files of a kind that could not be read, in whole or in part. */
+export function problemsOf(parsed: Parsed<unknown>): readonly Evidence[] {
+  const { file } = parsed
+  if (isReadable(parsed))
+    return (parsed.problems ?? []).map(({ spot, why }) => unjudged('ERROR', spot, why, { subject: why }))
+  const { offset, why } = parsed.unreadable
+  return [unjudged('ERROR', { file, start: offset, end: offset }, why, { subject: why })]
+}

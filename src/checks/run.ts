@@ -1,0 +1,99 @@
+import type { Check, Control, Parameters, Safety } from './check.ts'
+import { Collection, type Contexts } from './collect/collector.ts'
+import { stated, type Evidence } from './evidence.ts'
+import { fingerprinted, resultFingerprint, type Finding } from './fingerprint.ts'
+import { joined, worst, type Outcome, type Severity, type Source } from './outcome.ts'
+
+export interface RunRequest {
+  /** The sources that were asked for: one that is not is absent from the results, not UNKNOWN. */
+  readonly contexts: Partial<Contexts>
+  readonly controls: readonly Control[]
+  /** By check id, such as `R21`: values for its parameters. */
+  readonly parameters?: Readonly<Record<string, Parameters>>
+}
+
+/** What one check came out as. */
+export interface Result {
+  readonly check: Check
+  readonly control: Control
+  readonly severity: Severity
+  readonly outcome: Outcome
+  readonly evidence: readonly Finding[]
+  readonly fingerprint: string
+}
+
+export interface ControlVerdict {
+  readonly control: Control
+  readonly outcome: Outcome
+  /** The checks behind it that ran. */
+  readonly checks: readonly string[]
+}
+
+/** Collects and judges. A check that throws is an ERROR of that check alone. */
+export async function runChecks(request: RunRequest): Promise<readonly Result[]> {
+  const collections: Partial<Record<Source, Collection<Source>>> = {}
+  for (const source of ['repo', 'config', 'live'] as const) {
+    const context = request.contexts[source]
+    if (context !== undefined) collections[source] = new Collection<Source>(context as never)
+  }
+  const wanted = request.controls.flatMap((control) =>
+    control.checks.flatMap((check) => {
+      const collection = collections[check.source]
+      return collection === undefined ? [] : [{ control, check, collection }]
+    }),
+  )
+  const allowed = request.contexts.live?.allowed ?? new Set<Safety>()
+  return Promise.all(
+    wanted.map(async ({ control, check, collection }) => {
+      const evidence = await evidenceOf(check, collection, parametersOf(check, request.parameters), allowed)
+      return resultOf(control, check, evidence)
+    }),
+  )
+}
+
+/** The outcome of a check with this evidence; built anew where waivers change some of it. */
+export function resultOf(control: Control, check: Check, evidence: readonly Evidence[]): Result {
+  const findings = fingerprinted(check.id, evidence)
+  return {
+    check,
+    control,
+    severity: control.severity,
+    outcome: worst(findings.map(({ outcome }) => outcome)) ?? 'PASS',
+    evidence: findings,
+    fingerprint: resultFingerprint(check.id, findings),
+  }
+}
+
+/** The verdicts over the controls of these results. */
+export function verdicts(results: readonly Result[]): readonly ControlVerdict[] {
+  const byControl = Map.groupBy(results, ({ control }) => control)
+  return [...byControl].map(([control, own]) => ({
+    control,
+    outcome: joined(own.map(({ check, outcome }) => ({ source: check.source, outcome }))) ?? 'PASS',
+    checks: own.map(({ check }) => check.id),
+  }))
+}
+
+async function evidenceOf(
+  check: Check,
+  collection: Collection<Source>,
+  parameters: Parameters,
+  allowed: ReadonlySet<Safety>,
+): Promise<readonly Evidence[]> {
+  if (check.source === 'live' && check.safety !== 'read-only' && !allowed.has(check.safety))
+    return [stated('live', 'UNKNOWN', `It was not run: it needs --allow=${check.safety}.`)]
+  try {
+    const facts = await collection.gather(check.needs as never)
+    return check.judge(facts as never, parameters)
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    return [stated(check.source, 'ERROR', `The check itself failed: ${why}`, { subject: 'check failed' })]
+  }
+}
+
+function parametersOf(check: Check, given: RunRequest['parameters']): Parameters {
+  const own = given?.[check.id] ?? {}
+  return Object.fromEntries(
+    Object.entries(check.parameters ?? {}).map(([name, parameter]) => [name, own[name] ?? parameter.default]),
+  )
+}
