@@ -21,14 +21,16 @@ export interface KeyCacheSettings {
 export interface CachedTable {
   /** Of the prepared statement. */
   readonly name: string
-  /** As `portcullis.changed_tables` names it; without it the rows are asked for at every look. */
-  readonly source?: string
+  /** As `portcullis.changed_tables` names it: the rows are asked for where it has something new. */
+  readonly source: string
   /** Selects the rows that changed in transaction `$1` (text of an xid8) or later. */
   readonly text: string
   keep(rows: readonly Readonly<Record<string, unknown>>[]): void | Promise<void>
+  /** After each look, whatever it found: for what time alone changes. */
+  looked?(): void
 }
 
-export const keyCacheDefaults = { pollMs: 250, leaseMs: 1000 } as const
+export const keyCacheDefaults = { pollMs: 400, leaseMs: 1000 } as const
 
 const channel = 'portcullis_credentials'
 const touchEveryMs = 15_000
@@ -164,7 +166,7 @@ export class KeyCache implements KeyPort {
 
   async #load(client: Client, changed: ReadonlySet<string>): Promise<void> {
     const values = [this.#horizon]
-    const tables = (this.#settings.tables ?? []).filter(({ source }) => source === undefined || changed.has(source))
+    const tables = (this.#settings.tables ?? []).filter(({ source }) => changed.has(source))
     const [keys, ...more] = await Promise.all([
       changed.has('keys')
         ? client.query<LoadedRow>({
@@ -177,6 +179,7 @@ export class KeyCache implements KeyPort {
     ])
     for (const [at, table] of tables.entries()) await table.keep(more[at]?.rows ?? [])
     for (const row of keys?.rows ?? []) this.#keep(keyPartOf(row.id), toRecord(row))
+    for (const table of this.#settings.tables ?? []) table.looked?.()
   }
 
   #keep(part: string, key: KeyRecord): void {

@@ -21,6 +21,7 @@ export interface KillWatch {
  */
 export class KillCache implements CachedTable, KnownKills {
   readonly name = 'kills.load'
+  readonly source = 'kills'
   readonly text = `select epoch_now::text as "epochNow", id, tenant_id as "tenantId", scope, subject, reason, actor,
     (extract(epoch from engaged_at) * 1000)::float8 as "engagedAtMs", (extract(epoch from expires_at) * 1000)::float8 as "expiresAtMs",
     released_at is not null as released, cancelled,
@@ -65,11 +66,6 @@ export class KillCache implements CachedTable, KnownKills {
         if (known === undefined) changes.push({ kill, engaged: true })
       }
     }
-    for (const kill of this.#kills.values()) {
-      if (!isOver(kill, this.#clock.now())) continue
-      this.#kills.delete(kill.id)
-      changes.push({ kill, engaged: false })
-    }
     const [first] = rows as unknown as readonly LoadedRow[]
     const epoch = first?.epochNow ?? this.#epoch
     if (changed || changes.length > 0) this.#watch.changed(changes)
@@ -77,6 +73,13 @@ export class KillCache implements CachedTable, KnownKills {
       this.#epoch = epoch
       this.#watch.seen(epoch)
     }
+  }
+
+  /** What has expired ends without any change of its row. */
+  looked(): void {
+    const over = this.all().filter((kill) => isOver(kill, this.#clock.now()))
+    for (const { id } of over) this.#kills.delete(id)
+    if (over.length > 0) this.#watch.changed(over.map((kill) => ({ kill, engaged: false })))
   }
 }
 

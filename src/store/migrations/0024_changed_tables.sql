@@ -14,7 +14,9 @@ begin atomic
     case when exists (select from portcullis.budgets where changed_xid >= since) then 'budgets' end,
     case when exists (select from portcullis.policies where changed_xid >= since) then 'policies' end,
     case when exists (select from portcullis.policy_caps where changed_xid >= since) then 'policy_caps' end,
-    case when exists (select from portcullis.oauth_keys where changed_xid >= since) then 'oauth_keys' end
+    case when exists (select from portcullis.oauth_keys where changed_xid >= since) then 'oauth_keys' end,
+    -- The first look learns the epoch, which there may be without any row.
+    case when since = '0'::xid8 or exists (select from portcullis.kills where changed_xid >= since) then 'kills' end
   ], null);
 end;
 revoke all on function portcullis.changed_tables(xid8) from public;
