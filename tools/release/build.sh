@@ -44,7 +44,7 @@ exec "$here/node_modules/.bin/node" --max-semi-space-size=8 --max-old-space-size
 ENTRY
 chmod 755 "$stage/$name/portcullis"
 
-(cd "$stage/$name" && npm sbom --omit=dev --sbom-format cyclonedx) >"$dist/$name-$system-$machine.cdx.json"
+(cd "$stage/$name" && npm sbom --package-lock-only --omit=dev --sbom-format cyclonedx) >"$dist/$name-$system-$machine.cdx.json"
 archive=$name-$system-$machine.tar.gz
 tar --sort=name --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner -C "$stage" -cf - "$name" |
   gzip -n -6 >"$dist/$archive"
