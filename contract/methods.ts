@@ -10,6 +10,7 @@ import { KillService } from './gen/portcullis/v1/kill_pb.ts'
 import { LedgerService } from './gen/portcullis/v1/ledger_pb.ts'
 import { OpsService } from './gen/portcullis/v1/ops_pb.ts'
 import { PolicyService } from './gen/portcullis/v1/policy_pb.ts'
+import { PostureService } from './gen/portcullis/v1/posture_pb.ts'
 import { TenantService } from './gen/portcullis/v1/tenant_pb.ts'
 
 export type AccessClassName = 'public_read' | 'private_read' | 'write'
@@ -112,6 +113,7 @@ const services: readonly DescService[] = [
   LedgerService,
   OpsService,
   PolicyService,
+  PostureService,
   TenantService,
 ]
 

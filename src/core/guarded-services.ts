@@ -10,5 +10,6 @@ export const guardedServices: readonly string[] = [
   'LedgerService',
   'OpsService',
   'PolicyService',
+  'PostureService',
   'TenantService',
 ]

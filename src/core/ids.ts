@@ -66,6 +66,7 @@ export type IdPrefix =
   | 'job'
   | 'imp'
   | 'whd'
+  | 'pst'
 
 /** `run_0199...`: what callers see (SPEC C5). The database stores the bare UUID. */
 export function publicId(prefix: IdPrefix, uuid: string): string {

@@ -24,6 +24,7 @@ import { budgetHandlers } from './budgets/handlers.ts'
 import { spendHandlers } from './budgets/spend-handlers.ts'
 import { boardHandlers } from './boards/handlers.ts'
 import { drillHandlers } from './kills/drills.ts'
+import { postureHandlers } from './postures/handlers.ts'
 import { ingestHandlers } from './ingest/handlers.ts'
 import { jobHandlers } from './jobs/handlers.ts'
 import { killHandlers } from './kills/handlers.ts'
@@ -67,6 +68,7 @@ const list: readonly Handler[] = [
   ...jobHandlers,
   ...killHandlers,
   ...drillHandlers,
+  ...postureHandlers,
   ...watchHandlers,
 ]
 

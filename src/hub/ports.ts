@@ -1,7 +1,6 @@
 import type { DescMessage, Message } from '@bufbuild/protobuf'
 import type { LedgerRecord } from '#ledger'
 import type { Json, Refusal, RefusalCode } from '#core'
-
 import type { DrillRow, KillRow } from './kills/kill-rows.ts'
 import type {
   AgentRow,
@@ -33,6 +32,7 @@ import type {
 import type { AnalyticsReader } from './analytics/analytics-rows.ts'
 import type { BudgetReader } from './budgets/ports.ts'
 import type { PolicyReader } from './policies/policy-rows.ts'
+import type { PostureReader } from './postures/posture-rows.ts'
 
 export type * from './rows.ts'
 export type * from './budgets/ports.ts'
@@ -342,7 +342,7 @@ export interface BenchmarkFilter {
 /** A page is bounded by its rows and its bytes. Refused where the tenant has too much to read at a time. */
 export type Listed<Row> = Promise<Listing<Row> | Refusal>
 
-export interface ReaderPort extends BudgetReader, PolicyReader, AnalyticsReader {
+export interface ReaderPort extends BudgetReader, PolicyReader, AnalyticsReader, PostureReader {
   readonly tlog: TlogPort
   run(scope: ReadScope, id: string): Promise<RunRow | undefined>
   runs(scope: ReadScope, filter: RunFilter, page: Page): Listed<RunRow>

@@ -6,6 +6,7 @@ import type { CapBefore, CapPut, CapRow, PolicyRow, PolicySet } from './policies
 import type { JobCancel, JobRow, JobTrigger, JobTriggered } from './jobs/job-rows.ts'
 import type { UsageImport, UsageImported } from './costs/cost-rows.ts'
 import type { BudgetPut, BudgetPutRow, BudgetRow, SpendArgs, SpendRow } from './budgets/spend-rows.ts'
+import type { PostureOperations } from './postures/posture-rows.ts'
 import type { ScriptRecord, ScriptRow } from './ops/script-rows.ts'
 import type { OperatorRole } from '#core'
 export type * from './budgets/spend-rows.ts'
@@ -20,13 +21,14 @@ export type * from './analytics/analytics-rows.ts'
 export type * from './ops/script-rows.ts'
 export type * from './policies/ports.ts'
 export type * from './policies/policy-rows.ts'
+export type * from './postures/posture-rows.ts'
 
 /**
  * The work of each kind of write: the arguments of one member and the row that its statement answers with. A member without a
  * row was refused by the database: its object is not there for this caller. `verdict` other than `done` names a refusal.
  * Ids are bare UUIDs, times are milliseconds since the epoch, 64-bit numbers are decimal strings.
  */
-export interface Operations extends KillOperations, IngestOperations {
+export interface Operations extends KillOperations, IngestOperations, PostureOperations {
   'run.start': { args: RunStart; row: Done }
   'run.finish': { args: RunFinish; row: RunRow & { readonly verdict: 'done' | 'object.state' } }
   'attempt.record': { args: AttemptRecord; row: AttemptRow }

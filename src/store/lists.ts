@@ -10,6 +10,7 @@ import { sessionColumns } from './operations/sessions.ts'
 import { runColumns } from './operations/runs.ts'
 import { taskColumns } from './operations/boards.ts'
 import { capColumns } from './operations/policies.ts'
+import { postureColumns } from './operations/postures.ts'
 import { budgetColumns, budgetUseColumns, reservationColumns } from './operations/budgets.ts'
 import { ms } from './operations/statement.ts'
 import { attemptColumns, benchmarkColumns, drillColumns, eventColumns } from './list-columns.ts'
@@ -249,6 +250,14 @@ export const lists = {
     columns: drillColumns,
     texts: ['t.actor'],
     filters: {},
+  },
+  postures: {
+    ...byId,
+    name: 'postures',
+    from: 'portcullis.posture_reports t',
+    columns: postureColumns,
+    texts: ['t.target', 't.tool_version', 't.findings::text', 't.counts::text'],
+    filters: { target: index('t.target') },
   },
   costHours: {
     ...byId,

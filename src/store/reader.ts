@@ -19,6 +19,7 @@ import type {
   CostHourRow,
   DriftFilter,
   DrillRow,
+  PostureRow,
   EntryFilter,
   EntryRow,
   EventCursor,
@@ -193,6 +194,10 @@ export class Reader implements ReaderPort {
 
   kills(scope: ReadScope, filter: { readonly engagedAtMs?: number }, page: Page): Listed<KillRow> {
     return this.#list(lists.kills, scope, filter, page)
+  }
+
+  postures(scope: ReadScope, filter: { readonly target?: string }, page: Page): Listed<PostureRow> {
+    return this.#list(lists.postures, scope, filter, page)
   }
 
   drills(scope: ReadScope, page: Page): Listed<DrillRow> {

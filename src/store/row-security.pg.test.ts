@@ -65,6 +65,8 @@ const rowsOfTheHub: readonly string[] = [
      select gen_random_uuid(), t.id, 2, t.id::text, 'r', 'a', false, now(), 0 from portcullis.tenants t where t.id = $1`,
   `insert into portcullis.kill_drills (tenant_id, id, kill_id, deny_p50_us, deny_p99_us, cancel_p50_us, cancel_p99_us, probes, replicas, actor,
        created_at) values ($1, gen_random_uuid(), gen_random_uuid(), 0, 0, 0, 0, 1, 1, 'a', now())`,
+  `insert into portcullis.posture_reports (tenant_id, id, report_sha256, tool_version, target, started_at, counts, findings,
+       findings_left_out, actor, created_at) values ($1, gen_random_uuid(), '', '', '', now(), '{}', '[]', 0, 'a', now())`,
   `insert into portcullis.published_workflows (tenant_id, workflow) values ($1, 'w')`,
   `insert into portcullis.policies (tenant_id, updated_at) values ($1, now())`,
   `insert into portcullis.policy_caps (tenant_id, id, name, provider_type, provider, model, max_cost_per_run_nano_usd, max_attempts_per_run,

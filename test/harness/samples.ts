@@ -115,6 +115,7 @@ export function sample(method: Method, ids: Readonly<Partial<Record<ObjectKind, 
   return create(method.input, Object.fromEntries(values))
 }
 
+const samplePosture = { reportSha256: '0'.repeat(64), toolVersion: '1.0.0', target: 'sample' }
 const sampleDrill = { killId: 'kil_0199a3c2-7b1e-7d42-9c55-0f8e2a6b4d10', probes: 1, replicas: 1 }
 
 /** A cap of attempts that nobody makes. */
@@ -130,6 +131,8 @@ function valueOf(field: DescField): unknown {
   if (field.fieldKind === 'message' && field.message.name === 'KillScope')
     return fromJson(field.message, nobodysKill.scope)
   if (field.fieldKind === 'message' && field.message.name === 'Drill') return fromJson(field.message, sampleDrill)
+  if (field.fieldKind === 'message' && field.message.name === 'PostureReport')
+    return fromJson(field.message, samplePosture)
   if (field.fieldKind === 'enum')
     return (field.enum.values.find(({ name }) => /COMPLETED$|SUCCESS$/.test(name)) ?? field.enum.values[1])?.number
   // A consistency proof begins at a size, and the empty log proves nothing; a full tile is not there yet.

@@ -3,6 +3,7 @@ import * as apps from './apps.ts'
 import * as certificates from './certificates.ts'
 import * as identities from './identities.ts'
 import * as ingest from './ingest.ts'
+import { recordPosture } from './postures.ts'
 import * as runs from './runs.ts'
 import * as boards from './boards.ts'
 import * as jobs from './jobs.ts'
@@ -74,6 +75,7 @@ export const operations: ReadonlyMap<OperationName, OperationStatement> = new Ma
   ['cost.import', importUsage],
   ['kill.cancel', kills.cancelKilled],
   ['drill.record', kills.recordDrill],
+  ['posture.record', recordPosture],
   ['job.trigger', jobs.triggerJob],
   ['job.cancel', jobs.cancelJob],
 ])
