@@ -47,6 +47,7 @@ export const builtinKinds = {
   reconciliation: 'Reports what agents said they spent against what their providers billed.',
   secretAgeReport: 'Lists keys, app secrets and signing keys that are older than `jobs.secretAgeDays`.',
   budgetCheck: 'Compares what budgets say was used with the reservations behind it.',
+  verify: 'Runs the live checks of `verify` that change nothing against this server, and records what they found.',
 } as const
 
 const kinds = {
@@ -58,6 +59,7 @@ const kinds = {
   reconciliation: kind(builtinKinds.reconciliation, { schedule: '41 4 * * *' }),
   secretAgeReport: kind(builtinKinds.secretAgeReport, { schedule: '0 6 * * mon', timeoutSeconds: 600 }),
   budgetCheck: kind(builtinKinds.budgetCheck, { schedule: '7 5 * * *', timeoutSeconds: 600 }),
+  verify: kind(builtinKinds.verify, { schedule: '31 5 * * *', timeoutSeconds: 600 }),
 }
 
 export type BuiltinKind = keyof typeof builtinKinds

@@ -99,7 +99,7 @@ describe('settings of jobs', () => {
     ],
     ['{ kinds: { rollUp: { schedule: "61 * * * *" } } }', 'jobs.kinds.rollUp.schedule', /no minute/],
     ['{ kinds: { rollUp: { timeZone: Nowhere } } }', 'jobs.kinds.rollUp.timeZone', /time zone/],
-    ['{ kinds: { verify: { enabled: true } } }', 'jobs.kinds.verify', /./],
+    ['{ kinds: { harden: { enabled: true } } }', 'jobs.kinds.harden', /./],
   ])('J2: %s is refused at %s', (jobs, path, why) => {
     const loaded = load(jobs)
     const problems = loaded.ok ? [] : loaded.problems

@@ -59,6 +59,7 @@ export type EntryKind =
   | 'webhook.replayed'
   | 'job.triggered'
   | 'job.ended'
+  | 'posture.recorded'
 export type Outcome = 'allow' | 'deny' | 'error'
 export type EntryAccess = 'public_read' | 'private_read' | 'write' | 'system'
 

@@ -10,6 +10,7 @@ import { Boss } from './jobs/boss.ts'
 import { httpHandler } from './jobs/http-handler.ts'
 import type { JobHandler } from './jobs/job.ts'
 import { builtins, type JobTools } from './jobs/kinds/index.ts'
+import { posturesInto } from './jobs/keep-posture.ts'
 import { moduleHandler } from './jobs/module-handler.ts'
 import { nextOccurrence } from './jobs/occurrences.ts'
 import { endedRecord, scheduledRecord } from './jobs/records.ts'
@@ -29,7 +30,7 @@ interface JobsParts {
   readonly metrics: Metrics
   readonly writer: WriterPort
   readonly tenants: TenantDirectory
-  readonly tools: Omit<JobTools, 'config' | 'connection' | 'broken'>
+  readonly tools: Omit<JobTools, 'config' | 'connection' | 'broken' | 'keepPosture'>
   readonly kill: Pick<KillSwitch, 'refusalForCaller' | 'refusalOf'>
 }
 
@@ -62,7 +63,8 @@ export function composeJobs(parts: JobsParts): ComposedJobs {
     kinds.map(({ kind }) => kind),
   )
   let broken: ReadonlyMap<string, string> = new Map()
-  const tools: JobTools = { ...parts.tools, config, connection, broken: (found) => (broken = found) }
+  const keepPosture = posturesInto({ writer, tenants, clock })
+  const tools: JobTools = { ...parts.tools, config, connection, keepPosture, broken: (found) => (broken = found) }
   const handlers = new Map<string, JobHandler>(
     Object.entries(builtins).map(([key, make]) => [kindName(key), make(tools)]),
   )

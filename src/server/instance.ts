@@ -220,11 +220,11 @@ export async function startInstance(config: Config, connection: ConnectionSettin
     later: (record) => ahead.bestEffort.offer(record),
   })
   const prices = await loadPrices(config)
+  const bound = { http: '', grpc: '' }
   const telemetryRetention = telemetryRetentionJob(connection, config.telemetry.retention)
-  const tools = { reader, checkpoints: () => checkpoints, sinkLags: () => sinks.lags(), telemetryRetention }
+  const tools = { reader, checkpoints: () => checkpoints, sinkLags: () => sinks.lags(), telemetryRetention, bound }
   const jobs = composeJobs({ ...basics, metrics, writer, tenants: keys, kill: kills.kill, tools })
-  let httpAddress = ''
-  const origin = (): string => config.oauth.issuer ?? `http://${httpAddress}`
+  const origin = (): string => config.oauth.issuer ?? `http://${bound.http}`
   const pipeline = new Pipeline({
     gate,
     prepare: tokens.prepare,
@@ -369,7 +369,7 @@ export async function startInstance(config: Config, connection: ConnectionSettin
     stops.push(() => feed.close())
     const behindHttp = { config, pipeline, log, proxies, people: people.pages, feed, streams, oauth: oauth?.door }
     const http = await listening('http', listenHttp({ ...behindHttp, onFault: metrics.faultsOf('http') }))
-    httpAddress = http.address
+    Object.assign(bound, { http: http.address, grpc: grpc.address })
     oauth?.bound(http.address)
     stops.push(() => http.stop(drainMs))
     jobs.start()

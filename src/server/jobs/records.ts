@@ -1,10 +1,11 @@
 import { JobState } from '@portcullis/contract'
 import { publicId, uuidv7, type Tenant } from '#core'
-import { bare, type RecordedOutcome } from '#hub'
+import { bare, type PostureRow, type RecordedOutcome } from '#hub'
 import { encodeBody, maskText, type EntryBody, type LedgerRecord } from '#ledger'
 import type { EndedJob } from '#store'
 
 const triggerPath = '/portcullis.v1.JobsService/Trigger'
+const recordReportPath = '/portcullis.v1.PostureService/RecordReport'
 const stateNames = new Map<number, string>(Object.entries(JobState).map(([name, number]) => [number, name]))
 
 /** The entry of a job that is over, in the log of its tenant. What one that is built in failed of may name other tenants: the job says it. */
@@ -48,10 +49,34 @@ export function scheduledRecord(
   )
 }
 
+/** The entry of a report of checks that a job has kept. */
+export function postureRecord(
+  posture: PostureRow,
+  { tenant, tenantId }: { readonly tenant: string; readonly tenantId: string },
+  outcome: RecordedOutcome,
+  nowMs: number,
+): LedgerRecord {
+  const { reportSha256, counts, target, toolVersion } = posture
+  const refused = outcome.outcome !== 'allow'
+  return record(
+    {
+      kind: 'posture.recorded',
+      args: { reportSha256, summary: { ...counts }, target, toolVersion },
+      elapsedUs: 0,
+      outcome: outcome.outcome,
+      ...(refused ? { code: outcome.code, reason: maskText(outcome.reason) } : {}),
+    },
+    { tenant, tenantId },
+    nowMs,
+    recordReportPath,
+  )
+}
+
 function record(
   body: Omit<EntryBody, 'access' | 'at' | 'bypass' | 'id' | 'method' | 'tenant'>,
   { tenant, tenantId }: { readonly tenant: string; readonly tenantId: string },
   nowMs: number,
+  method = triggerPath,
 ): LedgerRecord {
   return {
     log: tenant,
@@ -67,7 +92,7 @@ function record(
       at: new Date(nowMs).toISOString(),
       bypass: false,
       id: publicId('ent', uuidv7(nowMs)),
-      method: triggerPath,
+      method,
       tenant: publicId('ten', tenantId),
       ...body,
     }),

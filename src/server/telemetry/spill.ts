@@ -15,7 +15,7 @@ export const spillBounds = { bytesMax: 64 * 1024 * 1024, filesMax: 1024 } as con
 export class Spill {
   readonly #settings: SpillSettings
   readonly #waiting: { readonly name: string; readonly bytes: number }[] = []
-  /** Sent already, and not removable: never sent again by this process. */
+  /** Not removable: sent already, and never sent again by this process, or a draft that an earlier one left. */
   readonly #stuck = new Set<string>()
   #bytes = 0
   #serial = 0
@@ -58,7 +58,9 @@ export class Spill {
       }
       await rename(draft, join(dir, name))
     } catch (error) {
-      await rm(draft, { force: true }).catch(() => undefined)
+      await rm(draft, { force: true }).catch((left: unknown) => {
+        throw new AggregateError([error, left], 'a batch could not be kept, and its draft could not be removed')
+      })
       throw error
     }
     this.#waiting.push({ name, bytes })
@@ -106,7 +108,8 @@ export class Spill {
       // What another worker keeps is its own until that has ended.
       if (order === undefined || (Number(pid) !== process.pid && isAlive(Number(pid)))) continue
       if (draft === undefined) await this.#take(found, `${prefix}-${order}-${process.pid}.json`)
-      else await rm(join(dir, found), { force: true }).catch(() => undefined)
+      // A draft that stays takes its room.
+      else await rm(join(dir, found), { force: true }).catch(() => this.#stuck.add(found))
     }
   }
 

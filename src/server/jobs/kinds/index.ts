@@ -4,6 +4,7 @@ import { retention, rollUp } from './housekeeping.ts'
 import { checkpoint, ledgerVerification, sinkReplay } from './ledger.ts'
 import { budgetCheck, reconciliation, secretAgeReport } from './reports.ts'
 import type { JobTools } from './tools.ts'
+import { verify } from './verify.ts'
 
 export type { JobTools } from './tools.ts'
 
@@ -17,4 +18,5 @@ export const builtins: Readonly<Record<BuiltinKind, (tools: JobTools) => JobHand
   reconciliation,
   secretAgeReport,
   budgetCheck,
+  verify,
 }

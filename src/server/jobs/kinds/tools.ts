@@ -1,5 +1,5 @@
 import type { Config } from '#config'
-import type { ReaderPort, ReadScope } from '#hub'
+import type { PostureRow, ReaderPort, ReadScope } from '#hub'
 import { JobReports, type ConnectionSettings } from '#store'
 import type { Checkpointer } from '../../checkpoints/checkpointer.ts'
 import type { SinkLag } from '../../sinks/sinks.ts'
@@ -14,6 +14,10 @@ export interface JobTools {
   readonly sinkLags: () => readonly SinkLag[]
   /** Drops telemetry past its time; absent where nothing keeps it. */
   readonly telemetryRetention?: ((signal: AbortSignal) => Promise<JobResult>) | undefined
+  /** Where this server listens; empty until it does. */
+  readonly bound: { readonly http: string; readonly grpc: string }
+  /** Keeps a report of checks, in the log of the tenant. */
+  readonly keepPosture: (tenant: string, posture: PostureRow) => Promise<void>
   /** Logs that a replay found broken, with why. */
   readonly broken: (found: ReadonlyMap<string, string>) => void
 }
