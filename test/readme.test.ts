@@ -58,7 +58,7 @@ describe('the tour of the README', () => {
     const script = steps.map((step, index) => `echo "== step ${index}"\n${step}`).join('\n')
     const { code, out, err } = await bash(script, { PORTCULLIS_URL: instance.url, PORTCULLIS_KEY: instance.adminKey })
     expect(code, `${out}\n${err}`).toBe(0)
-    const [, health, , recorded, repeated, denied, budget, killed, ledger, tokened, revoked] =
+    const [, health, , recorded, repeated, denied, budget, killed, ledger, tokened, revoked, verified] =
       out.split(/^== step \d+$/m)
     expect(health).toContain('"status":"ok"')
     expect(recorded).toContain('"attempt":{"id":"att_')
@@ -81,6 +81,8 @@ describe('the tour of the README', () => {
     expect(revoked).toMatch(/^HTTP\/1\.1 401 /m)
     expect(revoked).toContain('"code":"auth.credential_invalid"')
     expect(revoked).toMatch(/deny +auth\.credential_invalid +HubService\/ListRuns .* revoked$/m)
+    expect(verified).toContain('Everything that was looked at holds.')
+    expect(verified).toContain('supply.actions-pinned')
   })
 })
 
