@@ -7,10 +7,11 @@ import { p3 } from './p3/index.ts'
 import { p4 } from './p4/index.ts'
 import { p5 } from './p5/index.ts'
 import { p6 } from './p6/index.ts'
+import { p7 } from './p7/index.ts'
 import { p8 } from './p8/index.ts'
 import { p9 } from './p9/index.ts'
 
-const bars: readonly Bar[] = [p1, p2, p3, p4, p5, p6, p8, p9]
+const bars: readonly Bar[] = [p1, p2, p3, p4, p5, p6, p7, p8, p9]
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

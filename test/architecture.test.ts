@@ -24,7 +24,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 /** Packages that live behind few files: what else imports them builds a second way to the same thing. */
 const packageHomes: Readonly<Record<string, readonly RegExp[]>> = {
   pg: [/^store\//, /^server\/(bootstrap|provision|serve|up|connection-settings)\.ts$/, /^server\/(embedded|backup)\//],
-  '@grpc/grpc-js': [/^server\/grpc\//],
+  '@grpc/grpc-js': [/^server\/grpc\//, /^checks\/collect\/wire\//],
   fastify: [/^server\/http\//, /^server\/(management|debug)\.ts$/],
   '@cedar-policy/cedar-wasm': [/^server\/policy\//],
   '@pydantic/genai-prices': [/^server\/prices\.ts$/],
@@ -39,7 +39,7 @@ const packageHomes: Readonly<Record<string, readonly RegExp[]>> = {
   'toml-eslint-parser': [/^checks\/collect\//],
   'dockerfile-ast': [/^checks\/collect\//],
   'libpg-query': [/^checks\/collect\//],
-  unbash: [/^checks\/collect\/shell\.ts$/],
+  unbash: [/^checks\/collect\/shell[\w-]*\.ts$/],
   '@lezer/common': [/^checks\/collect\//],
   '@secretlint/core': [/^checks\/collect\//],
   'structured-headers': [/^gate\/signature\//],

@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import type { Command } from 'commander'
-import { buildProgram, withInner } from '../src/cli/program.ts'
+import { buildProgram } from '../src/cli/program.ts'
+import { withInner } from '../src/cli/settle.ts'
 import { processIo } from '../src/cli/io.ts'
 
 // `node tools/generate-cli-reference.ts` writes the page; with --check it fails where the page is stale.
@@ -19,7 +20,10 @@ export function cliReference(): string {
     command.configureOutput({ getOutHelpWidth: () => columns }).outputHelp()
     return `\`\`\`text\n${text.trim()}\n\`\`\``
   }
-  const leaves = [...withInner(program)].filter(({ commands }) => commands.length === 0)
+  // A group is a page of its own where it does something by itself.
+  const leaves = [...withInner(program)].filter(
+    ({ commands, options, parent }) => commands.length === 0 || (options.length > 0 && parent !== null),
+  )
   const sections = leaves.flatMap((leaf) => [`## ${titleOf(leaf)}`, help(leaf)])
   return `${[intro, help(program), ...sections].join('\n\n')}\n`
 }

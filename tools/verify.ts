@@ -13,6 +13,7 @@ const steps: readonly (readonly [name: string, command: string, ...args: string[
   ['cli reference', 'node', 'tools/generate-cli-reference.ts', '--check'],
   ['refusals reference', 'node', 'tools/generate-refusals-reference.ts', '--check'],
   ['api reference', 'node', 'tools/generate-api-reference.ts', '--check'],
+  ['checks reference', 'node', 'tools/generate-checks-reference.ts', '--check'],
   ['controls page', 'node', 'tools/check-controls.ts'],
   ['wording', 'node', 'tools/check-wording.ts'],
   ['unit tests and coverage', 'vitest', 'run', '--project', 'unit', '--project', 'integration', '--coverage'],

@@ -1,7 +1,6 @@
 import { createReadStream } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import type { parseEntry, ExportOptions, ExportVerdict } from '#ledger'
 
 /** The entry with which a report was recorded. */
@@ -30,7 +29,8 @@ export async function findEvidence(
   reportSha256: string,
   options?: ExportOptions,
 ): Promise<EvidenceVerdict> {
-  // Loaded here alone: a run that looks at files starts without it.
+  // Loaded here alone: a run that looks at files starts without them.
+  const { createInterface } = await import('node:readline')
   const { parseEntry: parse, verifyExport } = await import('#ledger')
   const ledger = await verifyExport(exportPath, options)
   if (!ledger.chain_valid) return { ledger, entries: [] }

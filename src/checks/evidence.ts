@@ -1,4 +1,4 @@
-import type { Spot } from './collect/source-file.ts'
+import type { SourceFile, Spot } from './collect/source-file.ts'
 import type { Confidence, Outcome, Source } from './outcome.ts'
 
 /** What one place says about a check. */
@@ -27,6 +27,8 @@ export interface Fix {
   /** Of an unsafe one: what it might break. */
   readonly risk?: string
   readonly edits: readonly Edit[]
+  /** In how many places of the file the edited text is used, where an anchor makes that more than one. */
+  readonly uses?: number
 }
 
 /** Replaces a stretch of a file; offsets as in {@link Spot}. An insertion has `start === end`. */
@@ -90,8 +92,13 @@ function located(outcome: Outcome, spot: Spot, detail: string, details: Details)
     endColumn: to.column,
     confidence,
     subject: normalised(subject ?? spot.file.text.slice(spot.start, spot.end)),
-    ...(fix === undefined ? {} : { fix }),
+    ...(fix === undefined || fix.edits.length === 0 ? {} : { fix: withUses(spot.file, fix) }),
   }
+}
+
+function withUses(file: SourceFile, fix: Fix): Fix {
+  const uses = Math.max(...fix.edits.map(({ path, start }) => (path === file.path ? file.usesAt(start) : 1)))
+  return uses > 1 ? { ...fix, uses } : fix
 }
 
 // Indentation, line ends and runs of blanks are not what a finding is about.

@@ -1,5 +1,6 @@
-import type { Check, Control, Parameters, Safety } from './check.ts'
+import type { Check, Control, LiveCheck, Parameters } from './check.ts'
 import { Collection, type Contexts } from './collect/collector.ts'
+import type { LiveContext } from './collect/live-context.ts'
 import { stated, type Evidence } from './evidence.ts'
 import { fingerprinted, resultFingerprint, type Finding } from './fingerprint.ts'
 import { joined, worst, type Outcome, type Severity, type Source } from './outcome.ts'
@@ -32,9 +33,11 @@ export interface ControlVerdict {
 /** Collects and judges. A check that throws is an ERROR of that check alone. */
 export async function runChecks(request: RunRequest): Promise<readonly Result[]> {
   const collections: Partial<Record<Source, Collection<Source>>> = {}
+  const { repo, config } = request.contexts
+  const contexts = { ...request.contexts, config: config && { ...config, ...(repo && { repo }) } }
   for (const source of ['repo', 'config', 'live'] as const) {
-    const context = request.contexts[source]
-    if (context !== undefined) collections[source] = new Collection<Source>(context as never)
+    const context = contexts[source]
+    if (context !== undefined) collections[source] = new Collection<Source>(context)
   }
   const wanted = request.controls.flatMap((control) =>
     control.checks.flatMap((check) => {
@@ -42,17 +45,21 @@ export async function runChecks(request: RunRequest): Promise<readonly Result[]>
       return collection === undefined ? [] : [{ control, check, collection }]
     }),
   )
-  const allowed = request.contexts.live?.allowed ?? new Set<Safety>()
+  const { live } = request.contexts
   return Promise.all(
     wanted.map(async ({ control, check, collection }) => {
-      const evidence = await evidenceOf(check, collection, parametersOf(check, request.parameters), allowed)
+      const evidence = await evidenceOf(check, collection, parametersOf(check, request.parameters), live)
       return resultOf(control, check, evidence)
     }),
   )
 }
 
-/** The outcome of a check with this evidence; built anew where waivers change some of it. */
-export function resultOf(control: Control, check: Check, evidence: readonly Evidence[]): Result {
+/** The same result after waivers or a baseline changed what its findings say. */
+export function withFindings(result: Result, evidence: readonly Finding[]): Result {
+  return { ...result, evidence, outcome: worst(evidence.map(({ outcome }) => outcome)) ?? 'PASS' }
+}
+
+function resultOf(control: Control, check: Check, evidence: readonly Evidence[]): Result {
   const findings = fingerprinted(check.id, evidence)
   return {
     check,
@@ -78,17 +85,30 @@ async function evidenceOf(
   check: Check,
   collection: Collection<Source>,
   parameters: Parameters,
-  allowed: ReadonlySet<Safety>,
+  live: LiveContext | undefined,
 ): Promise<readonly Evidence[]> {
-  if (check.source === 'live' && check.safety !== 'read-only' && !allowed.has(check.safety))
-    return [stated('live', 'UNKNOWN', `It was not run: it needs --allow=${check.safety}.`)]
+  const obstacle = check.source === 'live' && live !== undefined ? notRun(check, live) : undefined
+  if (obstacle !== undefined) return [stated('live', 'UNKNOWN', `It was not run: ${obstacle}`, { subject: 'not run' })]
   try {
     const facts = await collection.gather(check.needs as never)
-    return check.judge(facts as never, parameters)
+    return check.judge(facts, parameters)
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)
     return [stated(check.source, 'ERROR', `The check itself failed: ${why}`, { subject: 'check failed' })]
   }
+}
+
+/** Why a live check would do what nobody allowed, or would prove nothing from here. */
+function notRun({ safety, vantage }: LiveCheck, live: LiveContext): string | undefined {
+  if (safety !== 'read-only' && !live.allowed.has(safety)) return `it needs --allow=${safety}.`
+  // What any network place can see, the machine itself and the outside see too.
+  if (vantage === 'network' || vantage === live.vantage) return undefined
+  const standing = {
+    host: 'on the machine of the target',
+    network: 'in its network',
+    outside: 'outside of its network',
+  }
+  return `it means something only ${standing[vantage]}, and this is ${standing[live.vantage]}.`
 }
 
 function parametersOf(check: Check, given: RunRequest['parameters']): Parameters {

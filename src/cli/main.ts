@@ -1,9 +1,11 @@
+import type { Command } from 'commander'
 import { exitCodes, report } from './errors.ts'
 import { processIo, type Io } from './io.ts'
-import { buildProgram } from './program.ts'
+import { importQuickly } from './quick-imports.ts'
 
 /** The binary: runs the command in `args` and ends the process with its exit code. */
 export async function main(args: readonly string[]): Promise<void> {
+  if (args[0] === 'verify') importQuickly()
   const code = await run(args, processIo())
   // What was written must be out first. Not waiting for handles to close: a reply that nobody reads any more would hold us.
   await Promise.all([process.stdout, process.stderr].map((stream) => new Promise((done) => stream.write('', done))))
@@ -15,9 +17,15 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
   const options = args.includes('--') ? args.slice(0, args.indexOf('--')) : args
   const json = options.includes('--json')
   try {
-    await buildProgram(io, json).parseAsync(args, { from: 'user' })
+    const program = await programFor(args, io, json)
+    await program.parseAsync(args, { from: 'user' })
     return exitCodes.ok
   } catch (error) {
     return report(error, json, io)
   }
+}
+
+async function programFor(args: readonly string[], io: Io, json: boolean): Promise<Command> {
+  if (args[0] === 'verify') return (await import('./verify-program.ts')).verifyProgram(io, json)
+  return (await import('./program.ts')).buildProgram(io, json)
 }

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { integerBetween } from './values.ts'
+import { integerBetween } from './integers.ts'
 
 export interface JsonOption {
   readonly json?: boolean

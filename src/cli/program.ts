@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { Command, Help, type Option } from 'commander'
+import { Command } from 'commander'
 import * as z from 'zod'
 import { agentCommand } from './commands/agent.ts'
 import { analyticsCommand, leaderboardCommand } from './commands/analytics.ts'
@@ -33,10 +33,13 @@ import { tokenCommand } from './commands/token.ts'
 import { verifyCommand } from './commands/verify.ts'
 import { webhooksCommand } from './commands/webhooks.ts'
 import type { Io } from './io.ts'
+import { settleAll } from './settle.ts'
 
 /** Every command. Writes to `io` alone, and throws where commander would end the process. */
 export function buildProgram(io: Io, json = false): Command {
   const program = new Command('portcullis')
+    // What stands behind a command belongs to it; `verify` and `verify list` have options of the same name.
+    .enablePositionalOptions()
     .description('A hardened control plane for fleets of AI agents and services.')
     .version(readVersion(), '--version', 'print the version')
     .addHelpText('after', afterHelp)
@@ -75,14 +78,7 @@ export function buildProgram(io: Io, json = false): Command {
     completionCommand(io, () => program),
   ]
   for (const command of commands) program.addCommand(command)
-  for (const command of withInner(program)) settle(command, io, json)
-  return program
-}
-
-/** The command and all below it. */
-export function* withInner(command: Command): Generator<Command> {
-  yield command
-  for (const each of command.commands) yield* withInner(each)
+  return settleAll(program, io, json)
 }
 
 const afterHelp = `
@@ -107,40 +103,6 @@ Exit codes:
 
 Example:
   $ portcullis up`
-
-// Each command by itself: what a command inherits is fixed when it is made, before these are set.
-function settle(command: Command, io: Io, json: boolean): void {
-  command
-    .exitOverride()
-    .showHelpAfterError(json ? false : `(portcullis ${[...pathOf(command), '--help'].join(' ')} shows how)`)
-    .helpOption('-h, --help', 'show this help')
-    .configureHelp({
-      visibleOptions: ownFirst,
-      styleTitle: (title) => (io.out.colours ? `\u001B[1m${title}\u001B[22m` : title),
-    })
-    .configureOutput({
-      writeOut: (text) => io.out.write(text),
-      writeErr: (text) => (json ? undefined : io.err.write(text)),
-      getOutHasColors: () => io.out.colours,
-      getErrHasColors: () => io.err.colours,
-    })
-  if (command.parent !== null) command.helpCommand(false)
-}
-
-// What many commands take comes after what is special to this one.
-const shared = ['--dir', '--url', '--key-file', '--key', '--json', '--help']
-
-function ownFirst(command: Command): Option[] {
-  return new Help().visibleOptions(command).toSorted((a, b) => rank(a) - rank(b))
-}
-
-function rank({ long = '' }: Option): number {
-  return shared.indexOf(long)
-}
-
-function pathOf(command: Command): readonly string[] {
-  return command.parent === null ? [] : [...pathOf(command.parent), command.name()]
-}
 
 function readVersion(): string {
   const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')

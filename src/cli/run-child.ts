@@ -3,10 +3,15 @@ import type { ScriptEnd } from '#guard'
 import { CliError } from './errors.ts'
 import type { Io } from './io.ts'
 
-/** Runs a command on our own terminal and passes signals on. Throws where it cannot be started. */
-export function runChild(program: string, args: readonly string[], io: Io): Promise<ScriptEnd> {
+/** Runs a command on our own terminal, with these variables besides ours, and passes signals on. Throws where it cannot be started. */
+export function runChild(
+  program: string,
+  args: readonly string[],
+  io: Io,
+  variables: Readonly<Record<string, string>> = {},
+): Promise<ScriptEnd> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { stdio: 'inherit' })
+    const child = spawn(program, args, { stdio: 'inherit', env: { ...io.env, ...variables } })
     // Ctrl-C reaches the child by itself where it shares our terminal; a second signal does it no harm.
     io.onSignal((signal) => child.kill(signal))
     child.once('error', (cause) => {

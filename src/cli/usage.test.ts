@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { fakeIo, runLine } from './fakes.ts'
-import { buildProgram, withInner } from './program.ts'
+import { buildProgram } from './program.ts'
+import { withInner } from './settle.ts'
 
 describe('usage', () => {
   it.each([

@@ -3,6 +3,8 @@ import { parseCidr, scopes as knownScopes } from '#core'
 import { usage } from './errors.ts'
 import { nearest } from './nearest.ts'
 
+export { integerBetween } from './integers.ts'
+
 const unitMs = new Map([
   ['s', 1000],
   ['m', 60_000],
@@ -78,15 +80,6 @@ export function parseNetwork(text: string, earlier: readonly string[] = []): rea
 
 export function collect(text: string, earlier: readonly string[] = []): readonly string[] {
   return [...earlier, text]
-}
-
-/** A parser of whole numbers within bounds. */
-export function integerBetween(min: number, max: number): (text: string) => number {
-  return (text) => {
-    const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN
-    if (value >= min && value <= max) return value
-    throw new InvalidArgumentError(`Write a whole number from ${min} to ${max}.`)
-  }
 }
 
 /** A whole number as decimal text, for the 64-bit numbers of the contract. */

@@ -57,3 +57,13 @@ it('P6: the bench gives tokens of ours and of the bare library side by side, and
     oursP99Ms: expect.any(Number),
   })
 })
+
+it('P7: the bench looks at workflow files with every check and parses them alone side by side, and starts the command cold', async () => {
+  const stdout = await run(process.execPath, ['bench/main.ts', 'P7', '--json', '--rounds', '1', '--seconds', '0.5'])
+  expect(JSON.parse(stdout)).toMatchObject({
+    id: 'P7',
+    unit: 'files/s',
+    ratio: expect.any(Number),
+    coldStartMs: expect.any(Number),
+  })
+})

@@ -12,6 +12,16 @@ export interface Contexts {
 /** Gathers one kind of fact, once per run, however many checks need it. It says what it could not look at; it never judges. */
 export type Collector<S extends keyof Contexts, T> = (context: Contexts[S]) => Promise<T>
 
+/** The same collector, run once for each context also where other collectors call it. */
+export function once<S extends keyof Contexts, T>(collector: Collector<S, T>): Collector<S, T> {
+  const known = new WeakMap<Contexts[S], Promise<T>>()
+  return (context) => {
+    const found = known.get(context) ?? collector(context)
+    known.set(context, found)
+    return found
+  }
+}
+
 /** What the collectors of a check bring, by the names that the check gives them. */
 export type Facts<N extends Readonly<Record<string, Collector<never, unknown>>>> = {
   readonly [K in keyof N]: N[K] extends Collector<never, infer T> ? T : never

@@ -1,4 +1,5 @@
 import { forEachChild, parse, type Command, type SyntaxNode } from 'unbash'
+import { maskExpressions } from './expressions.ts'
 
 /** One command of a script with its words; offsets are positions in the text that was parsed. */
 export interface ShellCommand {
@@ -27,7 +28,7 @@ export interface ShellScript {
 /** Reads a script of a POSIX shell or of bash. */
 export function parseShell(text: string): ShellScript {
   // An expression of a workflow is put in before the shell sees the text: it is no expansion of the shell.
-  const script = parse(text.replaceAll(/\$\{\{[\s\S]*?\}\}/g, (expression) => 'E'.repeat(expression.length)))
+  const script = parse(maskExpressions(text))
   const commands: ShellCommand[] = []
   const visit = (node: SyntaxNode): void => {
     if (node.type === 'Command') commands.push(commandOf(node, text))

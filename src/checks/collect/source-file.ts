@@ -5,6 +5,7 @@ export class SourceFile {
   readonly text: string
   readonly byteOrderMark: boolean
   #lineStarts: readonly number[] | undefined
+  readonly #shared = new Map<string, Shared>()
 
   constructor(path: string, content: string) {
     this.path = path
@@ -30,6 +31,29 @@ export class SourceFile {
     }
     return { line: low + 1, column: offset - (starts[low] ?? 0) + 1 }
   }
+
+  /** Notes that a stretch is used in several places: it has an anchor, and aliases refer to that. */
+  share({ start, end, uses }: Shared): void {
+    const newline = this.text.indexOf('\n', end)
+    // What is appended to a block stands behind the comment at its end.
+    this.#shared.set(`${start}-${end}`, { start, end: newline === -1 ? this.text.length : newline, uses })
+  }
+
+  /** How many places of the file a text at this offset is part of; 1 without anchors, never too few with them. */
+  usesAt(offset: number): number {
+    let uses = 1
+    for (const shared of this.#shared.values())
+      if (shared.start <= offset && offset <= shared.end) uses = Math.min(uses * shared.uses, usesMax)
+    return uses
+  }
+}
+
+const usesMax = 1_000_000
+
+interface Shared {
+  readonly start: number
+  readonly end: number
+  readonly uses: number
 }
 
 export interface Place {

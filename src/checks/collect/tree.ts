@@ -1,19 +1,20 @@
-import { constants } from 'node:fs'
-import { lstat, open, readdir, readFile, realpath } from 'node:fs/promises'
+import { lstat, realpath } from 'node:fs/promises'
 import { basename, join, relative, resolve, sep } from 'node:path'
-import ignore, { type Ignore } from 'ignore'
+import { fileBytesMax, readBytes } from './read-bytes.ts'
 import { SourceFile, type Parsed } from './source-file.ts'
+import { isBareGithubFolder, walk } from './walk.ts'
 
-/** More bytes than this are not read of one file. */
-export const fileBytesMax = 4 * 1024 * 1024
-const filesMax = 200_000
-// Never looked into: what tools bring and write.
-const foreign = new Set(['.git', '.hg', '.svn', 'node_modules', '.portcullis'])
+export { TreeTooLarge } from './walk.ts'
+
+// Texts are kept for the next collector up to this many characters in all; beyond it they are read again.
+const keptCharsMax = 64 * 1024 * 1024
 
 export interface FoundFile {
   /** Relative to the folder under judgement, with `/` between its parts. */
   readonly path: string
   readonly bytes: number
+  /** This is a folder that could not be looked into, and why: what may lie in it could not be read. */
+  readonly closed?: string
 }
 
 /** What is to be judged: a folder with all its files, or one file. */
@@ -21,39 +22,40 @@ export class Tree {
   readonly root: string
   /** A single file was named: what it is follows from what it says, not only from where it lies. */
   readonly single: boolean
-  /** Sorted by path. Symbolic links are not followed; what .gitignore excludes is not there. */
+  /**
+   * Sorted by path. Symbolic links are not followed; what .gitignore excludes is not there. A folder that could not be looked into
+   * is there itself and reads as unreadable.
+   */
   readonly files: readonly FoundFile[]
+  /** What the paths begin with and the disk does not: `.github/` where that folder itself was named. */
+  readonly #prefix: string
   readonly #read = new Map<string, Promise<Parsed<SourceFile>>>()
+  #keptChars = 0
 
-  private constructor(root: string, single: boolean, files: readonly FoundFile[]) {
+  private constructor(root: string, files: readonly FoundFile[], single = false, prefix = '') {
     this.root = root
     this.single = single
     this.files = files
+    this.#prefix = prefix
   }
 
-  /** Throws what `realpath` throws where there is no such path, and {@link TreeTooLarge}. */
+  /** Throws what `realpath` throws where there is no such path, {@link NotJudgeable} and {@link TreeTooLarge}. */
   static async open(path: string): Promise<Tree> {
     const root = await realpath(path)
     const stats = await lstat(root)
-    if (!stats.isDirectory())
-      return new Tree(parentOf(root), true, [{ path: nameInRepository(root), bytes: stats.size }])
-    const files: FoundFile[] = []
-    await walk(root, '', [], files)
-    return new Tree(
-      root,
-      false,
-      files.toSorted((a, b) => (a.path < b.path ? -1 : 1)),
-    )
+    if (stats.isDirectory()) {
+      const prefix = isBareGithubFolder(root) ? `${nameInRepository(root)}/` : ''
+      const found = walk(root).map((each) => ({ ...each, path: prefix + each.path }))
+      return new Tree(root, sorted(found), false, prefix)
+    }
+    if (!stats.isFile()) throw new NotJudgeable('It is neither a folder nor a file.')
+    return new Tree(resolve(root, '..'), [{ path: nameInRepository(root), bytes: stats.size }], true)
   }
 
   /** Of texts by path: what a test judges. */
   static of(texts: Readonly<Record<string, string>>, single = false): Tree {
-    const files = Object.entries(texts).map(([path, text]) => ({ path, bytes: Buffer.byteLength(text) }))
-    const tree = new Tree(
-      '/',
-      single,
-      files.toSorted((a, b) => (a.path < b.path ? -1 : 1)),
-    )
+    const found = Object.entries(texts).map(([path, text]) => ({ path, bytes: Buffer.byteLength(text) }))
+    const tree = new Tree('/', sorted(found), single)
     for (const [path, text] of Object.entries(texts)) {
       const file = new SourceFile(path, text)
       tree.#read.set(path, Promise.resolve({ file, value: file }))
@@ -61,113 +63,98 @@ export class Tree {
     return tree
   }
 
-  /** The files whose path matches. */
+  /** The files whose path matches, and each closed folder that may hold such a file. */
   matching(pattern: RegExp): readonly FoundFile[] {
-    return this.files.filter(({ path }) => pattern.test(path))
+    return this.files.filter(({ path, closed }) =>
+      closed === undefined ? pattern.test(path) : mayMatchBelow(pattern, path),
+    )
   }
 
   /** The text of a file; unreadable where it is too large, binary, not UTF-8, or may not be read. */
-  read({ path, bytes }: FoundFile): Promise<Parsed<SourceFile>> {
-    let found = this.#read.get(path)
-    if (found === undefined) {
-      found = readText(this.#absolute(path), path, bytes)
-      this.#read.set(path, found)
-    }
+  async read(file: FoundFile): Promise<Parsed<SourceFile>> {
+    const known = this.#read.get(file.path)
+    if (known !== undefined) return known
+    const found = this.#readNow(file)
+    this.#keptChars += 'value' in found ? found.value.text.length : 0
+    if (this.#keptChars <= keptCharsMax) this.#read.set(file.path, Promise.resolve(found))
     return found
+  }
+
+  /** As `read`, for a single look: the text is not kept for others. */
+  async glance(file: FoundFile): Promise<Parsed<SourceFile>> {
+    return this.#read.get(file.path) ?? this.#readNow(file)
   }
 
   async readAll(files: readonly FoundFile[]): Promise<readonly Parsed<SourceFile>[]> {
     return Promise.all(files.map((file) => this.read(file)))
   }
 
-  #absolute(path: string): string {
-    return this.single ? join(this.root, basename(path)) : join(this.root, path)
+  #readNow({ path, closed }: FoundFile): Parsed<SourceFile> {
+    return closed === undefined ? readText(this.absolute(path), path) : unreadable(path, closed)
+  }
+
+  /** Where a file of the tree lies on the disk. */
+  absolute(path: string): string {
+    return this.single ? join(this.root, basename(path)) : join(this.root, path.slice(this.#prefix.length))
   }
 }
 
-export class TreeTooLarge extends Error {
-  override readonly name = 'TreeTooLarge'
+export class NotJudgeable extends Error {
+  override readonly name = 'NotJudgeable'
 }
 
-async function walk(root: string, folder: string, ignores: readonly Scoped[], files: FoundFile[]): Promise<void> {
-  const entries = await readdir(join(root, folder), { withFileTypes: true })
-  const own = entries.some(({ name }) => name === '.gitignore') ? [await gitignore(root, folder)] : []
-  const scoped = [...ignores, ...own]
-  const folders: string[] = []
-  const found: string[] = []
-  for (const entry of entries) {
-    const path = folder === '' ? entry.name : `${folder}/${entry.name}`
-    if (entry.isDirectory()) {
-      if (!foreign.has(entry.name) && !isIgnored(`${path}/`, scoped)) folders.push(path)
-    } else if (entry.isFile() && !isIgnored(path, scoped)) found.push(path)
-  }
-  if (files.length + found.length > filesMax)
-    throw new TreeTooLarge(`The folder holds more than ${filesMax} files: name the folder of one repository.`)
-  const sizes = await Promise.all(found.map((path) => lstat(join(root, path)).then(({ size }) => size)))
-  for (const [index, path] of found.entries()) files.push({ path, bytes: sizes[index] ?? 0 })
-  for (const inner of folders) await walk(root, inner, scoped, files)
+function sorted(files: readonly FoundFile[]): readonly FoundFile[] {
+  return files.toSorted((a, b) => (a.path < b.path ? -1 : 1))
 }
 
-interface Scoped {
-  readonly folder: string
-  readonly rules: Ignore
-}
-
-async function gitignore(root: string, folder: string): Promise<Scoped> {
-  const text = await readFile(join(root, folder, '.gitignore'), 'utf8').catch(() => '')
-  return { folder, rules: ignore().add(text) }
-}
-
-// The rules nearest to the file have the last word.
-function isIgnored(path: string, scoped: readonly Scoped[]): boolean {
-  for (const { folder, rules } of scoped.toReversed()) {
-    const { ignored, unignored } = rules.test(folder === '' ? path : path.slice(folder.length + 1))
-    if (ignored || unignored) return ignored
-  }
-  return false
-}
-
-async function readText(absolute: string, path: string, bytes: number): Promise<Parsed<SourceFile>> {
-  const no = (why: string): Parsed<SourceFile> => ({ file: new SourceFile(path, ''), unreadable: { offset: 0, why } })
-  const tooLarge = `It is larger than ${fileBytesMax} bytes, and nothing of it was read.`
-  if (bytes > fileBytesMax) return no(tooLarge)
-  let content: Buffer
+function readText(absolute: string, path: string): Parsed<SourceFile> {
+  let content: Buffer | undefined
   try {
-    const handle = await open(absolute, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
-    try {
-      const room = Buffer.alloc(Math.min(bytes + 1024, fileBytesMax + 1))
-      let length = 0
-      for (;;) {
-        const { bytesRead } = await handle.read(room, length, room.length - length)
-        length += bytesRead
-        if (bytesRead === 0 || length === room.length) break
-      }
-      // It grew since it was found.
-      if (length === room.length) return no(tooLarge)
-      content = room.subarray(0, length)
-    } finally {
-      await handle.close()
-    }
+    content = readBytes(absolute)
   } catch (error) {
-    return no(`It could not be read: ${(error as NodeJS.ErrnoException).code ?? 'unknown'}.`)
+    return unreadable(path, `It could not be read: ${(error as NodeJS.ErrnoException).code ?? 'it is no file'}.`)
   }
-  if (content.includes(0)) return no('It is a binary file.')
+  if (content === undefined)
+    return unreadable(path, `It is larger than ${fileBytesMax} bytes, and nothing of it was read.`)
+  if (content.includes(0)) return unreadable(path, 'It is a binary file.')
   try {
-    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(content)
-    const file = new SourceFile(path, text)
+    const file = new SourceFile(path, decoder.decode(content))
     return { file, value: file }
   } catch {
-    return no('It is not UTF-8.')
+    return unreadable(path, 'It is not UTF-8.')
   }
 }
 
-function parentOf(path: string): string {
-  return resolve(path, '..')
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+function unreadable(path: string, why: string): Parsed<SourceFile> {
+  return { file: new SourceFile(path, ''), unreadable: { offset: 0, why } }
 }
 
-// A single file is judged under the path that it would have in its repository, as far as its own path tells.
+// A file or a folder in .github is judged under the path that it has in its repository, as far as its own path tells.
 function nameInRepository(path: string): string {
   const parts = relative(resolve('/'), path).split(sep)
   const from = parts.lastIndexOf('.github')
   return (from === -1 ? parts.slice(-1) : parts.slice(from)).join('/')
+}
+
+/** Whether a path below the folder may match; yes where the pattern does not begin with a plain path. */
+export function mayMatchBelow(pattern: RegExp, folder: string): boolean {
+  const prefix = literalStart(pattern.source)
+  const fold = (text: string): string => (pattern.flags.includes('i') ? text.toLowerCase() : text)
+  return fold(prefix).startsWith(fold(`${folder}/`)) || fold(`${folder}/`).startsWith(fold(prefix))
+}
+
+// The plain characters after `^`; none where the pattern has alternatives outside of groups.
+function literalStart(source: string): string {
+  if (!source.startsWith('^')) return ''
+  let depth = 0
+  for (const char of source.replaceAll(/\\.|\[(?:\\.|[^\]\\])*\]/g, '')) {
+    if (char === '(') depth += 1
+    else if (char === ')') depth -= 1
+    else if (char === '|' && depth === 0) return ''
+  }
+  const [, plain = '', next = ''] = /^\^((?:[^\\^$.*+?()[\]{}|]|\\[^A-Za-z0-9])*)(.?)/.exec(source) ?? []
+  const literal = /[*?{]/.test(next) ? plain.replace(/\\?.$/, '') : plain
+  return literal.replaceAll(/\\(.)/g, '$1')
 }

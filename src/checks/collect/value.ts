@@ -6,6 +6,10 @@ export type Value = MapValue | ListValue | ScalarValue
 export interface Entry {
   readonly key: ScalarValue
   readonly value: Value
+  /** Where the alias stands that the value was reached by; the value itself stands at its anchor. */
+  readonly alias?: Spot
+  /** A merge key brought it: key and value stand in another map. */
+  readonly merged?: boolean
 }
 
 abstract class Located implements Spot {
@@ -31,11 +35,14 @@ export class MapValue extends Located {
   readonly flow: boolean
   /** In the order of the file; what a merge key brings comes last. */
   readonly entries: readonly Entry[]
+  /** Where the last thing in it ends, without what follows: blanks, comments, the closing brace. */
+  readonly contentEnd: number
 
-  constructor(spot: Spot, entries: readonly Entry[], flow = false) {
+  constructor(spot: Spot, entries: readonly Entry[], flow = false, contentEnd?: number) {
     super(spot)
     this.entries = entries
     this.flow = flow
+    this.contentEnd = contentEnd ?? entries.at(-1)?.value.end ?? spot.start + 1
   }
 
   entry(key: string): Entry | undefined {
@@ -72,11 +79,14 @@ export class ListValue extends Located {
   readonly kind = 'list'
   readonly flow: boolean
   readonly items: readonly Value[]
+  /** As in a map. */
+  readonly contentEnd: number
 
-  constructor(spot: Spot, items: readonly Value[], flow = false) {
+  constructor(spot: Spot, items: readonly Value[], flow = false, contentEnd?: number) {
     super(spot)
     this.items = items
     this.flow = flow
+    this.contentEnd = contentEnd ?? items.at(-1)?.end ?? spot.start + 1
   }
 }
 
@@ -88,6 +98,7 @@ export class ScalarValue extends Located {
   /** The text behind the value: `3.10` stays `3.10`; empty for null. */
   readonly text: string
   readonly style: ScalarStyle
+  #pieces: readonly Piece[] | undefined
 
   constructor(spot: Spot, value: ScalarValue['value'], text: string, style: ScalarStyle = 'plain') {
     super(spot)
@@ -96,31 +107,62 @@ export class ScalarValue extends Located {
     this.style = style
   }
 
-  /** Where a stretch of `text` stands in the file; the whole scalar where folding or escapes hide that. */
+  /** Where a stretch of `text` stands in the file; the whole scalar where escapes hide that. */
   inside(start: number, end: number): Spot {
-    const whole: Spot = { file: this.file, start: this.start, end: this.end }
-    if (this.style === 'literal') return this.#insideLiteral(start, end) ?? whole
-    if (this.style === 'folded') return whole
-    const from = this.start + (this.style === 'quoted' ? 1 : 0)
-    return this.file.text.startsWith(this.text, from)
-      ? { file: this.file, start: from + start, end: from + end }
-      : whole
+    const pieces = (this.#pieces ??= piecesOf(this))
+    const from = offsetIn(pieces, start)
+    const to = end > start ? offsetIn(pieces, end - 1) : from
+    if (from === undefined || to === undefined) return { file: this.file, start: this.start, end: this.end }
+    return { file: this.file, start: from, end: end > start ? Math.max(from, to + 1) : from }
   }
+}
 
-  // A literal block has one line of the file for each line of the text, indented by the same number of spaces.
-  #insideLiteral(start: number, end: number): Spot | undefined {
-    const source = this.file.text
-    const before = this.text.slice(0, start)
-    const line = before.split('\n').length
-    let at = this.start
-    for (let passed = 0; passed < line; passed += 1) at = source.indexOf('\n', at) + 1
-    const text = this.text.split('\n')[line - 1] ?? ''
-    const indented = text === '' ? 0 : source.slice(at).search(/[^ ]/) - (text.length - text.trimStart().length)
-    const column = start - (before.lastIndexOf('\n') + 1)
-    const from = at + Math.max(0, indented) + column
-    if (!source.startsWith(text.slice(column), from)) return undefined
-    return { file: this.file, start: from, end: Math.min(from + (end - start), this.end) }
+/** A stretch of the text of a scalar that stands in the file as it is. */
+interface Piece {
+  readonly text: number
+  readonly file: number
+  readonly length: number
+}
+
+// Each line of the file is looked for in the text, blanks around it aside: that holds for literal, folded, plain and quoted ones.
+function piecesOf({ file, start, end, style, text }: ScalarValue): readonly Piece[] {
+  const block = style === 'literal' || style === 'folded'
+  const pieces: Piece[] = []
+  const header = file.text.indexOf('\n', start)
+  if (block && header === -1) return []
+  let from = block ? header + 1 : start + (style === 'quoted' ? 1 : 0)
+  const last = style === 'quoted' ? end - 1 : end
+  let at = 0
+  while (from < last) {
+    const newline = file.text.indexOf('\n', from)
+    const stop = newline === -1 || newline > last ? last : newline
+    const line = file.text.slice(from, stop)
+    const content = line.trim()
+    if (content !== '') {
+      while (/\s/.test(text.charAt(at)) && !text.startsWith(content, at)) at += 1
+      if (!text.startsWith(content, at)) return []
+      pieces.push({ text: at, file: from + line.indexOf(content), length: content.length })
+      at += content.length
+    }
+    from = stop + 1
   }
+  return pieces
+}
+
+// Blanks between two pieces belong to the one behind them, as indentation does.
+function offsetIn(pieces: readonly Piece[], at: number): number | undefined {
+  let low = 0
+  let high = pieces.length - 1
+  while (low < high) {
+    const middle = (low + high) >> 1
+    const { text, length } = pieces[middle] as Piece
+    if (at < text + length) high = middle
+    else low = middle + 1
+  }
+  const piece = pieces[low]
+  if (piece === undefined) return undefined
+  // An offset of the file before the piece only as far as the text itself goes back.
+  return piece.file + Math.min(at - piece.text, piece.length)
 }
 
 /** The items of a list, or the one value where a list may be left out; none for null and absent. */

@@ -161,6 +161,8 @@ function usesOf(map: MapValue): Uses | undefined {
   if (node === undefined || node.value === null) return undefined
   const text = node.text.trim()
   if (text.startsWith('./') || text.startsWith('../')) return { kind: 'local', node, path: text }
+  // Of the same repository at the commit of the workflow, wherever the job has its files.
+  if (text.startsWith('$/')) return { kind: 'local', node, path: `.${text.slice(1)}` }
   if (text.startsWith('docker://')) return { kind: 'docker', node, image: text.slice('docker://'.length) }
   const [, name, path = '', ref] = /^([^/@\s]+\/[^/@\s]+)(?:\/([^@]*))?@(\S+)$/.exec(text) ?? []
   return name === undefined || ref === undefined

@@ -57,7 +57,8 @@ function runCommand(io: Io): Command {
     const recorder = recorderOf(given, io)
     const say = (line: string): void => io.err.write(`portcullis ops: ${printable(line)}\n`)
     const ended = await runGuarded(script, given.audit, { recorder, say, monotonic: () => io.monotonic() }, () =>
-      runChild(program, args, io),
+      // A script that stops where nobody confirmed hears of a --confirm that way.
+      runChild(program, args, io, script.confirmed ? { OPS_CONFIRM: '1' } : {}),
     )
     if (isRefusal(ended)) {
       const { say: sentence, help } = refusals[ended.code]

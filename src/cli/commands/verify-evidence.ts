@@ -3,9 +3,7 @@ import { Command } from 'commander'
 import { readBoundedFile } from '../bounded-read.ts'
 import { CliError } from '../errors.ts'
 import type { Io } from '../io.ts'
-import { printList } from '../lists.ts'
 import { withExamples, withJson, withList, type JsonOption, type ListOptions } from '../options.ts'
-import { reportList } from '../posture.ts'
 import { printable } from '../print.ts'
 import { collect } from '../values.ts'
 
@@ -23,9 +21,11 @@ export function reportsCommand(io: Io): Command {
   const command = withList(new Command('reports'))
     .description('Lists the reports that were recorded, newest first.')
     .option('--target <target>', 'of this target alone, as a report names it')
-    .action((options: ListOptions & { readonly target?: string }) =>
-      printList(reportList, options.target === undefined ? {} : { target: options.target }, options, io),
-    )
+    .action(async (options: ListOptions & { readonly target?: string }) => {
+      // What talks to a server is loaded when it is asked.
+      const [{ printList }, { reportList }] = await Promise.all([import('../lists.ts'), import('../posture.ts')])
+      await printList(reportList, options.target === undefined ? {} : { target: options.target }, options, io)
+    })
   return withExamples(command, 'portcullis verify reports', 'portcullis verify reports --json')
 }
 

@@ -59,7 +59,9 @@ export class Spill {
       await rename(draft, join(dir, name))
     } catch (error) {
       await rm(draft, { force: true }).catch((left: unknown) => {
-        throw new AggregateError([error, left], 'a batch could not be kept, and its draft could not be removed')
+        throw new AggregateError([error, left], 'a batch could not be kept, and its draft could not be removed', {
+          cause: error,
+        })
       })
       throw error
     }

@@ -1,0 +1,30 @@
+// Variables that are made of themselves double with each line.
+const lengthMax = 4096
+
+/**
+ * A word with what ARG and ENV say put in, and its quotes taken off: `$NAME`, `${NAME}`, `${NAME:-else}`, `${NAME:+then}`. Undefined
+ * where something has no value, or is written in a way that only the build resolves.
+ */
+export function expandVariables(word: string, variables: ReadonlyMap<string, string | undefined>): string | undefined {
+  const plain = unquoted(word)
+  if (!plain.includes('$')) return plain
+  let known = true
+  const text = plain.replaceAll(
+    /\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)(?:(:?[-+])([^{}]*))?\}|\{[^}]*\}?)/g,
+    (_, bare?: string, braced?: string, operator?: string, other = '') => {
+      const value = variables.get(bare ?? braced ?? '')
+      const set = value !== undefined && (value !== '' || operator?.startsWith(':') !== true)
+      if (operator?.endsWith('+') === true) return set ? other : ''
+      if (set) return value
+      if (operator !== undefined) return other
+      known = false
+      return ''
+    },
+  )
+  return known && text.length <= lengthMax ? text : undefined
+}
+
+function unquoted(word: string): string {
+  const quote = word[0]
+  return (quote === '"' || quote === "'") && word.length > 1 && word.endsWith(quote) ? word.slice(1, -1) : word
+}

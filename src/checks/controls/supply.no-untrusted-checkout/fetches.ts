@@ -1,0 +1,109 @@
+import { parseShell, type ShellCommand } from '../../collect/shell.ts'
+import type { Spot } from '../../collect/source-file.ts'
+import { majorOf } from '../../collect/uses.ts'
+import type { MapValue, ScalarValue } from '../../collect/value.ts'
+import type { Step } from '../../collect/workflows.ts'
+import type { PrivilegedEvent } from './events.ts'
+import { headIn, type Head } from './heads.ts'
+import { environmentText, sourcesOf, type Standing } from './sources.ts'
+
+/** A step that brings code or files of outsiders into the workspace. */
+export interface Fetch {
+  readonly spot: Spot
+  readonly subject: string
+  readonly head: Head
+  /** `object`: it is fetched into the repository, and nothing is checked out yet. */
+  readonly brings: 'code' | 'object' | 'artifact'
+  /** How sure the action itself refuses forks. */
+  readonly refuses?: 'surely' | 'likely'
+}
+
+/** What a step fetches under an event. */
+export function fetchesOf(standing: Standing, event: PrivilegedEvent): readonly Fetch[] {
+  const { step } = standing
+  if (step?.run !== undefined) return ofScript(step.run, standing, event)
+  if (step?.uses?.kind !== 'repository') return []
+  const name = step.uses.name.toLowerCase()
+  if (name === 'actions/checkout') return ofCheckout(standing, event)
+  const other =
+    (name === 'actions/download-artifact' && step.node.map('with')?.get('run-id') !== undefined) ||
+    name === 'dawidd6/action-download-artifact' ||
+    (name === 'actions/github-script' && /\bdownloadArtifact\b/.test(step.node.map('with')?.text('script') ?? ''))
+  if (!other || event !== 'workflow_run') return []
+  return [{ spot: step.uses.node, subject: step.uses.name, head: 'commit', brings: 'artifact' }]
+}
+
+function ofCheckout(standing: Standing, event: PrivilegedEvent): readonly Fetch[] {
+  const settings = standing.step?.node.map('with')
+  const found = ['ref', 'repository'].flatMap((name) => {
+    const value = settings?.scalar(name)
+    const head = value === undefined ? undefined : headIn(value.text, sourcesOf(value.text, standing), event)
+    return value === undefined || head === undefined ? [] : [{ value, head }]
+  })
+  const [first] = found
+  if (first === undefined) return []
+  const head = (['commit', 'branch', 'perhaps'] as const).find((each) => found.some((one) => one.head === each))
+  const refuses = event === 'issue_comment' ? undefined : refusing(standing.step, settings)
+  const fetch = { spot: first.value, subject: first.value.text, head: head ?? first.head, brings: 'code' } as const
+  return [refuses === undefined ? fetch : { ...fetch, refuses }]
+}
+
+// Since v7 it takes no code of forks under these two events unless it is told to; the tags v4 to v6 were moved to releases that do
+// the same. See https://github.com/actions/checkout#usage, allow-unsafe-pr-checkout.
+function refusing(step: Step | undefined, settings: MapValue | undefined): Fetch['refuses'] {
+  if (step?.uses?.kind !== 'repository' || (settings?.text('allow-unsafe-pr-checkout') ?? 'false') !== 'false')
+    return undefined
+  if ((majorOf(step) ?? 0) >= 7) return 'surely'
+  return /^v[456]$/.test(step.uses.ref) ? 'likely' : undefined
+}
+
+const worthReading = /\bgit\s|\bgh\s|\bhub\s/
+const moving = new Set(['checkout', 'switch', 'pull', 'clone', 'reset', 'merge', 'worktree', 'rebase', 'cherry-pick'])
+
+function ofScript(run: ScalarValue, standing: Standing, event: PrivilegedEvent): readonly Fetch[] {
+  if (!worthReading.test(run.text)) return []
+  const found: Fetch[] = []
+  for (const command of parseShell(run.text).commands) {
+    const fetched = ofCommand(command, standing, event)
+    if (fetched === undefined) continue
+    const spot = run.inside(command.start, command.end)
+    found.push({ spot, subject: run.text.slice(command.start, command.end), ...fetched })
+  }
+  return found
+}
+
+function ofCommand(
+  { name, words }: ShellCommand,
+  standing: Standing,
+  event: PrivilegedEvent,
+): Pick<Fetch, 'head' | 'brings'> | undefined {
+  const texts = words.map(({ text }) => text)
+  if (name === 'gh' || name === 'hub') {
+    const verb = texts.find((_, index) => index > 0 && (texts[index - 1] === 'pr' || texts[index - 1] === 'run'))
+    if (verb === 'checkout' || verb === 'co') return { head: 'commit', brings: 'code' }
+    return verb === 'download' && event === 'workflow_run' ? { head: 'commit', brings: 'artifact' } : undefined
+  }
+  if (name !== 'git') return undefined
+  const verb = texts.find((text) => text === 'fetch' || moving.has(text))
+  if (verb === undefined) return undefined
+  for (const text of texts.slice(1)) {
+    const written = [text, ...variablesOf(text).map((variable) => environmentText(variable, standing) ?? '')]
+    const sources = written.flatMap((each) => sourcesOf(each, standing))
+    const head = headIn(text, sources, event)
+    // The output of a step may be anything where it is an argument of git.
+    if (head !== undefined && head !== 'perhaps') return { head, brings: verb === 'fetch' ? 'object' : 'code' }
+  }
+  return undefined
+}
+
+function variablesOf(text: string): readonly string[] {
+  return [...text.matchAll(/\$\{?([A-Za-z_]\w*)/g)].flatMap(([, name]) => name ?? [])
+}
+
+/** Whether a script takes what was fetched into the workspace. */
+export function checksOut(run: ScalarValue): boolean {
+  if (!worthReading.test(run.text)) return false
+  return parseShell(run.text).commands.some(
+    ({ name, words }) => name === 'git' && words.some(({ text }) => moving.has(text)),
+  )
+}

@@ -1,0 +1,39 @@
+import { maskExpressions } from '../../collect/expressions.ts'
+import type { PrivilegedEvent } from './events.ts'
+
+/** How sure a text names code of a pull request: by its commit, by the name of its branch alone, or by a name that only sounds so. */
+export type Head = 'commit' | 'branch' | 'perhaps'
+
+const heads: Readonly<Record<PrivilegedEvent, { readonly commit: RegExp; readonly branch: RegExp }>> = {
+  pull_request_target: {
+    commit:
+      /^github\.event\.(?:pull_request\.(?:head\.sha|merge_commit_sha|head\.repo\.(?:full_name|name|clone_url|ssh_url|git_url|html_url|owner\.login)|head\.user\.login)|after)$/,
+    branch: /^github\.(?:head_ref|event\.pull_request\.head\.(?:ref|label))$/,
+  },
+  workflow_run: {
+    commit:
+      /^github\.event\.workflow_run\.(?:head_sha|head_commit\.id|head_repository\.(?:full_name|name|clone_url|ssh_url|git_url|html_url|owner\.login)|pull_requests\.[^.]+\.head\.sha)$/,
+    branch: /^github\.event\.workflow_run\.(?:head_branch|pull_requests\.[^.]+\.head\.ref)$/,
+  },
+  issue_comment: { commit: /^(?!)/, branch: /^(?!)/ },
+}
+
+// Of a pull request, whatever the event.
+const pullRef = /(?:^|[\s"'=:+/])(?:refs\/(?:remotes\/)?)?pull\/[^\s"']+\/(?:head|merge)/
+
+/** What of a text is code of outsiders under an event; `sources` are the contexts that it is made of. */
+export function headIn(text: string, sources: readonly string[], event: PrivilegedEvent): Head | undefined {
+  if (pullRef.test(maskExpressions(text))) return 'commit'
+  if (sources.some((source) => heads[event].commit.test(source))) return 'commit'
+  if (sources.some((source) => heads[event].branch.test(source))) return 'branch'
+  return sources.some((source) => soundsSo(source, event)) ? 'perhaps' : undefined
+}
+
+// Outputs of steps that look the pull request up.
+function soundsSo(source: string, event: PrivilegedEvent): boolean {
+  const output = /^(?:steps|needs)\.([^.]+\.outputs\.[^.]+)$/.exec(source)?.[1]
+  if (output === undefined) return false
+  return event === 'issue_comment'
+    ? /head|sha|ref|branch|commit|pull|\bpr\b/.test(output)
+    : /head|pull|\bpr[-_.]/.test(output)
+}
