@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { readFile, mkdir, mkdtemp, utimes, writeFile, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -62,6 +63,12 @@ it('O5: the example is refused without a confirmation, runs with it, and the led
   expect(refused.stderr).toContain('--confirm')
   expect((await readdir(dir)).toSorted()).toEqual(['new', 'none', 'old'])
   expect(await recorded('remove-old-exports.sh')).toEqual([])
+  // Nor does it run past the guard.
+  expect(spawnSync(example, [dir, '30'], { encoding: 'utf8', env: { PATH: process.env['PATH'] } })).toMatchObject({
+    status: 1,
+    stderr: expect.stringContaining('portcullis ops run --confirm'),
+  })
+  expect((await readdir(dir)).toSorted()).toEqual(['new', 'none', 'old'])
 
   const done = await ops(['--confirm', '--', example, dir, '30'])
   expect(done).toMatchObject({ code: 0, stderr: '' })

@@ -62,7 +62,7 @@ function judgeTriggers(table: Table, facts: Access, someHold: boolean): readonly
   const bounded = refusals.filter(({ refusal }) => refusal === 'sometimes').map(({ change }) => change)
   const evidence: Evidence[] = []
   if (isState) {
-    const detail = `No trigger refuses ${listed(open)} on ${called}; nobody is granted it, and ${[...writers].join(', ')} changes the table on purpose.`
+    const detail = `No trigger refuses ${listed(open)} on ${called}; nobody is granted it, and the table is changed on purpose by ${[...writers].join(', ')}.`
     evidence.push(doubtful(table.spot, detail, { subject: `state ${called}`, confidence: 'medium' }))
   } else if (open.length > 0) {
     const detail = `No trigger refuses ${listed(open)} on ${called}: its owner, and whoever is granted it later, can change the record.`

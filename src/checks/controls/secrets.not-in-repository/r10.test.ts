@@ -23,7 +23,7 @@ const documented: readonly (readonly [name: string, text: string, path?: string]
   ['PrivateKeyJSON', JSON.stringify({ private_key_id: 'x', private_key: pem(join('PRIVATE', ' KEY')) }), 'key.json'],
   ['PrivateKey', pem(join('RSA PRIVATE', ' KEY'))],
   ['npmAccessToken', join('npm', '_', of(alnum, 36))],
-  ['npmAuthToken', join('//registry.npmjs.org/:_auth', 'Token=', of(alnum, 36)), '.npmrc'],
+  ['npmAuthToken', join('//packages.internal/:_auth', 'Token=', of(alnum, 36)), '.npmrc'],
   ['xOAuth', join('{"a": "https://', of(alnum, 12), ':x-oauth', '-basic@github.com/a/b"}'), 'package.json'],
   ['BasicAuth', join('https://', 'deployer', ':', of(alnum, 12), '@host.internal.net')],
   ['SlackToken', join('xox', 'b-', of('12345', 11), '-', of('12345', 12), '-', of(alnum, 24))],

@@ -114,6 +114,8 @@ class Judgement {
         this.#add(unjudged('UNKNOWN', foreign, why))
       } else if (merging === undefined && this.#waitsSomewhere())
         this.#doubt(head(this.#root), 'Only some kinds of packages wait; updates of all others are offered at once.')
+      else if (merging !== undefined && this.#waitsSomewhere() && isOfAnyKind(scope))
+        this.#doubt(merging, 'Only some kinds of packages wait; what else this lets merge is merged at once.')
       else this.#fail(merging ?? head(this.#root), `Updates are ${does} as soon as they are released.`, this.#wait())
       return
     }
