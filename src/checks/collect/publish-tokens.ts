@@ -1,5 +1,5 @@
 import { posix } from 'node:path'
-import { contextsIn } from './expression-contexts.ts'
+import { contextsIn } from './expression-flow.ts'
 import { expressionsIn } from './expressions.ts'
 import { registries } from './registries.ts'
 import { expandedSteps, type Around, type Publication } from './publishing.ts'
@@ -86,8 +86,9 @@ export function hasIdentity(job: Job, workflow: Workflow): boolean {
 function kindOf(text: string): PublishToken['kind'] | undefined {
   if (!text.includes('${{')) return undefined
   let unclear = false
-  for (const found of expressionsIn(text)) {
-    for (const [scope, name] of contextsIn(found)) {
+  for (const { expression } of expressionsIn(text)) {
+    for (const { path } of expression === undefined ? [] : contextsIn(expression)) {
+      const [scope, name] = path
       if (scope === 'secrets' && name !== 'github_token') return 'secret'
       if (scope === 'inputs') unclear = true
     }

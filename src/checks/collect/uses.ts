@@ -1,4 +1,5 @@
 import { posix } from 'node:path'
+import { entryNamed } from './lookup.ts'
 import { isReadable, type Parsed } from './source-file.ts'
 import type { Action, Step, Uses } from './workflows.ts'
 
@@ -23,8 +24,8 @@ export function majorOf({ uses }: Step): number | undefined {
 
 /** The text of an input of an action; undefined where it is not given. Names are compared without case. */
 export function inputOf({ node }: Step, name: string): string | undefined {
-  const settings = node.map('with')
-  return settings?.text(name) ?? settings?.entries.find(({ key }) => key.text.toLowerCase() === name)?.value.source
+  const value = entryNamed(node.map('with'), name)?.value
+  return value?.kind === 'scalar' ? value.text : value?.source
 }
 
 const byFolder = new WeakMap<readonly Parsed<Action>[], ReadonlyMap<string, Action>>()

@@ -1,4 +1,4 @@
-import { contextsIn } from '../../collect/expression-contexts.ts'
+import { contextsIn } from '../../collect/expression-flow.ts'
 import { expressionsIn } from '../../collect/expressions.ts'
 import { option } from '../../collect/publishing-facts.ts'
 import { invocationsIn, readScript } from '../../collect/invocations.ts'
@@ -109,7 +109,9 @@ function tokensIn(
   return (map?.entries ?? []).flatMap(({ key, value }) => {
     if (value.kind !== 'scalar' || !value.text.includes('${{')) return []
     const held = new Set(
-      expressionsIn(value.text).flatMap((found) => contextsIn(found).flatMap((path) => tokenOf(path, ids))),
+      expressionsIn(value.text).flatMap(({ expression }) =>
+        (expression === undefined ? [] : contextsIn(expression)).flatMap(({ path }) => tokenOf(path, ids)),
+      ),
     )
     return [...held].map((id) => ({ id, name: key.text, value }))
   })
