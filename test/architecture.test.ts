@@ -39,7 +39,7 @@ const packageHomes: Readonly<Record<string, readonly RegExp[]>> = {
   'toml-eslint-parser': [/^checks\/collect\//],
   'dockerfile-ast': [/^checks\/collect\//],
   'libpg-query': [/^checks\/collect\//],
-  unbash: [/^checks\/collect\/shell[\w-]*\.ts$/],
+  unbash: [/^checks\/collect\/shell\//],
   '@lezer/common': [/^checks\/collect\//],
   '@secretlint/core': [/^checks\/collect\//],
   'structured-headers': [/^gate\/signature\//],

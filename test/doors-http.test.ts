@@ -228,15 +228,44 @@ describe('methods', () => {
     ['POST', '/portcullis.v1.HubService/../HubService/ListRuns'],
     ['POST', '/portcullis.v1.HubService/listruns'],
     ['POST', '/portcullis.v1.HubService/%00'],
-    ['GET', listRuns],
-    ['PUT', listRuns],
-    ['DELETE', listRuns],
-    ['OPTIONS', listRuns],
     ['GET', '/problems/no.such'],
+    ['PUT', '/problems/no.such'],
+    ['PUT', '/tlog/main/nothing'],
+    ['PUT', '/nowhere'],
     ['GET', '/.env'],
   ])('G2: %s %s is 404', async (method, path) => {
     const answer = await sendRaw(instance.url, { method, path, headers: { authorization } })
     expect(problemOf(answer)).toEqual([404, 'method.unknown'])
+  })
+
+  it.each([
+    ['GET', listRuns, 'POST'],
+    ['PUT', listRuns, 'POST'],
+    ['DELETE', '/portcullis.v1.HubService/List%52uns', 'POST'],
+    ['OPTIONS', `${listRuns}?x=1`, 'POST'],
+    ['PROPFIND', listRuns, 'POST'],
+    ['PUT', '/jobs/x', 'DELETE, GET, POST'],
+    ['HEAD', '/jobs', 'GET'],
+    ['GET', '/jobs/x/cancel', 'POST'],
+    ['GET', '/v1/traces', 'POST'],
+    ['DELETE', '/v1/oauth/apps', 'GET, POST'],
+    ['POST', '/v1/audit', 'GET'],
+    ['POST', '/tlog/main/checkpoint', 'GET'],
+    ['POST', '/problems/method.unknown', 'GET, HEAD'],
+    ['DELETE', '/sign-in', 'GET, HEAD, POST'],
+  ])('G2: %s %s is 405, and Allow says what the path takes', async (method, path, allow) => {
+    const answer = await sendRaw(instance.url, { method, path, headers: { authorization } })
+    expect([answer.status, answer.headers.allow]).toEqual([405, allow])
+    expect(answer.headers['content-type']).toMatch(/^application\/problem\+json/)
+    if (method !== 'HEAD') expect(problemOf(answer)).toEqual([405, 'method.not_allowed'])
+  })
+
+  it('C2, G2: who speaks Connect is told of a wrong verb as all others are, whatever it carries', async () => {
+    for (const type of ['application/proto', 'text/xml']) {
+      const headers = { 'connect-protocol-version': '1', 'content-type': type, authorization }
+      const answer = await sendRaw(instance.url, { method: 'PUT', path: listRuns, headers, body: '<xml/>' })
+      expect([problemOf(answer), answer.headers.allow]).toEqual([[405, 'method.not_allowed'], 'POST'])
+    }
   })
 
   it('G2: an unknown method is refused as such whatever it carries', async () => {

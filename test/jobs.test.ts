@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { embeddedHome } from '../src/server/embedded/index.ts'
 import { signingKeyFile } from '../src/server/key-files.ts'
 import { startInstance, type TestInstance } from './harness/instance.ts'
+import { entriesOf } from './harness/replica.ts'
 import { entryOf, startServer, type TestServer } from './harness/server.ts'
 
 const secret = 'a-secret-for-callbacks'
@@ -93,6 +94,12 @@ async function ask(verb: string, path: string, { key = instance.adminKey, body, 
   return { status: response.status, headers: response.headers, body: await response.json() }
 }
 
+/** Entries of the log `system` that stand for many, oldest first. */
+async function countedEntries(): Promise<readonly { readonly code: string; readonly args: object }[]> {
+  const entries = await entriesOf(instance, 'system')
+  return entries.map((entry) => JSON.parse(entry).body).filter(({ kind }) => kind === 'denials.counted')
+}
+
 /** The job once its state is that. */
 async function reached(id: string, state: string): Promise<Told['body']> {
   let job: Told['body']
@@ -131,6 +138,7 @@ describe('jobs over HTTP', () => {
       'roll-up',
       'secret-age-report',
       'sink-replay',
+      'verify',
       'waits',
     ])
     expect(kinds.get('off')).toMatchObject({ enabled: false, handler: 'module', overlap: 'JOB_OVERLAP_REFUSE' })
@@ -188,10 +196,37 @@ describe('jobs over HTTP', () => {
     expect((await ask('GET', '/jobs?state=odd')).status).toBe(400)
     expect((await ask('POST', '/jobs/waits', { body: { dataJson: '[1]' } })).status).toBe(400)
     expect((await ask('POST', '/jobs/waits', { body: { kind: 'calls' } })).status).toBe(400)
-    expect((await ask('PUT', '/jobs/waits', { body: {} })).status).toBe(404)
+    const wrongVerb = await ask('PUT', '/jobs/waits', { body: {} })
+    expect(wrongVerb.body).toMatchObject({ status: 405, code: 'method.not_allowed' })
+    expect(wrongVerb.headers.get('allow')).toBe('DELETE, GET, POST')
+    expect((await ask('PUT', '/jobs/waits/nothing', { body: {} })).body).toMatchObject({ code: 'method.unknown' })
     const large = { body: { dataJson: `{"a":"${'a'.repeat(70_000)}"}` } }
     expect((await ask('POST', '/jobs/waits', large)).status).toBe(400)
     expect((await ask('GET', '/jobs', { key: reader.key })).status).toBe(200)
+  })
+
+  it('J1, L14: wrong verbs and unknown paths are counted apart: two entries of each, and one for the rest', async () => {
+    const own = await startServer(instance, { jobs: { workers: 0 } })
+    const send = async (method: string, path: string): Promise<number> =>
+      (await fetch(`${own.url}${path}`, { method })).status
+    for (let at = 0; at < 6; at += 1) {
+      expect(await send('PUT', '/jobs/waits')).toBe(405)
+      expect(await send('PUT', '/jobz/waits')).toBe(404)
+    }
+    const counts = await own.metric('portcullis_gate_decisions_total')
+    for (const code of ['method.not_allowed', 'method.unknown'])
+      expect(counts[`method=(unknown),outcome=deny,code=${code}`]).toBe(6)
+    const before = await countedEntries()
+    await own.stop()
+    const after = await countedEntries()
+    for (const [code, sample] of [
+      ['method.not_allowed', { path: '/jobs/waits', verb: 'PUT' }],
+      ['method.unknown', { path: '/jobz/waits' }],
+    ] as const) {
+      const one = { count: 1, ...sample }
+      expect(before.filter((entry) => entry.code === code).slice(-2)).toMatchObject([{ args: one }, { args: one }])
+      expect(after.slice(before.length).filter((entry) => entry.code === code)).toMatchObject([{ args: { count: 4 } }])
+    }
   })
 
   it('J2: a callback is signed, and what it answers is the result', async () => {

@@ -65,6 +65,18 @@ describe('what checks found, as evidence', () => {
     expect(JSON.parse(found.entries[0].entryJson).body.args.reportSha256).toBe(body.reports[0].reportSha256)
   })
 
+  it('V5: a report that cannot be recorded is said, and hides neither what was found nor that it was not kept', async () => {
+    const nowhere = ['--record', '--url', 'http://127.0.0.1:9', '--only', 'R15'] as const
+    const broken = await cli('verify', '--repo', work, ...nowhere)
+    expect(broken).toMatchObject({ code: 1, stdout: expect.stringContaining('FAIL') })
+    expect(broken.stderr).toContain('The report was NOT recorded:')
+    await writeFile(
+      join(work, 'compose.yaml'),
+      'services:\n  web:\n    image: web\n    ports: ["127.0.0.1:8080:8080"]\n',
+    )
+    expect(await cli('verify', '--repo', work, ...nowhere)).toMatchObject({ code: 4 })
+  })
+
   it('V5: who may not write posture is refused, and a report without a digest is none', async () => {
     const { key } = await instance.agent('no-posture', ['telemetry:write'])
     const report = { reportSha256: '0'.repeat(64), toolVersion: '1', target: 't' }

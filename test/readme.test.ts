@@ -81,7 +81,7 @@ describe('the tour of the README', () => {
     expect(revoked).toMatch(/^HTTP\/1\.1 401 /m)
     expect(revoked).toContain('"code":"auth.credential_invalid"')
     expect(revoked).toMatch(/deny +auth\.credential_invalid +HubService\/ListRuns .* revoked$/m)
-    expect(verified).toContain('Everything that was looked at holds.')
+    expect(verified).toContain('Everything that was looked at holds')
     expect(verified).toContain('supply.actions-pinned')
   })
 })

@@ -86,7 +86,11 @@ describe('verify --target', () => {
     const { outcomes, json, code } = await verify({ url: twin.url, grpc: portOf(twin.grpc), config })
     expect(outcomes).toEqual({ F15: 'PASS', W01: 'FAIL', F16: 'PASS', W09: 'FAIL' })
     expect(json.controls).toContainEqual({ id: 'edge.reflection-off', outcome: 'CONFLICT', checks: ['F16', 'W09'] })
-    expect(json.controls).toContainEqual({ id: 'edge.loopback-listeners', outcome: 'CONFLICT', checks: ['F15', 'W01'] })
+    expect(json.controls).toContainEqual({
+      id: 'edge.listeners-on-loopback',
+      outcome: 'CONFLICT',
+      checks: ['F15', 'W01'],
+    })
     expect(code).toBe(1)
   })
 

@@ -1,3 +1,4 @@
+import { existsSync, readdirSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import { controls } from '#checks'
 import { checksReference, staleChecksPages } from './generate-checks-reference.ts'
@@ -34,6 +35,14 @@ it('V2: ids of controls and checks are there once, and of the form that is never
   const checks = controls.flatMap((control) => control.checks.map(({ id }) => id))
   expect(new Set(checks).size).toBe(checks.length)
   for (const id of checks) expect(id).toMatch(/^[RFW]\d{2}$/)
+})
+
+it('V2: each control lies in the folder of its name, with its checks', () => {
+  const folders = readdirSync('src/checks/controls', { withFileTypes: true }).filter((entry) => entry.isDirectory())
+  expect(folders.map(({ name }) => name).toSorted()).toEqual(controls.map(({ id }) => id).toSorted())
+  for (const { id, checks } of controls)
+    for (const check of checks)
+      expect(existsSync(`src/checks/controls/${id}/${check.id.toLowerCase()}.ts`), id).toBe(true)
 })
 
 it('V2: a control says in public what it is based on', () => {

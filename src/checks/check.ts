@@ -52,6 +52,8 @@ export interface LiveCheck extends CheckBase<'live'> {
 export interface Parameter {
   readonly means: string
   readonly default: readonly string[]
+  /** Set where the value is one whole number. */
+  readonly number?: { readonly min: number; readonly max: number }
 }
 
 export type Parameters = Readonly<Record<string, readonly string[]>>
@@ -65,7 +67,7 @@ export function repoCheck<N extends Needs<'repo'>>(
     judge(facts: Facts<N>, parameters: Parameters): readonly Evidence[]
   },
 ): RepoCheck {
-  return { ...check, source: 'repo' } as RepoCheck
+  return { ...check, source: 'repo' }
 }
 
 /** A check of settings and environment. */
@@ -75,7 +77,7 @@ export function configCheck<N extends Needs<'config'>>(
     judge(facts: Facts<N>, parameters: Parameters): readonly Evidence[]
   },
 ): ConfigCheck {
-  return { ...check, source: 'config' } as ConfigCheck
+  return { ...check, source: 'config' }
 }
 
 /** A check on the wire. */
@@ -85,7 +87,7 @@ export function liveCheck<N extends Needs<'live'>>(
     judge(facts: Facts<N>, parameters: Parameters): readonly Evidence[]
   },
 ): LiveCheck {
-  return { ...check, source: 'live' } as LiveCheck
+  return { ...check, source: 'live' }
 }
 
 /**

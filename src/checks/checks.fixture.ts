@@ -42,7 +42,8 @@ export function repaired(
   return texts
 }
 
-function checkNamed(id: string): { readonly control: Control; readonly check: Check } {
+/** A check with the control that it is of. */
+export function checkNamed(id: string): { readonly control: Control; readonly check: Check } {
   for (const control of controls) {
     const check = control.checks.find((each) => each.id === id)
     if (check !== undefined) return { control, check }

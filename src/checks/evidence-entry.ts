@@ -55,7 +55,7 @@ function evidenceOf(parsed: ReturnType<typeof parseEntry>, reportSha256: string)
   }
   if (body['method'] !== recordMethod || body['outcome'] !== 'allow' || args?.reportSha256 !== reportSha256)
     return undefined
-  return { log, seq, at: ts, caller: String(caller?.id ?? '') }
+  return { log, seq, at: ts, caller: typeof caller?.id === 'string' ? caller.id : '' }
 }
 
 async function entryFiles(path: string): Promise<readonly string[]> {

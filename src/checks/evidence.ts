@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { SourceFile, Spot } from './collect/source-file.ts'
 import type { Confidence, Outcome, Source } from './outcome.ts'
 
@@ -74,7 +75,14 @@ export function stated(
   details: { readonly subject?: string; readonly confidence?: Confidence; readonly path?: string } = {},
 ): Evidence {
   const { subject = '', confidence = 'high', path } = details
-  return { outcome, source, detail, confidence, subject, ...(path === undefined ? {} : { path }) }
+  return {
+    outcome,
+    source,
+    detail: withoutPasswords(detail),
+    confidence,
+    subject,
+    ...(path === undefined ? {} : { path }),
+  }
 }
 
 function located(outcome: Outcome, spot: Spot, detail: string, details: Details): Evidence {
@@ -84,7 +92,7 @@ function located(outcome: Outcome, spot: Spot, detail: string, details: Details)
   return {
     outcome,
     source: 'repo',
-    detail,
+    detail: withoutPasswords(detail),
     path: spot.file.path,
     line: from.line,
     column: from.column,
@@ -101,7 +109,16 @@ function withUses(file: SourceFile, fix: Fix): Fix {
   return uses > 1 ? { ...fix, uses } : fix
 }
 
+/** A sentence may name an address as it is written: whoever reads reports is not meant to read the password in it. */
+function withoutPasswords(text: string): string {
+  return text.replaceAll(/:\/\/(?:[^\s/@:]{0,200}:[^\s/@]{1,300}|[^\s/@:]{20,300})@(?!sha\d)/g, '://***@')
+}
+
+const subjectCharsMax = 2000
+
 // Indentation, line ends and runs of blanks are not what a finding is about.
 function normalised(text: string): string {
-  return text.replaceAll(/\s+/g, ' ').trim().slice(0, 2000)
+  const flat = text.replaceAll(/\s+/g, ' ').trim()
+  // What is cut off still counts: a waiver of one is none of another that begins alike.
+  return flat.length <= subjectCharsMax ? flat : createHash('sha256').update(flat).digest('hex')
 }

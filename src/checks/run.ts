@@ -1,6 +1,6 @@
 import type { Check, Control, LiveCheck, Parameters } from './check.ts'
 import { Collection, type Contexts } from './collect/collector.ts'
-import type { LiveContext } from './collect/live-context.ts'
+import type { LiveContext } from './collect/wire/live-context.ts'
 import { stated, type Evidence } from './evidence.ts'
 import { fingerprinted, resultFingerprint, type Finding } from './fingerprint.ts'
 import { joined, worst, type Outcome, type Severity, type Source } from './outcome.ts'

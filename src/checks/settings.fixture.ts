@@ -1,6 +1,6 @@
+import { checkNamed } from './checks.fixture.ts'
 import { SourceFile } from './collect/source-file.ts'
 import { Tree } from './collect/tree.ts'
-import { controls } from './controls/index.ts'
 import { runChecks, type Result } from './run.ts'
 
 interface Around {
@@ -16,14 +16,13 @@ export const today = new Date('2026-11-22T12:00:00Z')
 export async function judgedSettings(id: string, text: string, around: Around = {}): Promise<Result> {
   const { path = 'portcullis.yaml', env = {}, repo } = around
   const file = new SourceFile(path, text)
-  const [control] = controls.filter(({ checks }) => checks.some((check) => check.id === id))
-  if (control === undefined) throw new Error(`there is no check ${id}`)
+  const { control, check } = checkNamed(id)
   const results = await runChecks({
     contexts: {
       config: { path, file: { file, value: file }, env, now: today },
       ...(repo === undefined ? {} : { repo: Tree.of(repo) }),
     },
-    controls: [{ ...control, checks: control.checks.filter((check) => check.id === id) }],
+    controls: [{ ...control, checks: [check] }],
   })
   const [result] = results
   if (result === undefined) throw new Error(`${id} gave no result`)

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { judged } from './checks.fixture.ts'
 import { SourceFile } from './collect/source-file.ts'
-import { buildReport } from './report/report.ts'
+import { verdictOf } from './report/findings.ts'
+import { buildReport, type Report } from './report/report.ts'
 import type { Result } from './run.ts'
 import { applyWaivers, readWaivers, type Waivers } from './waivers.ts'
 
@@ -48,6 +49,14 @@ describe('waivers', () => {
     })
     expect(use).toEqual({ path: 'w.yaml', waived: 1, notices: [] })
     expect(exitOf(results, use)).toBe(0)
+  })
+
+  it('V4: a report in which something is waived does not say that everything holds', async () => {
+    const result = await finding()
+    const { results, use } = applyWaivers([result], waivers(one(result.fingerprint)))
+    expect(verdictOf(reportOf(results, use))).toBe(
+      'Everything that was looked at holds, but for 1 finding that is waived',
+    )
   })
 
   it('V4: the fingerprint of a result waives all that it found, and nothing that comes later', async () => {
@@ -138,6 +147,10 @@ waivers:
 })
 
 function exitOf(results: readonly Result[], use: ReturnType<typeof applyWaivers>['use']): number {
+  return reportOf(results, use).exitCode
+}
+
+function reportOf(results: readonly Result[], use: ReturnType<typeof applyWaivers>['use']): Report {
   const tool = { name: 'portcullis', version: '0' } as const
-  return buildReport({ tool, target: {}, startedAt: new Date(nowMs), durationMs: 0, results, waivers: use }).exitCode
+  return buildReport({ tool, target: {}, startedAt: new Date(nowMs), durationMs: 0, results, waivers: use })
 }

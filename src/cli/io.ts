@@ -25,6 +25,8 @@ export interface Terminal {
   /** A person reads it: progress may be shown. */
   readonly interactive: boolean
   readonly colours: boolean
+  /** How wide it is, where a person reads it. */
+  readonly columns?: number | undefined
 }
 
 export function processIo(): Io {
@@ -58,5 +60,8 @@ function terminal(stream: typeof stdout | typeof stderr): Terminal {
     write: (text) => void stream.write(text),
     interactive,
     colours: wantsColours(interactive, process.env),
+    get columns() {
+      return interactive ? stream.columns : undefined
+    },
   }
 }

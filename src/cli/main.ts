@@ -1,4 +1,3 @@
-import type { Command } from 'commander'
 import { exitCodes, report } from './errors.ts'
 import { processIo, type Io } from './io.ts'
 import { importQuickly } from './quick-imports.ts'
@@ -17,15 +16,13 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
   const options = args.includes('--') ? args.slice(0, args.indexOf('--')) : args
   const json = options.includes('--json')
   try {
-    const program = await programFor(args, io, json)
+    const program =
+      args[0] === 'verify'
+        ? (await import('./verify-program.ts')).verifyProgram(io, json)
+        : (await import('./program.ts')).buildProgram(io, json)
     await program.parseAsync(args, { from: 'user' })
     return exitCodes.ok
   } catch (error) {
     return report(error, json, io)
   }
-}
-
-async function programFor(args: readonly string[], io: Io, json: boolean): Promise<Command> {
-  if (args[0] === 'verify') return (await import('./verify-program.ts')).verifyProgram(io, json)
-  return (await import('./program.ts')).buildProgram(io, json)
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { wantsColours } from './io.ts'
-import { paint, printable, relativeTime, table } from './print.ts'
+import { paint, printable, relativeTime, table, wrapped } from './print.ts'
 
 const nowMs = Date.parse('2026-11-21T12:00:00Z')
 
@@ -54,6 +54,19 @@ describe('relativeTime', () => {
 })
 
 describe('colours', () => {
+  it('U1: long lines are broken at blanks where the width is known, and what goes on is set further in', () => {
+    const long = `  a.yml:1:2  ${'word '.repeat(20).trim()}`
+    const rows = wrapped(`short\n${long}\n`, 60).split('\n')
+    expect(rows.every((row) => row.length <= 60)).toBe(true)
+    expect(rows.slice(0, 3)).toEqual([
+      'short',
+      expect.stringMatching(/^ {2}a\.yml:1:2 {2}word/),
+      expect.stringMatching(/^ {6}word/),
+    ])
+    expect(wrapped(long, undefined)).toBe(long)
+    expect(wrapped(`  \u001B[1m${'x'.repeat(80)}\u001B[22m`, 60)).toBe(`  \u001B[1m${'x'.repeat(80)}\u001B[22m`)
+  })
+
   it('U1: colours are for terminals only, and NO_COLOR wins', () => {
     expect(wantsColours(true, {})).toBe(true)
     expect(wantsColours(true, { NO_COLOR: '' })).toBe(true)

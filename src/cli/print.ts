@@ -1,4 +1,4 @@
-import { styleText } from 'node:util'
+import { stripVTControlCharacters, styleText } from 'node:util'
 
 export type Style = (text: string) => string
 
@@ -43,6 +43,29 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
 
 export function pad(text: string, columns: number): string {
   return text + ' '.repeat(Math.max(0, columns - width(text)))
+}
+
+/** Long lines broken at blanks for a terminal that is so wide; what goes on is set further in. Styles take no room. */
+export function wrapped(text: string, columns: number | undefined): string {
+  if (columns === undefined || columns < 40) return text
+  return text
+    .split('\n')
+    .map((line) => (width(stripVTControlCharacters(line)) <= columns ? line : broken(line, columns)))
+    .join('\n')
+}
+
+function broken(line: string, columns: number): string {
+  const indent = line.length - line.trimStart().length
+  const [first = '', ...words] = line.trimStart().split(' ')
+  let text = ' '.repeat(indent) + first
+  let used = indent + width(stripVTControlCharacters(first))
+  for (const word of words) {
+    const room = width(stripVTControlCharacters(word))
+    const fits = used + 1 + room <= columns
+    text = fits ? `${text} ${word}` : `${text.trimEnd()}\n${' '.repeat(indent + 4)}${word}`
+    used = fits ? used + 1 + room : indent + 4 + room
+  }
+  return text
 }
 
 // Each unit with its seconds, and from how many on the next one says it better.

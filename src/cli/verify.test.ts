@@ -78,7 +78,7 @@ describe('portcullis verify', () => {
     const file = put('elsewhere.yml', bare)
     const output = join(root, 'report.json')
     const { code, out, err } = await runLine(
-      `verify --repo ${file} --only supply.checkout-credentials --json --output ${output}`,
+      `verify --repo ${file} --only supply.no-checkout-credentials --json --output ${output}`,
     )
     expect([code, out, err]).toEqual([1, '', `The report is in ${output}.\n`])
     expect(JSON.parse(readFileSync(output, 'utf8')).results[0].evidence[0]).toMatchObject({
@@ -104,11 +104,26 @@ describe('portcullis verify', () => {
     expect((await verify('--fix')).err).toBe('There is nothing that --fix could repair.\n')
   })
 
+  it('V2: fixes at the same place are all made in one run, one after the other', async () => {
+    put('compose.yaml', 'services:\n  a:\n    image: a\n')
+    const { err } = await runLine(`verify --repo ${root} --only R12,R13,R14 --fix=unsafe`)
+    expect(err).toMatch(/^Changed 3 findings in 1 file: compose\.yaml\.\n/)
+    expect(err).not.toContain('Left alone')
+    expect((await runLine(`verify --repo ${root} --only R12,R13,R14`)).code).toBe(0)
+  })
+
   it('V2: --fix writes through no symbolic link', async () => {
     const file = put('real.yml', bare)
     symlinkSync(file, join(root, 'link.yml'))
     const { code, err } = await runLine(`verify --repo ${join(root, 'link.yml')} --fix`)
     expect([code, err]).toEqual([2, expect.stringContaining('is a symbolic link')])
+  })
+
+  it('V4: waivers beside the repository are not read through a symbolic link', async () => {
+    put(path, bare)
+    symlinkSync(put('elsewhere.yaml', 'secret: 1\n'), join(root, 'portcullis.waivers.yaml'))
+    const { code, out, err } = await runLine(`verify --repo ${root}`)
+    expect([code, out, err]).toEqual([2, '', expect.stringContaining('is a symbolic link')])
   })
 
   it('V4: waivers beside the repository act and are said; an expired one ends with 5', async () => {
@@ -146,7 +161,7 @@ describe('portcullis verify', () => {
     ['--repo nowhere', 'nowhere cannot be read: ENOENT'],
     ['--repo /dev/null', 'neither a folder nor a file'],
     ['--only R1', 'There is no check or control "R1"'],
-    ['--only suply.checkout-credentials', 'Did you mean supply.checkout-credentials?'],
+    ['--only suply.checkout-credentials', 'Did you mean supply.no-checkout-credentials?'],
     ['--repo . --format xml', "argument 'xml' is invalid"],
     ['--repo . --fail-on awful', "argument 'awful' is invalid"],
     ['--repo . --profile mine', 'There is one profile'],
@@ -155,6 +170,9 @@ describe('portcullis verify', () => {
     ['--repo . --allow everything', "argument 'everything' is invalid"],
     ['--repo . --param R01', 'is no parameter of a check'],
     ['--repo . --param R01.x=1', 'R01 has no parameter "x"'],
+    ['--repo . --param R05.days=abc', 'R05.days is one whole number from 1 to 365, not "abc"'],
+    ['--repo . --param R06.days=', 'R06.days is one whole number'],
+    ['--repo . --param R06.days=0', 'R06.days is one whole number'],
     ['--repo . --baseline nowhere', 'cannot be read'],
     ['--repo . --waivers nowhere', 'cannot be read'],
     ['--grpc 127.0.0.1:1', 'says nothing without --target'],
@@ -178,15 +196,15 @@ describe('portcullis verify', () => {
   it('V6: list names every check, and explain what one is about, by the id of a check or a control', async () => {
     const list = await runLine('verify list --json')
     expect(JSON.parse(list.out).checks).toContainEqual(
-      expect.objectContaining({ id: 'R01', control: 'supply.checkout-credentials', severity: 'high' }),
+      expect.objectContaining({ id: 'R01', control: 'supply.no-checkout-credentials', severity: 'high' }),
     )
     const ids = (await runLine('verify list')).out.split('\n').map((line) => line.split(' ')[0])
     expect(ids).toContain('R01')
     const byCheck = await runLine('verify explain r01')
-    expect(byCheck.out).toBe((await runLine('verify explain supply.checkout-credentials')).out)
+    expect(byCheck.out).toBe((await runLine('verify explain supply.no-checkout-credentials')).out)
     expect(byCheck.out).toMatch(/why: .*\nto do: /)
     expect(JSON.parse((await runLine('verify explain R01 --json')).out).controls[0].id).toBe(
-      'supply.checkout-credentials',
+      'supply.no-checkout-credentials',
     )
   })
 

@@ -26,7 +26,7 @@ describe('the table of refusals', () => {
       resource_exhausted: [402, 413, 429, 431, 500],
       aborted: [409],
       already_exists: [409],
-      unimplemented: [404],
+      unimplemented: [404, 405],
       failed_precondition: [412],
       deadline_exceeded: [504],
       internal: [500],

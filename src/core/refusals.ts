@@ -44,6 +44,7 @@ export const refusals = {
   'bounds.content_type':          { grpc: 'invalid_argument',    http: 415, say: 'This content type is not accepted here.', help: 'Send application/json or application/proto.' },
   'bounds.deadline':              { grpc: 'deadline_exceeded',   http: 504, say: 'The deadline of the call passed before it was done.', help: 'Retry with the same idempotency key and a longer deadline.' },
   'method.unknown':               { grpc: 'unimplemented',       http: 404, say: 'There is no such method.', help: 'See the list of methods in the reference; the name is /portcullis.v1.<Service>/<Method>.' },
+  'method.not_allowed':           { grpc: 'unimplemented',       http: 405, say: 'This path does not take this HTTP method.', help: 'Send one of the methods that the Allow header of the reply names.' },
   'auth.credential_missing':      { grpc: 'unauthenticated',     http: 401, say: 'This call needs a credential.', help: 'Send an API key as `authorization: Bearer pc_...` or `x-portcullis-key`.' },
   'auth.credential_invalid':      { grpc: 'unauthenticated',     http: 401, say: 'The credential is not accepted.', help: 'Check the key for typing errors, expiry and revocation; an administrator sees the reason in the ledger.' },
   'auth.credential_ambiguous':    { grpc: 'unauthenticated',     http: 401, say: 'The call carries more than one credential.', help: 'Send exactly one credential, and never in the query string.' },

@@ -39,7 +39,7 @@ export class Floods {
     this.#timer.unref()
   }
 
-  /** Calls of methods that the contract does not have, since the start. */
+  /** Calls of methods that the contract does not have, and of paths in ways that they do not take, since the start. */
   get unknownMethods(): number {
     return this.#unknownMethods
   }
@@ -74,7 +74,8 @@ export class Floods {
     return this.#reads.own(`${method} ${group}`, this.#clock.now(), about)
   }
 
-  async unknownMethod(remote: string, path: string, refusal: Refusal): Promise<void> {
+  /** `verb`: of HTTP, where the path is known and does not take it. */
+  async unknownMethod(remote: string, path: string, refusal: Refusal, verb?: string): Promise<void> {
     this.#unknownMethods += 1
     const sample = maskText(path.slice(0, pathCharsMax).toWellFormed().replaceAll('\0', ''))
     const nowMs = this.#clock.now()
@@ -90,7 +91,7 @@ export class Floods {
           remote,
           bypass: this.#fromBypass(remote),
           reason: refusal.reason,
-          sample: { path: sample },
+          sample: verb === undefined ? { path: sample } : { path: sample, verb },
         },
         nowMs,
       ),

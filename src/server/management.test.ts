@@ -53,5 +53,11 @@ describe('the management listener', () => {
       'management-1',
       expect.objectContaining({ code: 'method.unknown', requestId: 'management-1' }),
     ])
+    const wrong = await fetch(`http://${listener.address}/healthz`, { method: 'POST' })
+    expect([wrong.status, wrong.headers.get('allow'), await wrong.json()]).toEqual([
+      405,
+      'GET, HEAD',
+      expect.objectContaining({ code: 'method.not_allowed' }),
+    ])
   })
 })

@@ -3,9 +3,10 @@ import type { Logger } from 'pino'
 import type { Config } from '#config'
 import { formatAddress, parseAddress, refuse } from '#core'
 import { makeApp, refusalOf, stopApp } from './http/app.ts'
-import { sendRefusal } from './http/problem.ts'
+import { sendProblem, sendRefusal } from './http/problem.ts'
 import { securityHeaders } from './http/security-headers.ts'
 import type { HttpListener } from './http/server.ts'
+import { watchVerbs } from './http/wrong-verbs.ts'
 import type { TrustedProxies } from './trusted-proxies.ts'
 import { version } from './version.ts'
 
@@ -31,7 +32,13 @@ export async function listenManagement({
   const { host, port } = parseAddress(config.listen.management)
   const app = makeApp(config, log, proxies)
   securityHeaders(app)
-  app.setNotFoundHandler((request, reply) => sendRefusal(request, reply, refuse('method.unknown', 'no such page'), ''))
+  const allowOf = watchVerbs(app)
+  app.setNotFoundHandler((request, reply) => {
+    const allow = allowOf(request)
+    return allow === undefined
+      ? sendRefusal(request, reply, refuse('method.unknown', 'no such page'), '')
+      : sendProblem(request, reply.header('allow', allow), refuse('method.not_allowed', 'no such use of a page'), '')
+  })
   app.setErrorHandler((error: FastifyError, request, reply) =>
     sendRefusal(request, reply, refusalOf(error, request, log), ''),
   )

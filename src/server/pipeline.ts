@@ -168,8 +168,11 @@ export class Pipeline {
     }
   }
 
-  /** A method that the contract does not have: limited per address, counted, aggregated (SPEC G2). Never rejects. */
-  async refuseUnknown(remote: string, path: string, requestId: string): Promise<Refusal> {
+  /**
+   * A method that the contract does not have, or an HTTP `verb` that a path does not take: limited per address, counted, aggregated
+   * (SPEC G2). Never rejects.
+   */
+  async refuseUnknown(remote: string, path: string, requestId: string, verb?: string): Promise<Refusal> {
     const { clock, floods, gate } = this.#parts
     const arrivedAt = clock.monotonic()
     const charges = [addressCharge({ remote }, gate)]
@@ -177,12 +180,14 @@ export class Pipeline {
     const charged = (await this.#parts.sharedRates?.take(charges)) ?? chargeHere(charges, gate)
     const refusal =
       charged.limited === undefined
-        ? refuse('method.unknown', 'method not in the contract')
+        ? verb === undefined
+          ? refuse('method.unknown', 'method not in the contract')
+          : refuse('method.not_allowed', `the path does not take ${verb}`)
         : limited('addresses', charged.limited.rate, charged.waitMs)
     const call = locate({ method: undefined, remote, requestId }, gate)
     this.#tell({ call, arrivedAt, caller: undefined }, refusal.code, 'deny')
     try {
-      await floods.unknownMethod(remote, path, refusal)
+      await floods.unknownMethod(remote, path, refusal, verb)
     } catch (error) {
       this.#parts.fault(error)
     }

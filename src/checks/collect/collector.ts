@@ -1,5 +1,5 @@
-import type { ConfigContext } from './config-context.ts'
-import type { LiveContext } from './live-context.ts'
+import type { ConfigContext } from './config/config-context.ts'
+import type { LiveContext } from './wire/live-context.ts'
 import type { Tree } from './tree.ts'
 
 /** Where facts of each source come from. */

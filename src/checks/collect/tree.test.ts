@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path'
 import { afterAll, beforeEach, describe, expect, it } from 'vitest'
 import { isReadable } from './source-file.ts'
 import { mayMatchBelow, NotJudgeable, Tree } from './tree.ts'
-import { workflows } from './workflows.ts'
+import { workflows } from './workflows/workflows.ts'
 
 const base = mkdtempSync(join(tmpdir(), 'portcullis-tree-'))
 let root = ''
@@ -33,6 +33,24 @@ async function why(tree: Tree, path: string): Promise<string> {
 describe('Tree', () => {
   it('V10: an empty folder has no files', async () => {
     expect(paths(await Tree.open(root))).toEqual([])
+  })
+
+  it('V10: workflows are there whatever .gitignore says: once in the repository they run', async () => {
+    put('.github/workflows/a.yml', 'on: push')
+    put('src/a.yml', 'a')
+    put('.gitignore', '*.yml\n.github/\n.github/workflows/\n')
+    expect(paths(await Tree.open(root))).toEqual(['.github/workflows/a.yml', '.gitignore'])
+  })
+
+  it('V10: a .gitignore that would take hours to apply excludes less, never more', async () => {
+    put(`${'abc'.repeat(60)}.log`, 'x')
+    put('a.log', 'x')
+    put('.gitignore', `*.log\n!*a*b*c*\n`)
+    expect(paths(await Tree.open(root))).toHaveLength(3)
+    put('.gitignore', `${'*a*b*c*1\n'.repeat(1000)}*.log\n`)
+    expect(paths(await Tree.open(root))).toEqual(['.gitignore'])
+    put('.gitignore', '*.log\n'.repeat(3000))
+    expect(paths(await Tree.open(root))).toHaveLength(3)
   })
 
   it('V10: what .gitignore excludes and what tools bring is not there; the nearest rule wins', async () => {

@@ -5,6 +5,8 @@ import { readBytes } from './read-bytes.ts'
 
 const filesMax = 200_000
 const gitignoreBytesMax = 256 * 1024
+const linesMax = 2000
+const costlyMax = 20
 // Never looked into: what tools bring and write.
 const foreign = new Set(['.git', '.hg', '.svn', 'node_modules', '.portcullis'])
 
@@ -78,7 +80,7 @@ interface Scoped {
 }
 
 function gitignore(root: string, folder: string): Scoped {
-  return { folder, rules: ignore().add(linesOf(join(root, folder, '.gitignore')).filter(isCheap)) }
+  return { folder, rules: ignore().add(cheap(linesOf(join(root, folder, '.gitignore')))) }
 }
 
 // One that cannot be read excludes nothing: more is judged then, not less.
@@ -91,15 +93,23 @@ function linesOf(path: string): readonly string[] {
   }
 }
 
-// Each line becomes a regular expression; many stars in one name would let that run for hours on a hostile path.
-function isCheap(line: string): boolean {
-  return (
-    line.length <= 1000 && line.split('**').length <= 4 && line.split('/').every((part) => part.split('*').length <= 5)
-  )
+// Each line becomes a regular expression, and several stars in one name let it run for hours on hostile paths. Nothing is excluded
+// where a line that takes something back would be left out: more is judged then, not less.
+function cheap(lines: readonly string[]): readonly string[] {
+  if (lines.length > linesMax) return []
+  let costly = 0
+  const kept = lines.filter((line) => {
+    const stars = Math.max(...line.split('/').map((part) => part.replaceAll(/^\*\*$/g, '').split('*').length - 1))
+    if (stars > 1) costly += 1
+    return line.length <= 1000 && line.split('**').length <= 3 && stars <= 2 && (stars < 2 || costly <= costlyMax)
+  })
+  return kept.length < lines.length && lines.some((line) => line.startsWith('!') && !kept.includes(line)) ? [] : kept
 }
 
 // The rules nearest to the file have the last word.
 function isIgnored(path: string, scoped: readonly Scoped[]): boolean {
+  // Once a file is in the repository .gitignore has no say, and a workflow in this folder runs.
+  if (path.startsWith('.github/')) return false
   for (const { folder, rules } of scoped.toReversed()) {
     const { ignored, unignored } = rules.test(folder === '' ? path : path.slice(folder.length + 1))
     if (ignored || unignored) return ignored

@@ -1,6 +1,6 @@
 import { isDynamic } from '../collect/caddy/environment.ts'
 import type { Directive, Site, Word } from '../collect/caddy/structure.ts'
-import { isLoopback } from '../collect/compose-ports.ts'
+import { isLoopback } from '../collect/containers/compose-ports.ts'
 
 /** An address of a site, taken apart. */
 export interface SiteAddress {

@@ -1,10 +1,10 @@
 import { problemsOf } from '../check.ts'
-import type { Compose, Service } from '../collect/composes.ts'
-import type { Container, KubernetesObject } from '../collect/kubernetes.ts'
-import type { kubernetes } from '../collect/kubernetes.ts'
+import type { Compose, Service } from '../collect/containers/composes.ts'
+import type { Container, KubernetesObject } from '../collect/containers/kubernetes.ts'
+import type { kubernetes } from '../collect/containers/kubernetes.ts'
 import type { Facts } from '../collect/collector.ts'
 import { isReadable, type Parsed, type Spot } from '../collect/source-file.ts'
-import type { ScalarValue, Value } from '../collect/value.ts'
+import type { ScalarValue, Value } from '../collect/values/value.ts'
 import { stated, unjudged, type Evidence } from '../evidence.ts'
 
 type Kubernetes = Facts<{ readonly of: typeof kubernetes }>['of']

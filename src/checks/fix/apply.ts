@@ -21,6 +21,8 @@ export interface FixDone {
 export interface FixLeft extends FixDone {
   /** Why it was not made. */
   readonly why: string
+  /** There where another fix took its place, and one more round can make it. */
+  readonly again?: true
 }
 
 /**
@@ -62,7 +64,7 @@ function planned(all: readonly FixDone[], wanted: 'safe' | 'unsafe', refused: Re
   const edits = new Map<string, Edit[]>()
   for (const each of all) {
     const why = obstacle(each.fix, wanted, refused, edits)
-    if (why !== undefined) left.push({ ...each, why })
+    if (why !== undefined) left.push({ ...each, why, ...(why === clash ? { again: true } : {}) })
     else {
       done.push(each)
       for (const edit of each.fix.edits) {
@@ -75,6 +77,8 @@ function planned(all: readonly FixDone[], wanted: 'safe' | 'unsafe', refused: Re
   return { done, left, edits }
 }
 
+const clash = 'Another fix changes the same place: run it once more.'
+
 function obstacle(
   { safety, edits }: Fix,
   wanted: 'safe' | 'unsafe',
@@ -85,8 +89,7 @@ function obstacle(
   for (const edit of edits) {
     const problem = refused.get(edit.path)
     if (problem !== undefined) return problem
-    const clash = taken.get(edit.path)?.some((other) => overlap(other, edit) && !isSame(other, edit))
-    if (clash === true) return 'Another fix changes the same place: run it once more.'
+    if (taken.get(edit.path)?.some((other) => overlap(other, edit) && !isSame(other, edit)) === true) return clash
   }
   return undefined
 }

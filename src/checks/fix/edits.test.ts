@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { isReadable, SourceFile } from '../collect/source-file.ts'
-import type { MapValue, Value } from '../collect/value.ts'
-import { parseYaml } from '../collect/yaml.ts'
+import type { MapValue, Value } from '../collect/values/value.ts'
+import { parseYaml } from '../collect/values/yaml.ts'
 import type { Edit } from '../evidence.ts'
 import { removeEntry, replaceScalar, setEntry } from './edits.ts'
 
@@ -119,9 +119,21 @@ describe('setEntry', () => {
     ['a key that needs quotes', 'a: 1\n', [], ['x: y'], 'a: 1\n"x: y": v\n'],
     ['a list in the way', 'k: [a]\n', [], ['k', 'l'], 'k: [a]\n'],
     ['a block in the place', 'k: |\n  x\nb: 1\n', [], ['k'], 'k: v\nb: 1\n'],
+    ['a list below its key', 'm:\n  k: # x\n  - a\n  b: 1\n', ['m'], ['k'], 'm:\n  k: # x\n    v\n  b: 1\n'],
   ] as const)('V2: sets an entry of %s', (_, text, where, path, wanted) => {
     if (wanted === undefined) return
     const after = apply(text, setEntry(at(read(text), where), path, 'v'))
+    expect(after).toBe(wanted)
+    read(after)
+  })
+
+  it.each([
+    ['m: { a: 1 }\n', ['k'], 'm: { a: 1, k: "${{ x }}" }\n'],
+    ['m: { k: a }\n', ['k'], 'm: { k: "${{ x }}" }\n'],
+    ['m:\n  k: a\n', ['k'], 'm:\n  k: ${{ x }}\n'],
+    ['m:\n  k: a\n', ['k', 'l'], 'm:\n  k:\n    l: ${{ x }}\n'],
+  ] as const)('V2: an expression has quotes where braces are around it (%s)', (text, path, wanted) => {
+    const after = apply(text, setEntry(at(read(text), ['m']), path, '${{ x }}'))
     expect(after).toBe(wanted)
     read(after)
   })

@@ -1,7 +1,7 @@
 import { parseDocument, isScalar, isSeq } from 'yaml'
 import type { Edit } from '../evidence.ts'
 import type { SourceFile } from '../collect/source-file.ts'
-import type { Entry, MapValue, ScalarValue, Value } from '../collect/value.ts'
+import type { Entry, MapValue, ScalarValue, Value } from '../collect/values/value.ts'
 
 type Path = readonly [string, ...string[]]
 
@@ -16,7 +16,7 @@ export function setEntry(map: MapValue, path: Path, text: string): readonly Edit
   const entry = map.entry(key)
   // What a merge key brought is overridden, not changed where it stands: other maps have it too.
   if (entry === undefined || (entry.merged === true && !isPath(rest))) return addEntry(map, path, text)
-  if (!isPath(rest)) return replaced(entry, text)
+  if (!isPath(rest)) return replaced(entry, map.flow ? inFlow(text) : text)
   if (entry.value.kind === 'map') return setEntry(entry.value, rest, text)
   return entry.value.kind === 'scalar' && entry.merged !== true ? nested(map, entry, rest, text) : []
 }
@@ -113,7 +113,10 @@ function replaced({ key, value, alias }: Entry, text: string): readonly Edit[] {
     return [edit(value, value.start, value.start, `${colon}${blank}${text}${after}`)]
   }
   const end = endOf(value, value.start)
-  return [edit(value, value.start, end, source[end] === '#' ? `${text} ` : text)]
+  // The items of a list may stand below their key; anything else stands further in.
+  const outer =
+    value.kind === 'list' && !value.flow && value.file.place(value.start).column <= key.file.place(key.start).column
+  return [edit(value, value.start, end, `${outer ? '  ' : ''}${text}${source[end] === '#' ? ' ' : ''}`)]
 }
 
 // `with:` without a value, or with one that is no map, becomes a map.
@@ -141,7 +144,12 @@ function lines(map: MapValue, [key, ...rest]: Path, text: string, indent: string
 
 function flow([key, ...rest]: Path, text: string, json: boolean): string {
   const written = json ? JSON.stringify(key) : keyText(key)
-  return `${written}: ${isPath(rest) ? `{ ${flow(rest, text, json)} }` : text}`
+  return `${written}: ${isPath(rest) ? `{ ${flow(rest, text, json)} }` : inFlow(text)}`
+}
+
+// A brace or a comma ends a plain text in braces: an expression needs quotes there.
+function inFlow(text: string): string {
+  return /^[^\s"'[{].*[,[\]{}]/.test(text) ? JSON.stringify(text) : text
 }
 
 function keyText(key: string): string {

@@ -5,7 +5,7 @@ import { basename, dirname, join } from 'node:path'
 import { readBytes } from '../collect/read-bytes.ts'
 import { isReadable, SourceFile } from '../collect/source-file.ts'
 import type { Tree } from '../collect/tree.ts'
-import { parseYamlDocuments } from '../collect/yaml.ts'
+import { parseYamlDocuments } from '../collect/values/yaml.ts'
 import type { Edit } from '../evidence.ts'
 
 /** One file that is about to be written, or why it cannot be. */

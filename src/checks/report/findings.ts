@@ -12,7 +12,12 @@ export function attention(report: Report): readonly Result[] {
 export function shown({ evidence }: Result): readonly Finding[] {
   return evidence
     .filter(({ outcome }) => outcome !== 'PASS')
-    .toSorted((a, b) => outcomes.indexOf(a.outcome) - outcomes.indexOf(b.outcome))
+    .toSorted((a, b) => outcomes.indexOf(a.outcome) - outcomes.indexOf(b.outcome) || age(a) - age(b))
+}
+
+// What is there since the baseline comes first: a long list must not hide it.
+function age({ drift }: Finding): number {
+  return drift === 'new' || drift === 'regressed' ? 0 : 1
 }
 
 /** The waived findings with their results. */
@@ -29,7 +34,9 @@ export function verdictOf(report: Report): string {
   if (fail + conflict > 0) return counted(fail + conflict, 'check does not hold', 'checks do not hold')
   if (error + unknown > 0) return counted(error + unknown, 'check could not look', 'checks could not look')
   if (report.exitCode === 3) return 'Nothing was evaluated'
-  const holds = 'Everything that was looked at holds'
+  const accepted = waived(report).length
+  const but = accepted === 0 ? '' : `, but for ${counted(accepted, 'finding that is', 'findings that are')} waived`
+  const holds = `Everything that was looked at holds${but}`
   return warn === 0 ? holds : `${holds}, ${counted(warn, 'check is', 'checks are')} worth a look`
 }
 

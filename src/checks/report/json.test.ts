@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { jsonReport } from './json.ts'
-import { fullReport, waiver } from './report.fixture.ts'
+import { commandReport, fullReport, runnerCommand, waiver } from './report.fixture.ts'
 
 // oxlint-disable-next-line typescript/no-explicit-any -- a document of another format
 type Document = any
@@ -57,5 +57,11 @@ describe('JSON', () => {
     expect(parsed.waivers.notices).toHaveLength(1)
     expect(parsed.fixed).toHaveLength(1)
     expect(parsed.controls).toContainEqual({ id: 'edge.reflection-off', outcome: 'CONFLICT', checks: ['F16', 'W09'] })
+  })
+
+  it('V5: no text of a file is a command to the runner whose log the report stands in, and all of it is still there', () => {
+    const json = jsonReport(commandReport())
+    expect(json).not.toMatch(runnerCommand)
+    expect(JSON.stringify(JSON.parse(json))).toContain('##vso[task.setvariable variable=PATH]evil')
   })
 })

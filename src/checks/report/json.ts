@@ -1,12 +1,13 @@
 import type { Finding } from '../fingerprint.ts'
 import { worst } from '../outcome.ts'
 import type { Result } from '../run.ts'
+import { quietJson } from './plain.ts'
 import { summaryOf, type Report } from './report.ts'
 
 /** The report as SURFACES "Machine output" fixes it; what is not fixed there may grow. */
 export function jsonReport(report: Report): string {
   const { tool, target, startedAt, durationMs, failOn, exitCode, results, controls, waivers, fixed } = report
-  return JSON.stringify({
+  return quietJson({
     version: 1,
     tool,
     target,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { junitReport } from './junit.ts'
 import { tagsOf, type Tag } from './markup.fixture.ts'
-import { fullReport } from './report.fixture.ts'
+import { commandReport, fullReport, runnerCommand } from './report.fixture.ts'
 import { buildReport } from './report.ts'
 
 const xml = junitReport(fullReport())
@@ -52,5 +52,9 @@ describe('JUnit', () => {
 
   it('V5: a run without results is a document too', () => {
     expect(tagsOf(junitReport(buildReport({ ...fullReport(), results: [] }))).length).toBeGreaterThan(0)
+  })
+
+  it('V5: no text of a file is a command to the runner whose log the report stands in', () => {
+    expect(junitReport(commandReport())).not.toMatch(runnerCommand)
   })
 })

@@ -118,10 +118,10 @@ function element(
   return inner === '' ? `<${name}${written}/>` : `<${name}${written}>${inner}</${name}>`
 }
 
-// XML 1.0 has no way to write most control characters, lone surrogates, U+FFFE and U+FFFF.
+// XML 1.0 has no way to write most control characters, lone surrogates, U+FFFE and U+FFFF. Runners obey `##[command]` in a log.
 function escaped(text: string): string {
   return text
     .toWellFormed()
     .replaceAll(/[^\t\n\r\u0020-\uFFFD\u{10000}-\u{10FFFF}]/gu, '\uFFFD')
-    .replaceAll(/[&<>"'\t\n\r]/g, (char) => `&#${char.charCodeAt(0)};`)
+    .replaceAll(/[&<>"'\t\n\r]|#(?=#)/g, (char) => `&#${char.charCodeAt(0)};`)
 }

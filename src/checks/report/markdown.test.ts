@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { markdownReport } from './markdown.ts'
-import { at, checkOf, controlOf, fullReport, resultOf } from './report.fixture.ts'
+import { at, checkOf, commandReport, controlOf, fullReport, resultOf, runnerCommand } from './report.fixture.ts'
 import { buildReport } from './report.ts'
 
 const markdown = markdownReport(fullReport())
@@ -66,5 +66,9 @@ describe('Markdown', () => {
     const check = checkOf('R01')
     const results = [resultOf(controlOf('test.r01', 'high', [check]), check, [])]
     expect(markdownReport(buildReport({ ...quiet, results }))).toContain('Everything that was looked at holds')
+  })
+
+  it('V5: no text of a file is a command to the runner whose log the report stands in', () => {
+    expect(markdownReport(commandReport())).not.toMatch(runnerCommand)
   })
 })

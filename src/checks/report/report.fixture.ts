@@ -93,6 +93,26 @@ export function fullReport(): Report {
   })
 }
 
+/** What a runner of GitHub or Azure takes for a command to itself where it is printed. */
+export const runnerCommand = /^\s*::|##\w*\[/m
+
+/** Names and texts of files that are such commands. */
+export function commandReport(): Report {
+  const check = checkOf('R01')
+  const found = at(
+    'FAIL',
+    '##vso[task.setvariable variable=PATH]evil ##[add-mask]a',
+    '::set-env name=a::b/##[group]x.yml',
+  )
+  const result = resultOf(controlOf('test.r01', 'high', [check]), check, [found])
+  const options = {
+    tool: { name: 'portcullis', version: '1.2.3' },
+    target: { repo: '.' },
+    startedAt: new Date(0),
+  } as const
+  return buildReport({ ...options, durationMs: 1, results: [result] })
+}
+
 export const waiver: AppliedWaiver = {
   reason: 'The runner is <b>ours</b> & "isolated"',
   approver: 'Ada | <ada@example.com>',

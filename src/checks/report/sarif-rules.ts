@@ -55,7 +55,7 @@ export function descriptorOf({ control, check }: Rule): object {
   }
 }
 
-// `supply.checkout-credentials` and R01 make SupplyCheckoutCredentialsR01: the names of rules should be Pascal case (3.49.7).
+// `supply.no-checkout-credentials` and R01 make SupplyCheckoutCredentialsR01: the names of rules should be Pascal case (3.49.7).
 function nameOf(controlId: string, checkId: string): string {
   const words = controlId.split(/[.-]/).map((word) => word.charAt(0).toUpperCase() + word.slice(1))
   return words.join('') + checkId

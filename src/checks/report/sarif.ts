@@ -1,6 +1,6 @@
 import { controls } from '../controls/index.ts'
 import { targetOf } from './findings.ts'
-import { plain } from './plain.ts'
+import { plain, quietJson } from './plain.ts'
 import type { Report, WaiverNotice } from './report.ts'
 import { absentResult, locationOf, messageOf, namedFile, rootId, sarifResults } from './sarif-results.ts'
 import { descriptorOf, rulesOf, type Rule } from './sarif-rules.ts'
@@ -16,7 +16,7 @@ export function sarifReport(report: Report): string {
     ...sarifResults(report.results, rules, target, fixed !== undefined),
     ...(fixed ?? []).map((each) => absentResult(each, rules, target)),
   ]
-  return JSON.stringify({
+  return quietJson({
     $schema: 'https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json',
     version: '2.1.0',
     runs: [

@@ -3,6 +3,7 @@ import type { Check, Control } from '../check.ts'
 import type { Finding } from '../fingerprint.ts'
 import { worst, type Source } from '../outcome.ts'
 import type { Result } from '../run.ts'
+import { commandReport, runnerCommand } from './report.fixture.ts'
 import { buildReport, type Report } from './report.ts'
 import { textReport } from './text.ts'
 
@@ -63,6 +64,37 @@ describe('textReport', () => {
     expect(said).toContain('a\\nb\\u{1b}[2J\\u{202e}.yml')
   })
 
+  it('V5: with a baseline, what is new stands first in its check and once more at the end, and is what is told about', () => {
+    const open = Array.from({ length: 60 }, () => finding('FAIL', { drift: 'open', path: 'old.yml', line: 1 }))
+    const fresh = finding('FAIL', { drift: 'new', path: 'new.yml', line: 7, detail: 'It is new.' })
+    const said = text([result('R01', 'repo', ...open.slice(1)), result('R02', 'repo', ...open, fresh)], { fixed: [] })
+    expect(said).toContain('R02 R02 holds  edge.reflection-off\n  new.yml:7  It is new. (new)\n')
+    expect(said).toContain('\n  new R02 new.yml:7  It is new.\nMore about a check: portcullis verify explain R02\n')
+  })
+
+  it('V5: where nothing was evaluated, and where this folder was looked at, the last sentence still reads as one', () => {
+    expect(text([])).toContain('Nothing was evaluated. x has nothing that these checks are about.\n')
+    expect(text([result('R01', 'repo')], { target: { repo: '.' } })).toContain('holds. This folder: 1 PASS.\n')
+  })
+
+  it('V5: a fix that is the same for findings one after the other is said once, with their number', () => {
+    const mend = (description: string) => ({ fix: { safety: 'safe' as const, description, edits: [] } })
+    const all = ['Do a', 'Do a', 'Do b'].map((description, at) =>
+      finding('FAIL', { path: `${at}.yml`, ...mend(description) }),
+    )
+    expect(text([result('R01', 'repo', ...all, finding('FAIL', { path: '3.yml' }))])).toContain(
+      [
+        '  0.yml  Something is there.',
+        '  1.yml  Something is there.',
+        '    --fix, the 2 above: Do a',
+        '  2.yml  Something is there.',
+        '    --fix: Do b',
+        '  3.yml  Something is there.',
+        '',
+      ].join('\n'),
+    )
+  })
+
   it('V5: a flood of findings is cut and says so; drift, confidence and what a fix may break are said', () => {
     const fix = { safety: 'unsafe', description: 'Turn it', risk: 'All of it.', edits: [] } as const
     const many = Array.from({ length: 50 }, (_, line) => finding('FAIL', { path: 'a', line }))
@@ -74,5 +106,9 @@ describe('textReport', () => {
     )
     expect(said).toContain('… and 11 more; --format json names them all')
     expect(said).toContain('Since the baseline: 1 new, 0 regressed, 0 open, 0 fixed.')
+  })
+
+  it('V5: no text of a file is a command to the runner whose log the report stands in', () => {
+    expect(textReport(commandReport(), { colours: false })).not.toMatch(runnerCommand)
   })
 })

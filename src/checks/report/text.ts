@@ -19,7 +19,11 @@ export function textReport(report: Report, { colours }: { readonly colours: bool
     ...noticeBlock(report, paint),
     ...fixedBlock(report, paint),
     ...quietBlock(report, paint),
-    [`${paint.bold(`${verdictOf(report)}.`)} ${summaryLine(report)}`, ...nextLines(report)],
+    [
+      `${paint.bold(`${verdictOf(report)}.`)} ${summaryLine(report)}`,
+      ...countingLines(report, paint),
+      ...nextLines(report),
+    ],
   ]
   return `${blocks.map((lines) => lines.join('\n')).join('\n\n')}\n`
 }
@@ -55,7 +59,7 @@ function resultBlock(result: Result, paint: Paint): readonly (readonly string[])
   return [
     [
       `${head(worst.outcome, severity, paint)}  ${paint.bold(`${check.id} ${plain(check.title)}`)}  ${paint.dim(control.id)}`,
-      ...findings.slice(0, findingsMax).flatMap((finding) => findingLines(finding, worst.outcome, paint)),
+      ...findingsLines(findings.slice(0, findingsMax), worst.outcome, paint),
       ...(left > 0 ? [`  … and ${left} more; --format json names them all`] : []),
       `  ${paint.dim('why:')} ${plain(control.why)}`,
       `  ${paint.dim('to do:')} ${worst.outcome === 'UNKNOWN' ? lookAgain : plain(control.remediation)}`,
@@ -65,8 +69,34 @@ function resultBlock(result: Result, paint: Paint): readonly (readonly string[])
 
 const lookAgain = 'See to it that this can be looked at: nothing is known about it, and that is no pass.'
 
-function findingLines(finding: Finding, usual: Outcome, paint: Paint): readonly string[] {
-  const { detail, outcome, confidence, drift, fix } = finding
+// One fix that is the same for findings one after the other is said once, behind them.
+function findingsLines(findings: readonly Finding[], usual: Outcome, paint: Paint): readonly string[] {
+  let alike = 0
+  return findings.flatMap((finding, at) => {
+    const said = fixText(finding)
+    const option = optionOf(finding)
+    alike += 1
+    const line = findingLine(finding, usual, paint)
+    const next = findings[at + 1]
+    if (said !== undefined && next !== undefined && said === fixText(next) && option === optionOf(next)) return [line]
+    const many = alike === 1 ? '' : `, the ${alike} above`
+    alike = 0
+    if (said === undefined) return [line]
+    return [line, `    ${paint.dim(`${option}${many}:`)} ${said}`]
+  })
+}
+
+function optionOf({ fix }: Finding): string {
+  return fix?.safety === 'safe' ? '--fix' : '--fix=unsafe'
+}
+
+function fixText({ fix }: Finding): string | undefined {
+  if (fix === undefined) return undefined
+  return `${plain(fix.description)}${fix.risk === undefined ? '' : `. It may break something: ${plain(fix.risk)}`}`
+}
+
+function findingLine(finding: Finding, usual: Outcome, paint: Paint): string {
+  const { detail, outcome, confidence, drift } = finding
   const place = placeText(finding)
   const marks = [
     ...(outcome === usual ? [] : [outcome]),
@@ -74,16 +104,7 @@ function findingLines(finding: Finding, usual: Outcome, paint: Paint): readonly 
     ...(confidence === 'high' ? [] : [`${confidence} confidence`]),
   ]
   const said = `${plain(detail)}${marks.length === 0 ? '' : paint.dim(` (${marks.join(', ')})`)}`
-  return [
-    `  ${place === '' ? '' : `${paint.bold(place)}  `}${said}`,
-    ...(fix === undefined
-      ? []
-      : [
-          `    ${paint.dim(fix.safety === 'safe' ? '--fix:' : '--fix=unsafe:')} ${plain(fix.description)}${
-            fix.risk === undefined ? '' : `. It may break something: ${plain(fix.risk)}`
-          }`,
-        ]),
-  ]
+  return `  ${place === '' ? '' : `${paint.bold(place)}  `}${said}`
 }
 
 function conflictBlocks({ controls, results }: Report, paint: Paint): readonly (readonly string[])[] {
@@ -172,7 +193,9 @@ function quietBlock({ results }: Report, paint: Paint): readonly (readonly strin
 function summaryLine(report: Report): string {
   const counts = Object.entries(summaryOf(report)).filter(([, count]) => count > 0)
   const drift = report.fixed === undefined ? '' : ` ${driftLine(report)}`
-  return `${targetOf(report)}: ${counts.map(([name, count]) => `${count} ${name.toUpperCase().replace('_', ' ')}`).join(', ')}.${drift}`
+  const target = targetOf(report) === '.' ? 'This folder' : targetOf(report)
+  if (counts.length === 0) return `${target} has nothing that these checks are about.${drift}`
+  return `${target}: ${counts.map(([name, count]) => `${count} ${name.toUpperCase().replace('_', ' ')}`).join(', ')}.${drift}`
 }
 
 function driftLine({ results, fixed = [] }: Report): string {
@@ -181,8 +204,32 @@ function driftLine({ results, fixed = [] }: Report): string {
   return `Since the baseline: ${count('new')} new, ${count('regressed')} regressed, ${count('open')} open, ${fixed.length} fixed.`
 }
 
+// What the exit code is about, where a baseline leaves the rest out: it stands at the end, and not between what was open before.
+function countingLines(report: Report, paint: Paint): readonly string[] {
+  const counting = attention(report).flatMap((result) =>
+    shown(result)
+      .filter(isNewFault)
+      .map(
+        (finding) =>
+          `${paint.red(finding.drift ?? '')} ${result.check.id} ${placeText(finding)}  ${plain(finding.detail)}`,
+      ),
+  )
+  const left = counting.length - countingMax
+  return [
+    ...counting.slice(0, countingMax).map((line) => `  ${line}`),
+    ...(left > 0 ? [`  … and ${left} more; --format json names them all`] : []),
+  ]
+}
+
+const countingMax = 20
+
+function isNewFault({ drift, outcome }: Finding): boolean {
+  return (drift === 'new' || drift === 'regressed') && outcome === 'FAIL'
+}
+
 function nextLines(report: Report): readonly string[] {
-  const [first] = attention(report).filter(({ outcome }) => outcome !== 'ERROR')
+  const told = attention(report).filter(({ outcome }) => outcome !== 'ERROR')
+  const first = told.find(({ evidence }) => evidence.some(isNewFault)) ?? told[0]
   const fixes = report.results.flatMap(({ evidence }) =>
     evidence.flatMap(({ fix, outcome }) => (fix === undefined || outcome === 'WAIVED' ? [] : [fix.safety])),
   )

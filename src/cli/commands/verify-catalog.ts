@@ -2,7 +2,7 @@ import { Command } from 'commander'
 import type { Check, Control } from '#checks'
 import type { Io } from '../io.ts'
 import { withExamples, withJson, type JsonOption } from '../options.ts'
-import { paint, printable, table } from '../print.ts'
+import { paint, printable, table, wrapped } from '../print.ts'
 import { knownId } from './verify-values.ts'
 
 export function listCommand(io: Io): Command {
@@ -37,7 +37,7 @@ export function listCommand(io: Io): Command {
 export function explainCommand(io: Io): Command {
   const command = withJson(new Command('explain'))
     .description('Tells what a check or a control is about, which attack it stops, and what to do.')
-    .argument('<id>', 'a check, such as R01, or a control, such as supply.checkout-credentials')
+    .argument('<id>', 'a check, such as R01, or a control, such as supply.no-checkout-credentials')
     .action(async (word: string, { json }: JsonOption) => {
       const { controls } = await import('#checks')
       const id = await knownId(controls, word)
@@ -47,7 +47,7 @@ export function explainCommand(io: Io): Command {
         io.out.write(`${JSON.stringify({ controls: own.map(controlJson), checks })}\n`)
         return
       }
-      io.out.write(own.map((control) => controlText(control, io)).join('\n'))
+      io.out.write(wrapped(own.map((control) => controlText(control, io)).join('\n'), io.out.columns))
     })
   return withExamples(command, 'portcullis verify explain R01')
 }

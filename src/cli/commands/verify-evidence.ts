@@ -46,7 +46,9 @@ export function evidenceCommand(io: Io): Command {
       const { ledger, entries } = await findEvidence(offline, sha256, { keys: vkey, checkpoints }).catch(
         (error: unknown) => {
           const why = error instanceof Error ? error.message : String(error)
-          throw new CliError('usage', 'cli.usage', `${offline} cannot be verified: ${why}`)
+          throw new CliError('usage', 'cli.usage', `${offline} cannot be verified: ${why}.`, {
+            todo: 'Name the folder or the file that `portcullis ledger export` wrote with --offline.',
+          })
         },
       )
       const found = ledger.chain_valid && entries.length > 0
@@ -54,7 +56,7 @@ export function evidenceCommand(io: Io): Command {
         io.out.write(
           `${JSON.stringify({ recorded: found, reportSha256: sha256, chain_valid: ledger.chain_valid, entries })}\n`,
         )
-      } else {
+      } else if (found) {
         for (const { log, seq, at, caller } of entries)
           io.out.write(`Recorded at ${at} by ${printable(caller)}, entry ${seq} of the log ${printable(log)}.\n`)
       }

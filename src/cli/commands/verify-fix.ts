@@ -1,8 +1,11 @@
 import type { Fixed } from '#checks'
 import { printable } from '../print.ts'
 
-/** What --fix changed, what each unsafe change may break, and what it left alone and why. */
-export function fixLines({ done, left, paths }: Fixed, wanted: 'safe' | 'unsafe'): string {
+/** What the rounds of --fix changed, what each unsafe change may break, and what was left alone in the end and why. */
+export function fixLines(rounds: readonly Fixed[], wanted: 'safe' | 'unsafe'): string {
+  const done = rounds.flatMap((round) => round.done)
+  const left = rounds.at(-1)?.left ?? []
+  const paths = [...new Set(rounds.flatMap((round) => round.paths))].toSorted()
   if (done.length === 0 && left.length === 0) return 'There is nothing that --fix could repair.\n'
   const lines = [
     done.length === 0
@@ -18,7 +21,8 @@ export function fixLines({ done, left, paths }: Fixed, wanted: 'safe' | 'unsafe'
       return `  ${check} ${placeOf(finding)}  ${sentence(fix.description)} ${why}${risk}`
     }),
   ]
-  return `${lines.map(printable).join('\n')}\n`
+  // Nor are names of files commands to the runner whose log this stands in.
+  return `${lines.map((line) => printable(line).replaceAll(/##(?=\w{0,20}\[)/g, String.raw`#\u{23}`)).join('\n')}\n`
 }
 
 function placeOf({ path, line }: Fixed['done'][number]['finding']): string {

@@ -2,11 +2,11 @@ import { lstatSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type * as checksRoom from '#checks'
-import type { ConfigContext, Contexts, Control, LiveContext, Report, Tree } from '#checks'
+import type { ConfigContext, Contexts, Control, Fixed, LiveContext, Report, Tree } from '#checks'
 import { readBoundedFile } from '../bounded-read.ts'
-import { usage } from '../errors.ts'
+import { CliError, usage } from '../errors.ts'
 import type { Io } from '../io.ts'
-import { printable } from '../print.ts'
+import { printable, wrapped } from '../print.ts'
 import { fixLines } from './verify-fix.ts'
 import { parametersOf, selected } from './verify-values.ts'
 import type { VerifyOptions } from './verify.ts'
@@ -43,17 +43,24 @@ export async function verify(options: VerifyOptions, io: Io): Promise<number> {
     failOn: options.failOn,
   })
   await deliver(report, options, io, checks)
-  if (options.record === true) {
-    const { recordReport } = await import('../posture.ts')
-    const id = await recordReport(
-      report,
-      `${checks.jsonReport(report)}\n`,
-      options.url === undefined ? {} : { url: options.url },
-      io,
-    )
-    io.err.write(`Recorded as ${printable(id)}.\n`)
+  const recorded = options.record === true ? await record(report, options, io, checks) : true
+  // What was found is not hidden by a server that is away; a report that was to be kept and is not is never a success.
+  return report.exitCode === checks.verifyExit.ok && !recorded ? checks.verifyExit.unknown : report.exitCode
+}
+
+async function record(report: Report, { url }: VerifyOptions, io: Io, checks: Checks): Promise<boolean> {
+  const { recordReport } = await import('../posture.ts')
+  try {
+    const text = `${checks.jsonReport(report)}\n`
+    io.err.write(`Recorded as ${printable(await recordReport(report, text, url === undefined ? {} : { url }, io))}.\n`)
+    return true
+  } catch (error) {
+    if (!(error instanceof CliError)) throw error
+    const { todo } = error.details
+    io.err.write(`The report was NOT recorded: ${printable(error.message)}\n`)
+    if (todo !== undefined) io.err.write(`  to do: ${printable(todo)}\n`)
+    return false
   }
-  return report.exitCode
 }
 
 type Judged = Pick<Report, 'results' | 'waivers'>
@@ -66,11 +73,21 @@ async function repair(
   checks: Checks,
 ): Promise<Tree | undefined> {
   if (repo === undefined || path === undefined) return undefined
-  const { results } = await judge({ repo })
-  const fixed = await checks.applyFixes(repo, results, fix)
-  io.err.write(fixLines(fixed, fix))
-  return fixed.paths.length > 0 ? openTree(path, checks) : repo
+  let tree = repo
+  const rounds: Fixed[] = []
+  // Of fixes at the same place each round makes one.
+  for (let again = true; again;) {
+    const { results } = await judge({ repo: tree })
+    const fixed = await checks.applyFixes(tree, results, fix)
+    rounds.push(fixed)
+    if (fixed.paths.length > 0) tree = await openTree(path, checks)
+    again = fixed.paths.length > 0 && rounds.length < roundsMax && fixed.left.some((left) => left.again)
+  }
+  io.err.write(wrapped(fixLines(rounds, fix), io.err.columns))
+  return tree
 }
+
+const roundsMax = 5
 
 async function deliver(report: Report, { format, output, only }: VerifyOptions, io: Io, checks: Checks): Promise<void> {
   const colours = output === undefined && io.out.colours
@@ -84,7 +101,7 @@ async function deliver(report: Report, { format, output, only }: VerifyOptions, 
   }
   const written = await writers[format](report)
   const text = written.replace(/\n*$/, '\n')
-  if (output === undefined) io.out.write(text)
+  if (output === undefined) io.out.write(format === 'text' ? wrapped(text, io.out.columns) : text)
   else {
     try {
       writeFileSync(output, text)
@@ -173,9 +190,11 @@ async function openWaivers(
   checks: Checks,
 ): Promise<ReturnType<Checks['readWaivers']> | undefined> {
   const usual = repo === undefined || repo.single ? undefined : join(repo.root, checks.waiversFile)
-  const path =
-    options.waivers ??
-    (usual !== undefined && lstatSync(usual, { throwIfNoEntry: false }) !== undefined ? usual : undefined)
+  const there = usual === undefined ? undefined : lstatSync(usual, { throwIfNoEntry: false })
+  // What is under judgement does not choose which other files of this machine are read.
+  if (options.waivers === undefined && there?.isSymbolicLink() === true)
+    throw usage(`${checks.waiversFile} is a symbolic link.`, 'Name the file of waivers with --waivers.')
+  const path = options.waivers ?? (there === undefined ? undefined : usual)
   if (path === undefined) return undefined
   const tree = await openTree(path, checks)
   const [found] = tree.files

@@ -37,7 +37,8 @@ export async function parametersOf(
     if (word === undefined || name === undefined || values === undefined)
       throw usage(`"${text}" is no parameter of a check.`, 'Write it as --param R21.tables=a,b.')
     const id = await knownId(controls, word)
-    const known = Object.keys(checks.get(id)?.parameters ?? {})
+    const parameters = checks.get(id)?.parameters ?? {}
+    const known = Object.keys(parameters)
     if (!known.includes(name)) {
       const meant = await nearest(name, known)
       throw usage(
@@ -46,7 +47,18 @@ export async function parametersOf(
       )
     }
     if (all[id]?.[name] !== undefined) throw usage(`${id}.${name} is given twice.`, 'Write all its values in one: a,b.')
-    all[id] = { ...all[id], [name]: values.split(',').flatMap((value) => (value.trim() === '' ? [] : [value.trim()])) }
+    const listed = values.split(',').flatMap((value) => (value.trim() === '' ? [] : [value.trim()]))
+    const { number, default: usual = [] } = parameters[name] ?? {}
+    if (number !== undefined && !(listed.length === 1 && isWithin(listed[0] ?? '', number)))
+      throw usage(
+        `${id}.${name} is one whole number from ${number.min} to ${number.max}, not "${values}".`,
+        `Write it as --param ${id}.${name}=${usual.join(',')}.`,
+      )
+    all[id] = { ...all[id], [name]: listed }
   }
   return all
+}
+
+function isWithin(text: string, { min, max }: { readonly min: number; readonly max: number }): boolean {
+  return /^[0-9]{1,9}$/.test(text) && Number(text) >= min && Number(text) <= max
 }

@@ -180,6 +180,7 @@ export function decideExpire(desk: Desk, args: SpendExpire): SpendRow {
       desk.accounts.book(leg, 0n, amountIn(leg, { nanoUsd: found.seenNanoUsd, tokens: found.seenTokens }))
   }
   desk.change(expired)
+  if (args.killId !== undefined) desk.killed.set(args.killId, (desk.killed.get(args.killId) ?? 0) + 1)
   desk.records.push(
     budgetRecord('budget.reservation_expired', args, desk.nowMs, {
       heldNanoUsd: found.heldNanoUsd.toString(),

@@ -23,6 +23,8 @@ export class Desk {
   readonly attempts: { readonly n: number; readonly p: number; readonly attempt: AttemptRecord }[] = []
   readonly events: EventRecord[] = []
   readonly records: LedgerRecord[] = []
+  /** Reservations that were ended, by the kill that counts them. */
+  readonly killed = new Map<string, number>()
   readonly #reservations = new Map<string, ReservationState>()
   readonly #changed = new Set<string>()
   readonly #runs = new Map<string, { attempts: bigint; costNanoUsd: bigint; tokens: bigint }>()
@@ -83,6 +85,8 @@ export function decideSpending(opened: OpenedSpending): SpendOutcome {
     windows: desk.accounts.changes(),
     attempts: desk.attempts,
     events: desk.events,
+    // In one order: each is a lock.
+    killed: [...desk.killed].map(([id, settled]) => ({ id, settled })).toSorted((a, b) => (a.id < b.id ? -1 : 1)),
     records: desk.records,
   }
 }

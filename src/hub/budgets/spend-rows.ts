@@ -79,6 +79,8 @@ export interface SpendExpire extends Asked {
   readonly kind: 'expire'
   readonly reservationId: string
   readonly killed: boolean
+  /** Bare; the kill that counts it. */
+  readonly killId?: string
 }
 
 /** An attempt that counts: settles its reservation, or is charged at once. */
@@ -257,6 +259,8 @@ export interface SpendOutcome {
   readonly windows: readonly WindowWrite[]
   readonly attempts: readonly { readonly n: number; readonly p: number; readonly attempt: AttemptRecord }[]
   readonly events: readonly EventRecord[]
+  /** How many reservations were ended because of each kill (SPEC K3). */
+  readonly killed: readonly { readonly id: string; readonly settled: number }[]
   /** Entries beside those of the calls; they commit with them. */
   readonly records: readonly LedgerRecord[]
 }

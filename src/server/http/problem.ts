@@ -33,29 +33,38 @@ export function sendRefusal(
   refusal: Refusal,
   origin: string,
 ): FastifyReply {
-  const { http } = refusals[refusal.code]
-  const requestId = request.id
+  const { grpc, http } = refusals[refusal.code]
+  const binary = request.routeOptions.config.statusBody === true && mediaType(request) === 'application/x-protobuf'
+  if (!binary && !speaksConnect(request)) return sendProblem(request, reply, refusal, origin)
+  setHeaders(request, reply, refusal)
+  return binary
+    ? reply
+        .code(http)
+        .type('application/x-protobuf')
+        .send(Buffer.from(statusDetails(refusal, request.id)))
+    : reply.code(connectStatus[grpc]).type('application/json').send(connectError(refusal, request.id))
+}
+
+/** As `sendRefusal`, with a problem document for everybody. */
+export function sendProblem(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  refusal: Refusal,
+  origin: string,
+): FastifyReply {
+  setHeaders(request, reply, refusal)
+  return reply
+    .code(refusals[refusal.code].http)
+    .type('application/problem+json')
+    .send(JSON.stringify(problemOf(refusal, request.id, origin)))
+}
+
+function setHeaders(request: FastifyRequest, reply: FastifyReply, refusal: Refusal): void {
   void reply.header('cache-control', 'no-store')
   if (refusal.retryAfterSeconds !== undefined) void reply.header('retry-after', String(refusal.retryAfterSeconds))
   setRate(reply, refusal.limit)
   const asked = challenges(refusal, request.server.resourceMetadata?.())
   if (asked.length > 0) void reply.header('www-authenticate', asked)
-  if (request.routeOptions.config.statusBody === true && mediaType(request) === 'application/x-protobuf') {
-    return reply
-      .code(http)
-      .type('application/x-protobuf')
-      .send(Buffer.from(statusDetails(refusal, requestId)))
-  }
-  if (speaksConnect(request)) {
-    return reply
-      .code(connectStatus[refusals[refusal.code].grpc])
-      .type('application/json')
-      .send(connectError(refusal, requestId))
-  }
-  return reply
-    .code(http)
-    .type('application/problem+json')
-    .send(JSON.stringify(problemOf(refusal, requestId, origin)))
 }
 
 /** Tells the caller of the bucket that its call was charged to (SPEC G7). */

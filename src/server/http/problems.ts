@@ -13,7 +13,7 @@ export function addProblems(app: FastifyInstance): void {
     )
     return reply.type('text/html').send(page('Problems', `<dl>${items.join('')}</dl>`))
   })
-  app.get<{ Params: { code: string } }>('/problems/:code', (request, reply) => {
+  app.get<{ Params: { code: string } }>('/problems/:code', { config: { names: isCode } }, (request, reply) => {
     const { code } = request.params
     if (!isCode(code)) return reply.callNotFound()
     const { grpc, http, say, help } = refusals[code]

@@ -21,9 +21,10 @@ import { addProblems } from './problems.ts'
 import { addOAuth, type OAuthDoor } from './oauth.ts'
 import { addOtlp } from './otlp.ts'
 import { addTlog } from './tlog.ts'
-import { sendRefusal } from './problem.ts'
+import { sendProblem, sendRefusal } from './problem.ts'
 import { addTokenEvents } from './token-events.ts'
 import { securityHeaders } from './security-headers.ts'
+import { watchVerbs } from './wrong-verbs.ts'
 
 export interface HttpListener {
   readonly address: string
@@ -70,14 +71,15 @@ export async function listenHttp({
   const app = makeApp(config, log, proxies, origin, overBound, onFault, agents?.tls)
   app.decorateRequest('admission', undefined)
   securityHeaders(app)
+  const allowOf = watchVerbs(app)
   const unknown = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const path = request.raw.url?.split('?', 1)[0] ?? ''
-    return sendRefusal(
-      request,
-      reply,
-      await pipeline.refuseUnknown(peerAddress(request.ip), path, request.id),
-      origin(),
-    )
+    const allow = allowOf(request)
+    const wrong = allow === undefined ? undefined : request.method
+    const refusal = await pipeline.refuseUnknown(peerAddress(request.ip), path, request.id, wrong)
+    if (allow === undefined) return sendRefusal(request, reply, refusal, origin())
+    // It is no call yet: also who speaks Connect is told what HTTP says.
+    return sendProblem(request, reply.header('allow', allow), refusal, origin())
   }
   // Before the body is read: an unknown method is refused as such whatever it carries.
   app.addHook('onRequest', async (request, reply) => (request.is404 ? unknown(request, reply) : undefined))

@@ -54,6 +54,7 @@ export function addTlog(app: FastifyInstance, parts: TlogParts): void {
   app.decorateRequest('tlog', undefined)
   app.get('/tlog/*', {
     exposeHeadRoute: false,
+    config: { names: (rest) => askedFor(rest, open) !== undefined },
     onRequest: async (request, reply) => {
       const asked = askedFor((request.params as { readonly '*': string })['*'], open)
       if (asked === undefined) return unknown(request, reply)

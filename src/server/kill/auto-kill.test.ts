@@ -3,7 +3,7 @@ import { describe, expect, it, vi } from 'vitest'
 import { create } from '@bufbuild/protobuf'
 import { RecordBatchResponseSchema } from '@portcullis/contract'
 import type { Caller } from '#core'
-import { noKills, type WriterMember } from '#hub'
+import { noKills, type Effect, type WriterMember } from '#hub'
 import { AutoKill, type AutoRule } from './auto-kill.ts'
 
 const uuid = (n: number): string => `0199a3c2-7b1e-7d42-9c55-${String(n).padStart(12, '0')}`
@@ -52,7 +52,7 @@ function setUp(rule: Partial<AutoRule> = {}) {
 }
 
 describe('rules that engage the kill switch', () => {
-  it('K6: enforce engages for the agent, as the rule, and once in a window', async () => {
+  it('K6: enforce engages for the agent, as the rule, and again once that is over', async () => {
     const { submitted, deny, kinds, state } = setUp({ expiresAfterMs: 5000 })
     deny(3)
     expect(submitted).toEqual([])
@@ -70,9 +70,27 @@ describe('rules that engage the kill switch', () => {
       },
     })
     await vi.waitFor(() => expect(state.refreshed).toBe(1))
+    state.nowMs += 4999
+    deny(1)
+    expect(submitted).toHaveLength(1)
+    // What it stops is over before its window is.
+    state.nowMs += 1
+    deny(1)
+    expect(submitted).toHaveLength(2)
     state.nowMs += base.windowMs
     deny(4)
-    expect(submitted).toHaveLength(2)
+    expect(submitted).toHaveLength(3)
+  })
+
+  it('K6: without an expiry it engages once in a window, and the entry names the kill', () => {
+    const { submitted, deny, state } = setUp()
+    deny(10)
+    state.nowMs += base.windowMs - 1
+    deny(10)
+    expect(submitted).toHaveLength(1)
+    const [one] = submitted
+    ;(one?.effect as Effect | undefined)?.answer({ id: uuid(9), verdict: 'done' })
+    expect(JSON.parse(one?.record({ outcome: 'allow' }).body ?? '').args).toMatchObject({ killId: `kil_${uuid(9)}` })
   })
 
   it.each([

@@ -35,7 +35,7 @@ interface AutoParts {
 
 interface Watched {
   readonly window: RateWindow
-  /** Monotonic milliseconds: it is told of once a window. */
+  /** Monotonic milliseconds. */
   quietUntil: number
 }
 
@@ -85,7 +85,7 @@ export class AutoKill {
     if (!hit || now < watched.quietUntil) return
     const seen = watched.window.read(now)
     if (!exceeds(rule, seen)) return
-    watched.quietUntil = now + rule.windowMs
+    watched.quietUntil = now + quietMs(rule)
     void this.#act(rule, caller, subject, seen).catch((error: unknown) => {
       // Tried again with the next sample.
       watched.quietUntil = 0
@@ -120,6 +120,7 @@ export class AutoKill {
       return
     }
     const actor = `auto:${name}`
+    let killId: string | undefined
     const effect = engageEffect({
       caller: { ...caller, kind: 'service', id: actor, scopes: new Set() },
       actor,
@@ -130,14 +131,29 @@ export class AutoKill {
       nowMs,
       once: true,
       kills: kill,
-      answer: () => ({}),
+      answer: (found) => {
+        killId = publicId('kil', found.id)
+        return {}
+      },
     })
-    const record = (outcome: Parameters<typeof killRecord>[3]) => killRecord('kill.auto_engaged', about, nowMs, outcome)
+    // Where something stops the subject already, the entry names that.
+    const record = (outcome: Parameters<typeof killRecord>[3]) =>
+      killRecord(
+        'kill.auto_engaged',
+        killId === undefined ? about : { ...about, args: { ...args, killId } },
+        nowMs,
+        outcome,
+      )
     const engaged = await writer.submit({ tenantId, effect, shedLast: true, record })
     if (engaged.refused) throw new Error(engaged.reason)
     await refresh()
     await kill.confirmed()
   }
+}
+
+/** It is told of once a window, and where it stops something for a shorter time, again after that time: whoever goes on then is stopped again. */
+function quietMs({ mode, windowMs, expiresAfterMs = windowMs }: AutoRule): number {
+  return mode === 'enforce' ? Math.min(windowMs, expiresAfterMs) : windowMs
 }
 
 /** The bare id of what the rule would stop; operators are left alone. */

@@ -95,7 +95,8 @@ export class Canceller {
           id: killId,
           eventIds: Array.from({ length: work.runs ? atOnce : 0 }, () => uuidv7(nowMs)),
           atMs: nowMs,
-          settled: count,
+          // Each was counted in the transaction that ended it.
+          settled: 0,
         },
         answer: (row) => {
           cancelled = row?.cancelled ?? 0
@@ -121,6 +122,7 @@ export class Canceller {
         args: {
           kind: 'expire',
           killed: true,
+          killId,
           reservationId,
           log: tenantName,
           tenant: publicId('ten', tenantId),

@@ -75,14 +75,19 @@ const bookText = `insert into portcullis.budget_windows as w (tenant_id, budget_
   on conflict (tenant_id, budget_id, subject, start_at) do update
      set held = excluded.held, settled = excluded.settled, alerted = excluded.alerted, touched_on = excluded.touched_on`
 
+// No run is ended here. Whoever changes kills locks their rows last.
+const killedText = `select portcullis.cancel_killed(id, '{}', now(), settled)
+  from json_to_recordset($1::json) as m(id uuid, settled int)`
+
 /** What was decided, in the transaction that looked. */
 export function spendStatements(outcome: SpendOutcome): readonly Statement[] {
-  const { attempts, changed, events, made, windows } = outcome
+  const { attempts, changed, events, killed, made, windows } = outcome
   const rows = (list: readonly object[]): readonly [string] => [JSON.stringify(list, amountsAsText)]
   return [
     ...(made.length === 0 ? [] : [{ name: 'spend.make', text: makeText, values: rows(made) }]),
     ...(changed.length === 0 ? [] : [{ name: 'spend.change', text: changeText, values: columnsOf(changed) }]),
     ...(windows.length === 0 ? [] : [{ name: 'spend.book', text: bookText, values: rows(windows) }]),
+    ...(killed.length === 0 ? [] : [{ name: 'spend.killed', text: killedText, values: rows(killed) }]),
     ...(attempts.length === 0
       ? []
       : [{ ...recordAttempt, values: rows(attempts.map(({ n, p, attempt }) => ({ n, p, ...attempt }))) }]),

@@ -147,7 +147,7 @@ export const PostureSummarySchema: GenMessage<PostureSummary> = /*@__PURE__*/
  */
 export type PostureFinding = Message<"portcullis.v1.PostureFinding"> & {
   /**
-   * Such as R01, and such as supply.checkout-credentials.
+   * Such as R01, and such as supply.no-checkout-credentials.
    *
    * @generated from field: string check = 1;
    */

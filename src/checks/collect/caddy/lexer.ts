@@ -12,6 +12,9 @@ export interface Token {
   readonly quote: '' | '"' | '`' | '<'
 }
 
+// Each takes memory, and nobody writes as many.
+const tokensMax = 200_000
+
 /** Splits a Caddyfile into words as Caddy does: quotes, backticks, heredocs, comments, escaped line ends. */
 export function lexCaddyfile(text: string): readonly Token[] {
   const tokens: Token[] = []
@@ -30,6 +33,7 @@ export function lexCaddyfile(text: string): readonly Token[] {
     } else {
       const token = tokenAt(text, at, line)
       tokens.push(token)
+      if (tokens.length > tokensMax) throw new Unreadable(at, `It has more than ${tokensMax} words.`)
       line += token.lines
       at = token.end
     }

@@ -1,9 +1,9 @@
 import { relative, resolve, sep } from 'node:path'
 import type { Collector } from '../collector.ts'
-import { hostNetwork, isLoopback, publishedPorts } from '../compose-ports.ts'
-import { composes, pathBeside, type Service } from '../composes.ts'
+import { hostNetwork, isLoopback, publishedPorts } from '../containers/compose-ports.ts'
+import { composes, pathBeside, type Service } from '../containers/composes.ts'
 import { isReadable } from '../source-file.ts'
-import { listed, type Value } from '../value.ts'
+import { listed, type Value } from '../values/value.ts'
 
 /** A service of the repository that runs with the settings under judgement. */
 export interface SettingsContainer {

@@ -1,6 +1,6 @@
 import type { Problem as ConfigProblem } from '#config'
 import type { Problem, Spot } from '../source-file.ts'
-import type { MapValue } from '../value.ts'
+import type { MapValue } from '../values/value.ts'
 
 interface Loaded {
   /** The settings file, as its problems name it. */

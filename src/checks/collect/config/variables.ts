@@ -1,5 +1,5 @@
 import type { SourceFile, Spot } from '../source-file.ts'
-import { envEntries } from '../env-files.ts'
+import { envEntries } from './env-files.ts'
 
 /** A value that somebody gives to a setting or a variable. */
 export interface Given {

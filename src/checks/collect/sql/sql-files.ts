@@ -28,6 +28,7 @@ const skipped = /^(?:insert|comment|set\s+(?!search_path|schema|role)|analyze|va
 const statementCharsMax = 200_000
 const nestingMax = 300
 const problemsMax = 5
+const statementsMax = 40_000
 
 /** In the order in which migrations run: by path, numbers by their value. */
 export const sqlFiles: Collector<'repo', readonly Parsed<SqlFile>[]> = async (tree) => {
@@ -61,8 +62,11 @@ export async function sqlParser(): Promise<SqlParser> {
 function fileOf(file: SourceFile, parser: SqlParser): readonly Parsed<SqlFile>[] {
   const statements: SqlStatement[] = []
   const problems: Problem[] = []
+  let count = 0
   for (const piece of splitSql(file.text)) {
     if (piece.undo || isSkipped(file.text, piece)) continue
+    if ((count += 1) > statementsMax)
+      return [{ file, unreadable: { offset: piece.start, why: `It has more than ${statementsMax} statements.` } }]
     const spot = { file, start: piece.start, end: piece.end }
     try {
       for (const stmt of parsedPiece(file.text, piece, parser.parse)) {

@@ -1,5 +1,5 @@
 import type { Metadata } from '@grpc/grpc-js'
-import type { LiveContext } from '../live-context.ts'
+import type { LiveContext } from './live-context.ts'
 
 /** What came back: the status of the call, and its first message where one arrived. */
 export interface GrpcAnswer {

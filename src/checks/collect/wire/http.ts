@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import type { LiveContext } from '../live-context.ts'
+import type { LiveContext } from './live-context.ts'
 
 /** What came back: a reply, or silence and what is known of it. */
 export type HttpAnswer =

@@ -1,5 +1,5 @@
 import type { Collector } from '../collector.ts'
-import type { GrpcTarget } from '../live-context.ts'
+import type { GrpcTarget } from './live-context.ts'
 import { askGrpc, grpcStatus, type GrpcAnswer } from './grpc.ts'
 import { askHttp, type HttpAnswer } from './http.ts'
 

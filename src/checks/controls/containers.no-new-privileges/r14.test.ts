@@ -1,10 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { judged, places, repaired } from '../../checks.fixture.ts'
-
-const compose = (text: string): Record<string, string> => ({ 'compose.yaml': `services:\n${text}` })
-const deployment = (security: string): Record<string, string> => ({
-  'deploy.yaml': `apiVersion: v1\nkind: Service\nmetadata: { name: a }\n---\napiVersion: apps/v1\nkind: Deployment\nspec:\n  template:\n    spec:\n      containers:\n        - name: a\n          image: a\n${security}`,
-})
+import { bareContainers, compose, deployment } from '../containers.fixture.ts'
 
 describe('R14', () => {
   it.each([
@@ -19,25 +15,9 @@ describe('R14', () => {
     expect((await judged('R14', files)).outcome).toBe('PASS')
   })
 
-  it.each([
-    ['block style', compose('  web:\n    image: a\n'), 'compose.yaml:2:3 FAIL'],
-    ['flow style', compose('  web: { image: a }\n'), 'compose.yaml:2:3 FAIL'],
-    ['quoted', compose('  "web":\n    "image": "a"\n'), 'compose.yaml:2:3 FAIL'],
-    ['CRLF', compose('  web:\r\n    image: a\r\n'), 'compose.yaml:2:3 FAIL'],
-    [
-      'anchored',
-      { 'compose.yaml': 'x-web: &web\n  image: a\nservices:\n  web:\n    <<: *web\n' },
-      'compose.yaml:4:3 FAIL',
-    ],
-    ['manifest', deployment(''), 'deploy.yaml:11:17 FAIL'],
-    [
-      'manifest in CRLF',
-      { 'deploy.yaml': deployment('')['deploy.yaml']?.replaceAll('\n', '\r\n') ?? '' },
-      'deploy.yaml:11:17 FAIL',
-    ],
-  ])('R14: is broken, and repaired where that is asked for (%s)', async (_, files, place) => {
+  it.each(bareContainers)('R14: is broken, and repaired where that is asked for (%s)', async (_, files, place) => {
     const result = await judged('R14', files)
-    expect(places(result)).toEqual([place])
+    expect(places(result)).toEqual([`${place} FAIL`])
     expect(result.evidence.every(({ fix }) => fix?.safety === 'unsafe' && fix.risk !== undefined)).toBe(true)
     expect((await judged('R14', repaired(result, files, 'unsafe'))).outcome).toBe('PASS')
   })

@@ -1,5 +1,5 @@
-import { pathBeside, type Service } from '../../collect/composes.ts'
-import { execForm, type Dockerfile, type Instruction, type Stage } from '../../collect/dockerfiles.ts'
+import { pathBeside, type Service } from '../../collect/containers/composes.ts'
+import { execForm, type Dockerfile, type Instruction, type Stage } from '../../collect/containers/dockerfiles.ts'
 import { doubtful, failing, type Evidence } from '../../evidence.ts'
 import { runsAsRoot, runsUnprivileged } from '../known-images.ts'
 

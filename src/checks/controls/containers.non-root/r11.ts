@@ -1,7 +1,7 @@
 import { problemsOf, repoCheck } from '../../check.ts'
-import { composes, type Service } from '../../collect/composes.ts'
-import { dockerfiles, dockerfileTemplates, type Dockerfile } from '../../collect/dockerfiles.ts'
-import { kubernetes } from '../../collect/kubernetes.ts'
+import { composes, type Service } from '../../collect/containers/composes.ts'
+import { dockerfiles, dockerfileTemplates, type Dockerfile } from '../../collect/containers/dockerfiles.ts'
+import { kubernetes } from '../../collect/containers/kubernetes.ts'
 import { isReadable, type Parsed } from '../../collect/source-file.ts'
 import { doubtful, failing, stated, unjudged, type Evidence } from '../../evidence.ts'
 import {
@@ -13,7 +13,7 @@ import {
   truth,
 } from '../each-container.ts'
 import { runsAsRoot, runsUnprivileged, startsAsRootAndDrops } from '../known-images.ts'
-import type { Container } from '../../collect/kubernetes.ts'
+import type { Container } from '../../collect/containers/kubernetes.ts'
 import { buildOf, judgeDockerfile, rootName } from './dockerfile-user.ts'
 
 export const r11 = repoCheck({
@@ -86,15 +86,15 @@ function serviceUser(service: Service, dockerfilePaths: ReadonlySet<string>): re
   if (runsUnprivileged(image.text)) return []
   if (startsAsRootAndDrops(image.text))
     return [
-      doubtful(name, 'It starts as root, and the image drops that by itself: name the user.', {
+      doubtful(name, 'The service starts as root, and its image drops that by itself: name the user.', {
         confidence: 'medium',
         subject,
       }),
     ]
   const confidence = runsAsRoot(image.text) ? 'high' : 'medium'
   const detail = runsAsRoot(image.text)
-    ? 'It names no user, and its image runs as root.'
-    : 'Nothing says that it does not run as root: it names no user, and images run as root where they name none.'
+    ? 'The service names no user, and its image runs as root.'
+    : 'Nothing says that the service does not run as root: it names no user, and images run as root where they name none.'
   return [failing(name, detail, { confidence, subject })]
 }
 

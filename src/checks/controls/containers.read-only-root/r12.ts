@@ -1,6 +1,6 @@
 import { repoCheck } from '../../check.ts'
-import { composes, type Service } from '../../collect/composes.ts'
-import { kubernetes, type Container } from '../../collect/kubernetes.ts'
+import { composes, type Service } from '../../collect/containers/composes.ts'
+import { kubernetes, type Container } from '../../collect/containers/kubernetes.ts'
 import { doubtful, failing, type Evidence } from '../../evidence.ts'
 import { setEntry } from '../../fix/edits.ts'
 import { containerSpot, containerSubject, eachContainer, serviceSubject, truth } from '../each-container.ts'

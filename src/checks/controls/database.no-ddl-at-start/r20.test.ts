@@ -114,4 +114,12 @@ describe('R20', () => {
   it('R20: does not apply where nothing is started', async () => {
     expect((await judged('R20', { 'README.md': '' })).outcome).toBe('NOT_APPLICABLE')
   })
+
+  it('R20: the texts of a statement are not shown: they may be passwords', async () => {
+    const { evidence } = await judged('R20', {
+      'src/db.ts': `client.query("create table a (b text default 'open sesame')")\n`,
+    })
+    expect(evidence.map(({ detail }) => detail).join()).toContain("default '…'")
+    expect(JSON.stringify(evidence.map(({ detail }) => detail))).not.toContain('sesame')
+  })
 })

@@ -1,6 +1,6 @@
 import { repoCheck } from '../../check.ts'
-import { schemaCalls, type SchemaCall } from '../../collect/schema-calls.ts'
-import { startScripts, type StartScript } from '../../collect/start-scripts.ts'
+import { schemaCalls, type SchemaCall } from '../../collect/sources/schema-calls.ts'
+import { startScripts, type StartScript } from '../../collect/shell/start-scripts.ts'
 import { doubtful, failing, stated, unjudged, type Evidence } from '../../evidence.ts'
 
 export const r20 = repoCheck({

@@ -43,4 +43,10 @@ describe('R17', () => {
     expect(places(await judged('R17', compose('  db: {\n')))).toEqual(['compose.yaml:3:1 ERROR'])
     expect((await judged('R17', { 'README.md': 'x' })).outcome).toBe('NOT_APPLICABLE')
   })
+
+  it('R17: the network of the node is shared where Kubernetes reads yes', async () => {
+    const pod =
+      'apiVersion: v1\nkind: Pod\nspec:\n  hostNetwork: yes\n  containers: [{ name: a, image: postgres:17 }]\n'
+    expect((await judged('R17', { 'pod.yaml': pod })).outcome).toBe('FAIL')
+  })
 })

@@ -1,10 +1,10 @@
 import { repoCheck } from '../../check.ts'
-import { hostNetwork, isLoopback, publishedPorts, type PublishedPort } from '../../collect/compose-ports.ts'
-import { composes, type Service } from '../../collect/composes.ts'
-import { kubernetes, type Container, type KubernetesObject, type Pod } from '../../collect/kubernetes.ts'
-import { listed, type MapValue } from '../../collect/value.ts'
+import { hostNetwork, isLoopback, publishedPorts, type PublishedPort } from '../../collect/containers/compose-ports.ts'
+import { composes, type Service } from '../../collect/containers/composes.ts'
+import { kubernetes, type Container, type KubernetesObject, type Pod } from '../../collect/containers/kubernetes.ts'
+import { listed, type MapValue } from '../../collect/values/value.ts'
 import { doubtful, failing, type Evidence } from '../../evidence.ts'
-import { eachContainer } from '../each-container.ts'
+import { eachContainer, truth } from '../each-container.ts'
 import { databasePorts, isDatabase } from '../known-images.ts'
 
 export const r17 = repoCheck({
@@ -52,7 +52,7 @@ function published({ node, address, target, missing }: PublishedPort, database: 
 function container({ node, image, pod }: Container): readonly Evidence[] {
   if (!isDatabase(image.text)) return []
   const shared = pod.spec.scalar('hostNetwork')
-  if (shared?.text === 'true')
+  if (shared !== undefined && truth(shared, (text) => ({ text, missing: [] })) === true)
     return [
       failing(shared, 'The database shares the network of its node.', { subject: `hostNetwork of ${image.text}` }),
     ]

@@ -29,12 +29,14 @@ describe('F16', () => {
   it.each([
     ['ENABLE_REFLECTION=false', 'PASS'],
     ['ENABLE_REFLECTION=0\r\n', 'PASS'],
-    ['OTHER=1', 'PASS'],
+    ['OTHER=1', 'NOT_APPLICABLE'],
+    ['DATABASE_URL=x\nGRPC_ADDR=127.0.0.1:50051', 'PASS'],
+    ['OTHER=1\nexport PORTCULLIS__ENV=production', 'PASS'],
     ['ENABLE_REFLECTION=true', 'FAIL'],
     ['export ENABLE_REFLECTION="1"', 'FAIL'],
     ['ENABLE_REFLECTION=yes # for now', 'FAIL'],
     ['PORTCULLIS__REFLECTION__ENABLED=TRUE', 'FAIL'],
-    ['#ENABLE_REFLECTION=true', 'PASS'],
+    ['#ENABLE_REFLECTION=true', 'NOT_APPLICABLE'],
     ['ENABLE_REFLECTION=maybe', 'WARN'],
   ])('F16: reads env files: %s is %s', async (text, outcome) => {
     expect((await judgedSettings('F16', text, env)).outcome).toBe(outcome)

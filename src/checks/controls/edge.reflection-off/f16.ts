@@ -22,6 +22,10 @@ function judgeReflection(all: Settings): readonly Evidence[] {
       const why = `${all.file.path} holds the settings of another program, and none for reflection.`
       return [stated('config', 'NOT_APPLICABLE', why)]
     }
+    if (all.form === 'variables' && !isOurs(all)) {
+      const why = `${all.file.path} sets nothing of ours, and no ENABLE_REFLECTION: with other servers reflection may be on all the same.`
+      return [stated('config', 'NOT_APPLICABLE', why)]
+    }
     return [stated('config', 'PASS', 'Reflection is not set, and so it is off.')]
   }
   const stale = hidden.filter(({ text }) => meaning(text) === true)
@@ -29,6 +33,11 @@ function judgeReflection(all: Settings): readonly Evidence[] {
     judgeValue(holds, all),
     ...stale.map((each) => about(each, 'WARN', `Reflection would be on here, did ${holds.name} not hide it.`)),
   ]
+}
+
+function isOurs(all: Settings): boolean {
+  const listeners = ['listen.grpc', 'listen.http'].flatMap((listener) => all.valuesOf(listener))
+  return listeners.length > 0 || /^[ \t]*(?:export[ \t]+)?PORTCULLIS_/m.test(all.file.text)
 }
 
 function judgeValue(given: Given, all: Settings): Evidence {

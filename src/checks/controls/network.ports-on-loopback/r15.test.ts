@@ -113,4 +113,17 @@ describe('R15', () => {
     expect((await judged('R15', ports('["example:80:80"]'))).outcome).toBe('ERROR')
     expect((await judged('R15', { 'README.md': 'x' })).outcome).toBe('NOT_APPLICABLE')
   })
+
+  it.each(['true', 'True', 'yes', 'on'])(
+    'R15: the network of the node is shared where Kubernetes reads %s',
+    async (said) => {
+      const pod = `apiVersion: v1\nkind: Pod\nspec:\n  hostNetwork: ${said}\n  containers: [{ name: a, image: b }]\n`
+      expect((await judged('R15', { 'pod.yaml': pod })).outcome).toBe('FAIL')
+    },
+  )
+
+  it('R15: external addresses of a service are worth a look', async () => {
+    const service = 'apiVersion: v1\nkind: Service\nspec:\n  externalIPs: [192.0.2.1]\n  ports: [{ port: 80 }]\n'
+    expect(places(await judged('R15', { 'service.yaml': service }))).toEqual(['service.yaml:4:17 WARN'])
+  })
 })

@@ -1,12 +1,12 @@
 import { isIP } from 'node:net'
 import { repoCheck } from '../../check.ts'
-import { hostNetwork, isLoopback, publishedPorts, type PublishedPort } from '../../collect/compose-ports.ts'
-import { composes, type Service } from '../../collect/composes.ts'
-import { kubernetes, type Container, type KubernetesObject } from '../../collect/kubernetes.ts'
-import { listed } from '../../collect/value.ts'
+import { hostNetwork, isLoopback, publishedPorts, type PublishedPort } from '../../collect/containers/compose-ports.ts'
+import { composes, type Service } from '../../collect/containers/composes.ts'
+import { kubernetes, type Container, type KubernetesObject } from '../../collect/containers/kubernetes.ts'
+import { listed } from '../../collect/values/value.ts'
 import { doubtful, failing, unjudged, type Edit, type Evidence, type Fix } from '../../evidence.ts'
 import { replaceScalar, setEntry } from '../../fix/edits.ts'
-import { eachContainer } from '../each-container.ts'
+import { eachContainer, truth } from '../each-container.ts'
 import { isProxy } from '../known-images.ts'
 
 export const r15 = repoCheck({
@@ -76,8 +76,10 @@ function toLoopback({ node, address }: PublishedPort): Fix | undefined {
 
 function container({ node, pod }: Container): readonly Evidence[] {
   const shared = pod.spec.scalar('hostNetwork')
+  // Kubernetes reads YAML 1.1, in which `True` and `yes` are true as well.
+  const isHost = truth(shared, (text) => ({ text, missing: [] })) === true
   const host =
-    shared?.text === 'true'
+    shared !== undefined && isHost
       ? [
           failing(shared, 'The pod shares the network of its node: whatever it listens on is a port of the node.', {
             subject: 'hostNetwork',
@@ -86,7 +88,7 @@ function container({ node, pod }: Container): readonly Evidence[] {
       : []
   const ports = listed(node.get('ports')).flatMap((port) => {
     const hostPort = port.kind === 'map' ? port.scalar('hostPort') : undefined
-    if (port.kind !== 'map' || hostPort === undefined || hostPort.text === '0' || shared?.text === 'true') return []
+    if (port.kind !== 'map' || hostPort === undefined || hostPort.text === '0' || isHost) return []
     const address = port.text('hostIP') ?? ''
     if (isLoopback(address)) return []
     return [
@@ -98,7 +100,14 @@ function container({ node, pod }: Container): readonly Evidence[] {
 
 // A service of a cluster cannot bind loopback; one that leaves the cluster is at least worth a look.
 function object({ kind, node }: KubernetesObject): readonly Evidence[] {
-  const type = kind.text === 'Service' ? node.map('spec')?.scalar('type') : undefined
+  const spec = kind.text === 'Service' ? node.map('spec') : undefined
+  const [external] = listed(spec?.get('externalIPs'))
+  const type = spec?.scalar('type')
+  if (external !== undefined && type?.text !== 'NodePort' && type?.text !== 'LoadBalancer') {
+    const detail =
+      'Its ports answer on these addresses, on every node: only a proxy is meant to be reached from outside.'
+    return [doubtful(external, detail, { confidence: 'medium', subject: `external addresses of ${portsOf(node)}` })]
+  }
   if (type === undefined || (type.text !== 'NodePort' && type.text !== 'LoadBalancer')) return []
   const annotations = node.map('metadata')?.map('annotations')?.entries ?? []
   const internal = annotations.some(
@@ -110,8 +119,8 @@ function object({ kind, node }: KubernetesObject): readonly Evidence[] {
   if (internal && type.text === 'LoadBalancer') return []
   const detail =
     type.text === 'NodePort'
-      ? 'Its ports answer on every network of every node.'
-      : 'It is reached from outside of the cluster: only a proxy is meant to be.'
+      ? 'The ports of this Service answer on every network of every node.'
+      : 'This Service is reached from outside of the cluster: only a proxy is meant to be.'
   return [doubtful(type, detail, { confidence: 'medium', subject: `${type.text} of ${portsOf(node)}` })]
 }
 

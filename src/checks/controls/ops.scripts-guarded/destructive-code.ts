@@ -1,6 +1,6 @@
-import { callsOf, namePath, type Call } from '../../collect/calls.ts'
-import { readShell } from '../../collect/shell-run.ts'
-import { children, parts, type Source, type SyntaxNode } from '../../collect/source.ts'
+import { callsOf, namePath, type Call } from '../../collect/sources/calls.ts'
+import { readShell } from '../../collect/shell/script.ts'
+import { children, parts, type Source, type SyntaxNode } from '../../collect/sources/source.ts'
 import { destroysRows, destructionOf, type Destruction } from './destructive-shell.ts'
 import { isDisposable } from './disposable.ts'
 

@@ -1,4 +1,4 @@
-import type { RunCommand, RunWord, ShellRun } from '../../collect/shell-run.ts'
+import type { ShellCommand, ShellWord, ShellScript } from '../../collect/shell/script.ts'
 import type { Confidence } from '../../outcome.ts'
 import { isDisposable, removesAll } from './disposable.ts'
 
@@ -10,8 +10,8 @@ export interface Destruction {
 }
 
 /** What a command of a shell script destroys beyond what a build or a test made; undefined where nothing. */
-export function destructionOf(command: RunCommand, script: ShellRun): Destruction | undefined {
-  const [program, ...args] = unwrapped(command.words)
+export function destructionOf(command: ShellCommand, script: ShellScript): Destruction | undefined {
+  const [program, ...args] = unwrapped([...command.words, ...command.hereDocuments])
   const name = program?.text.split('/').at(-1) ?? ''
   const texts = args.map(({ text }) => text)
   const has = (...wanted: readonly string[]): boolean => wanted.every((each) => texts.includes(each))
@@ -77,7 +77,7 @@ function likely(what: string): Destruction {
 }
 
 // `sudo -u postgres psql …`, `docker exec db psql …`, `kubectl exec pod -- psql …`, `xargs rm -rf`.
-function unwrapped(words: readonly RunWord[]): readonly RunWord[] {
+function unwrapped(words: readonly ShellWord[]): readonly ShellWord[] {
   const [first] = words
   const name = first?.text.split('/').at(-1) ?? ''
   if (!/^(?:sudo|doas|xargs|exec|env|nohup|time|nice|timeout|command|docker|docker-compose|podman|kubectl)$/.test(name))
@@ -107,7 +107,7 @@ function recursive(texts: readonly string[]): boolean {
   return texts.some((text) => text === '--recursive' || /^-[a-zA-Z]*[rR]/.test(text))
 }
 
-function removed(args: readonly RunWord[], script: ShellRun): Destruction | undefined {
+function removed(args: readonly ShellWord[], script: ShellScript): Destruction | undefined {
   const targets = args.filter(({ text }) => !text.startsWith('-'))
   const lasting = targets.find((target) => !isDisposable(target.text, script.assigned) && !isMadeAnew(target, script))
   if (lasting === undefined) return undefined
@@ -115,17 +115,17 @@ function removed(args: readonly RunWord[], script: ShellRun): Destruction | unde
 }
 
 // What is removed is put there again: `rm -rf "$home/new"; mv unpacked "$home/new"`.
-function isMadeAnew({ text, end }: RunWord, script: ShellRun): boolean {
+function isMadeAnew({ text, end }: ShellWord, script: ShellScript): boolean {
   const made = madePaths.get(script) ?? lastMade(script)
   madePaths.set(script, made)
   return (made.get(plainPath(text)) ?? -1) > end
 }
 
-const madePaths = new WeakMap<ShellRun, ReadonlyMap<string, number>>()
+const madePaths = new WeakMap<ShellScript, ReadonlyMap<string, number>>()
 const levelsMax = 20
 
 // Each path that something is put at or below, and where the script last does so.
-function lastMade({ commands }: ShellRun): ReadonlyMap<string, number> {
+function lastMade({ commands }: ShellScript): ReadonlyMap<string, number> {
   const made = new Map<string, number>()
   for (const { name, words, start } of commands) {
     if (!/^(?:mkdir|mv|cp|ln|git|tar|rsync|unzip|install)$/.test(name)) continue

@@ -1,10 +1,10 @@
 import { judgeEach, repoCheck } from '../../check.ts'
-import { isScriptPath, shellScripts, type ShellScriptFile } from '../../collect/shell-scripts.ts'
-import type { Source } from '../../collect/source.ts'
-import { sources } from '../../collect/sources.ts'
-import { workflows, type Workflow } from '../../collect/workflows.ts'
+import { isScriptPath, shellScripts, type ShellScriptFile } from '../../collect/shell/ops-scripts.ts'
+import type { Source } from '../../collect/sources/source.ts'
+import { sources } from '../../collect/sources/sources.ts'
+import { workflows, type Workflow } from '../../collect/workflows/workflows.ts'
 import { isReadable, type Parsed, type Spot } from '../../collect/source-file.ts'
-import { parseShell } from '../../collect/shell.ts'
+import { scriptOf } from '../../collect/shell/script.ts'
 import { doubtful, failing, unjudged, type Evidence } from '../../evidence.ts'
 import { destructiveCalls, destructiveTrigger } from './destructive-code.ts'
 import { destructionOf, type Destruction } from './destructive-shell.ts'
@@ -72,7 +72,7 @@ function guardedPaths(
   const fromFlows = flows.flatMap((parsed) =>
     isReadable(parsed)
       ? parsed.value.jobs.flatMap(({ steps }) =>
-          steps.flatMap(({ run }) => (run?.text.includes('ops run') === true ? parseShell(run.text).commands : [])),
+          steps.flatMap(({ run }) => (run?.text.includes('ops run') === true ? scriptOf(run).commands : [])),
         )
       : [],
   )

@@ -7,7 +7,7 @@ export const grpcOverTls: Control = {
   severity: 'critical',
   why: 'Whatever a proxy passes on besides gRPC reaches a listener that was never meant for browsers and scanners, and old TLS lets others read along.',
   remediation:
-    "Serve the gRPC host over HTTPS with Caddy's default protocols, put `reverse_proxy h2c://...` into `handle @grpc` with `@grpc protocol grpc`, and end with `handle { respond 404 }`.",
+    "Serve the gRPC host over HTTPS with Caddy's default protocols, put `reverse_proxy h2c://...` into `handle @grpc` with `@grpc protocol grpc`, and end with a `handle` of its own that holds `respond 404`; what follows a brace belongs on the next line.",
   references: [
     'https://caddyserver.com/docs/caddyfile/directives/tls',
     'https://caddyserver.com/docs/caddyfile/matchers#protocol',

@@ -1,6 +1,6 @@
 import { judgeEach, repoCheck } from '../../check.ts'
 import type { CaddyStructure, Directive, Site } from '../../collect/caddy/structure.ts'
-import { caddyfiles } from '../../collect/caddyfiles.ts'
+import { caddyfiles } from '../../collect/caddy/caddyfiles.ts'
 import { doubtful, failing, unjudged, type Evidence } from '../../evidence.ts'
 import { addressesOf, onlyRedirects } from '../caddy-site.ts'
 import { grpcEvidence } from './grpc-only.ts'

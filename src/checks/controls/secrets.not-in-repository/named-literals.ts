@@ -1,5 +1,6 @@
-import { callOf, memberName, namePath, type Call } from '../../collect/calls.ts'
-import { children, parts, type Source, type SyntaxNode } from '../../collect/source.ts'
+import { callOf, memberName, namePath, type Call } from '../../collect/sources/calls.ts'
+import { children, parts, type Source, type SyntaxNode } from '../../collect/sources/source.ts'
+import { kindOfName } from './secret-names.ts'
 
 /** A literal that stands where a secret belongs, by the name that it is given. */
 export interface NamedLiteral {
@@ -17,9 +18,10 @@ export function namedLiterals(source: Source): readonly NamedLiteral[] {
     const literal = node === undefined ? undefined : literalIn(source, node)
     if (literal === undefined || name === '' || literal.value === '') return
     const known = found.get(literal.node.from)
-    // The name of the setting says more than that of the variable that takes it.
-    if (known === undefined || (literal.fallback || fallback) > known.fallback)
-      found.set(literal.node.from, { ...literal, name: literal.name ?? name, fallback: literal.fallback || fallback })
+    // The name of the setting says more than that of the variable that takes it, unless it says nothing at all.
+    const own = says(literal.name) || !says(name) ? (literal.name ?? name) : name
+    if (known === undefined || (literal.fallback || fallback) > known.fallback || (says(own) && !says(known.name)))
+      found.set(literal.node.from, { ...literal, name: own, fallback: literal.fallback || fallback })
   }
   for (const each of source.nodes('CallExpression', 'CallExpr')) fromCall(source, each, add)
   for (const each of source.nodes('BinaryExpression')) {
@@ -45,6 +47,10 @@ export function namedLiterals(source: Source): readonly NamedLiteral[] {
     }
   }
   return [...found.values()]
+}
+
+function says(name: string | undefined): boolean {
+  return name !== undefined && kindOfName(name) !== undefined
 }
 
 type Add = (name: string, node: SyntaxNode | undefined, fallback: boolean) => void

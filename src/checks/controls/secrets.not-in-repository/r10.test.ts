@@ -217,4 +217,9 @@ describe('R10', () => {
     const steps = `      - run: |\n          ${run}\n        env:\n          KEY: \${{ secrets.KEY }}\n`
     expect(places(await judged('R10', workflow(steps)))).toEqual([])
   })
+
+  it('R10: the name of the property counts where that of the setting says nothing', async () => {
+    const { outcome } = await judged('R10', { 'src/a.ts': "const c = { jwtSecret: process.env.X ?? 'dev-secret' }\n" })
+    expect(outcome).toBe('FAIL')
+  })
 })

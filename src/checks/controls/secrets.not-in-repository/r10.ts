@@ -1,12 +1,12 @@
 import { problemsOf, repoCheck } from '../../check.ts'
-import { envFiles, type EnvFile } from '../../collect/env-files.ts'
+import { envFiles, type EnvFile } from '../../collect/config/env-files.ts'
 import { secretFindings, type SecretFinding } from '../../collect/secret-findings.ts'
 import { isReadable } from '../../collect/source-file.ts'
-import { isTestPath } from '../../collect/source.ts'
-import { sources } from '../../collect/sources.ts'
-import { workflows } from '../../collect/workflows.ts'
+import { isTestPath } from '../../collect/sources/source.ts'
+import { sources } from '../../collect/sources/sources.ts'
+import { workflows } from '../../collect/workflows/workflows.ts'
 import { doubtful, failing, stated, unjudged, type Evidence } from '../../evidence.ts'
-import { markOf } from './masked.ts'
+import { markOf } from '../masked.ts'
 import { secretLiterals } from './secret-literals.ts'
 import { isRandom, kindOfName, kindOfValue } from './secret-names.ts'
 import { printedSecrets } from './workflow-prints.ts'
@@ -41,7 +41,7 @@ function known({ spot, kind }: SecretFinding): readonly Evidence[] {
   const { path, text } = spot.file
   const value = text.slice(spot.start, spot.end)
   const details = { subject: `${kind} ${markOf(value)}` }
-  const what = kind.replaceAll('_', ' ').replaceAll(/([a-z0-9])([A-Z][a-z])/g, '$1 $2')
+  const what = kind.replaceAll('_', ' ').replaceAll(/([a-z0-9]|[A-Z](?=[A-Z][a-z]))([A-Z][a-z])/g, '$1 $2')
   const example = isTestPath(path) || /\.(?:md|mdx|rst|adoc|txt)$/i.test(path) || /(?:^|\/)docs?\//i.test(path)
   const local = kind !== 'PrivateKey' && /@(?:localhost|127\.0\.0\.1|\[::1\])[:/?]?/.test(value)
   if (!oftenExamples.has(kind) || !(example || local || /\.(?:example|sample|template|dist)$/i.test(path)))

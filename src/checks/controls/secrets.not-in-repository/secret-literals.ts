@@ -1,7 +1,7 @@
 import { isRandom, kindOfName, kindOfValue, repeatsName, type NameKind, type ValueKind } from './secret-names.ts'
 import { namedLiterals, type NamedLiteral } from './named-literals.ts'
-import { markOf } from './masked.ts'
-import type { Source } from '../../collect/source.ts'
+import { markOf } from '../masked.ts'
+import type { Source } from '../../collect/sources/source.ts'
 import { doubtful, failing, unjudged, type Evidence } from '../../evidence.ts'
 
 // The end of a name of a secret with a literal near behind it. Each part is bounded: it takes linear time.

@@ -1,8 +1,8 @@
-import { expressionsIn } from '../../collect/expressions.ts'
-import { flowsOf } from '../../collect/expression-flow.ts'
-import { readShell, type RunCommand } from '../../collect/shell-run.ts'
-import type { MapValue, ScalarValue } from '../../collect/value.ts'
-import type { Job, Step, Workflow } from '../../collect/workflows.ts'
+import { expressionsIn } from '../../collect/workflows/expressions.ts'
+import { flowsOf } from '../../collect/workflows/expression-flow.ts'
+import { scriptOf, type ShellCommand } from '../../collect/shell/script.ts'
+import type { MapValue, ScalarValue } from '../../collect/values/value.ts'
+import type { Job, Step, Workflow } from '../../collect/workflows/workflows.ts'
 import { doubtful, failing, type Evidence } from '../../evidence.ts'
 
 const printers = new Set(['echo', 'printf', 'print'])
@@ -24,19 +24,19 @@ function printedIn({ node, run }: Step, job: Job, around: ReadonlySet<string>): 
   if (run === undefined || !speaksShell(node, job)) return []
   const secret = new Set([...around, ...secretNames(node.map('env'))])
   if (secret.size === 0 && !run.text.includes('secrets')) return []
-  const script = readShell(run.text)
+  const script = scriptOf(run)
   for (const [name, values] of script.assigned) if (values.some((value) => holdsSecret(value))) secret.add(name)
   return script.commands.flatMap((command) => evidenceOf(command, run, secret) ?? [])
 }
 
-function evidenceOf(command: RunCommand, run: ScalarValue, secret: ReadonlySet<string>): Evidence | undefined {
-  const { name, words, output, pipedTo } = command
+function evidenceOf(command: ShellCommand, run: ScalarValue, secret: ReadonlySet<string>): Evidence | undefined {
+  const { name, words, hereDocuments, output, pipedTo } = command
   const spot = run.inside(command.start, command.end)
   const subject = `${name} ${run.text.slice(command.start, command.end)}`
-  if (printers.has(name) || (readers.has(name) && words.length > 0)) {
-    const printed = words
-      .slice(1)
-      .find((word) => holdsSecret(word.text) || word.variables.some((each) => secret.has(each)))
+  if (printers.has(name) || readers.has(name)) {
+    const printed = [...words.slice(1), ...hereDocuments].find(
+      (word) => holdsSecret(word.text) || word.variables.some((each) => secret.has(each)),
+    )
     if (printed === undefined || printed.text.startsWith('::add-mask::')) return undefined
     // What they are given is the name of a file, but for a here-document.
     if (readers.has(name) && !printed.text.includes('\n')) return undefined

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { judged, places } from '../../checks.fixture.ts'
+import type { Result } from '../../run.ts'
 
 const path = '.github/workflows/ci.yml'
 const sha = '08c6903cd8c0fde910a37f88322edcfb5dd907a8'
@@ -19,6 +20,15 @@ describe('R26', () => {
     ['an image, which is for R28', 'docker://alpine:3.20'],
   ])('R26: holds with %s', async (_, uses) => {
     expect((await judged('R26', using(uses))).outcome).toBe('PASS')
+  })
+
+  it('R26: a workflow that runs at no commit is worth a look at the tag of a release, and broken at a branch', async () => {
+    const called = (ref: string) => ({
+      [path]: `on: push\njobs:\n  a:\n    uses: slsa-framework/slsa-github-generator/.github/workflows/generator_generic_slsa3.yml@${ref}\n`,
+    })
+    expect(places(await judged('R26', called('v2.1.0')))).toEqual([`${path}:4:11 WARN`])
+    expect(places(await judged('R26', called('main')))).toEqual([`${path}:4:11 FAIL`])
+    expect(places(await judged('R26', called('v2')))).toEqual([`${path}:4:11 FAIL`])
   })
 
   it('R26: does not apply without a workflow', async () => {
@@ -72,5 +82,27 @@ describe('R26', () => {
   it('R26: is broken in a composite action without any workflow', async () => {
     const action = 'runs:\n  using: composite\n  steps:\n    - uses: actions/cache@v4\n'
     expect(places(await judged('R26', { 'build/action.yml': action }))).toEqual(['build/action.yml:4:13 FAIL'])
+  })
+
+  const fromElsewhere = (given: string): Promise<Result> => {
+    const steps = `      - uses: actions/checkout@${'a'.repeat(40)}\n        with: { ${given} }\n      - uses: ./tools/setup\n`
+    return judged('R26', { '.github/workflows/a.yml': `on: push\njobs:\n  a:\n    steps:\n${steps}` })
+  }
+
+  it.each([
+    'repository: o/tools, path: tools',
+    'repository: o/tools, path: ./tools/, ref: main',
+    'repository: o/tools',
+  ])('R26: a local action in the checkout of another repository at no commit is worth a look: %s', async (given) => {
+    expect(places(await fromElsewhere(given))).toEqual(['.github/workflows/a.yml:7:15 WARN'])
+  })
+
+  it.each([
+    `repository: o/tools, path: tools, ref: ${'b'.repeat(40)}`,
+    'repository: o/tools, path: elsewhere',
+    'path: tools',
+    "repository: '${{ github.event.pull_request.head.repo.full_name }}'",
+  ])('R26: a local action of this repository, or of a commit, holds: %s', async (given) => {
+    expect((await fromElsewhere(given)).outcome).toBe('PASS')
   })
 })

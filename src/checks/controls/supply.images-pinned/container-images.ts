@@ -1,6 +1,11 @@
-import type { Compose, Service } from '../../collect/composes.ts'
-import { insideInstruction, type Dockerfile, type Instruction, type Stage } from '../../collect/dockerfiles.ts'
-import type { Container } from '../../collect/kubernetes.ts'
+import type { Compose, Service } from '../../collect/containers/composes.ts'
+import {
+  insideInstruction,
+  type Dockerfile,
+  type Instruction,
+  type Stage,
+} from '../../collect/containers/dockerfiles.ts'
+import type { Container } from '../../collect/containers/kubernetes.ts'
 import { isReadable, type Parsed, type Spot } from '../../collect/source-file.ts'
 import { doubtful, type Evidence } from '../../evidence.ts'
 import { isPinned, unpinned } from './image.ts'
@@ -68,8 +73,9 @@ function copied(
 }
 
 function endOfVariables(text: string): number {
-  const last = /\$(?:\{[^}]*\}|\w+)(?!.*\$)/.exec(text)
-  return last === null ? text.length : last.index + last[0].length
+  const last = text.lastIndexOf('$')
+  const [written] = /^\$(?:\{[^}]*\}|\w+)/.exec(last === -1 ? '' : text.slice(last)) ?? []
+  return written === undefined ? text.length : last + written.length
 }
 
 // Of a name with variables that have no value here, what stands behind them tells whether it can be a digest.

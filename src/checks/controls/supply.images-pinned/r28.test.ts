@@ -153,4 +153,10 @@ describe('R28', () => {
       expect((await judged('R28', files)).evidence).toEqual([])
     })
   })
+
+  it('R28: a base image of a million variables takes no long time', async () => {
+    const before = performance.now()
+    expect((await judged('R28', { Dockerfile: `FROM ${'$a'.repeat(500_000)}\n` })).outcome).toBe('WARN')
+    expect(performance.now() - before).toBeLessThan(5000)
+  })
 })

@@ -1,7 +1,7 @@
 import { judgeEach, repoCheck } from '../../check.ts'
-import { permissionsOf, type Permissions } from '../../collect/permissions.ts'
+import { permissionsOf, type Permissions } from '../../collect/workflows/permissions.ts'
 import { isReadable, type Spot } from '../../collect/source-file.ts'
-import { workflows, type Job, type Workflow } from '../../collect/workflows.ts'
+import { workflows, type Job, type Workflow } from '../../collect/workflows/workflows.ts'
 import { doubtful, failing, unjudged, type Evidence } from '../../evidence.ts'
 import { mayWrite, readOnly } from './read-only.ts'
 

@@ -1,6 +1,5 @@
-import { scalarsOf } from '../../collect/scalars.ts'
-import type { ScalarValue } from '../../collect/value.ts'
-import type { Job, Step, Workflow } from '../../collect/workflows.ts'
+import { scalarsOf, type ScalarValue } from '../../collect/values/value.ts'
+import type { Job, Step, Workflow } from '../../collect/workflows/workflows.ts'
 import type { Fix } from '../../evidence.ts'
 import { setEntry } from '../../fix/edits.ts'
 

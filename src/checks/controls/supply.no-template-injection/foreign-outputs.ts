@@ -1,4 +1,4 @@
-import type { MapValue } from '../../collect/value.ts'
+import type { MapValue } from '../../collect/values/value.ts'
 
 // Outputs that hold names of files, branches or texts which the author of a pull request or an issue chose.
 const outputs: ReadonlyMap<string, RegExp> = new Map([

@@ -1,5 +1,5 @@
-import type { ScalarValue } from '../../collect/value.ts'
-import type { Step } from '../../collect/workflows.ts'
+import type { ScalarValue } from '../../collect/values/value.ts'
+import type { Step } from '../../collect/workflows/workflows.ts'
 
 // Inputs of actions that are run as code: after CodeQL's models of actions and the documentation of each. A path or an argument that
 // an action passes on as such is none, as `context` of docker/build-push-action.

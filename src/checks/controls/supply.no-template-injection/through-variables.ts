@@ -1,11 +1,11 @@
-import { parseExpression, type FoundExpression } from '../../collect/expressions.ts'
-import { entryNamed } from '../../collect/lookup.ts'
-import { matrixValues } from '../../collect/matrix.ts'
-import type { MapValue, ScalarValue } from '../../collect/value.ts'
-import type { Action, Job, Workflow } from '../../collect/workflows.ts'
+import { parseExpression, type FoundExpression } from '../../collect/workflows/expressions.ts'
+import { entryNamed } from '../../collect/workflows/lookup.ts'
+import { matrixValues } from '../../collect/workflows/matrix.ts'
+import type { MapValue, ScalarValue } from '../../collect/values/value.ts'
+import type { Action, Job, Workflow } from '../../collect/workflows/workflows.ts'
 import type { Edit, Fix } from '../../evidence.ts'
 import { setEntry } from '../../fix/edits.ts'
-import { shellPlaces, type ShellPlace } from './shell-place.ts'
+import { shellPlaces, type ShellPlace } from '../../collect/shell/expression-places.ts'
 import type { Place, Taint } from './taint.ts'
 
 /** An expression that brings text of others; without taint it is one that GitHub refuses. */

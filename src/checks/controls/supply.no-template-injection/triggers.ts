@@ -1,5 +1,5 @@
-import { texts } from '../../collect/value.ts'
-import type { Action, Trigger, Workflow } from '../../collect/workflows.ts'
+import { texts } from '../../collect/values/value.ts'
+import type { Action, Trigger, Workflow } from '../../collect/workflows/workflows.ts'
 
 // `choice` is compared with its options, and `environment` with those that there are.
 const plainTypes = new Set(['boolean', 'number', 'choice', 'environment'])

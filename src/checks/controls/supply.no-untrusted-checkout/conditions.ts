@@ -1,7 +1,7 @@
-import { contextsIn } from '../../collect/expression-flow.ts'
-import { parseExpression, type Expression, type Operation } from '../../collect/expressions.ts'
-import type { MapValue } from '../../collect/value.ts'
-import type { Step } from '../../collect/workflows.ts'
+import { contextsIn } from '../../collect/workflows/expression-flow.ts'
+import { expressionsIn, parseExpression, type Expression, type Operation } from '../../collect/workflows/expressions.ts'
+import type { MapValue } from '../../collect/values/value.ts'
+import type { Step } from '../../collect/workflows/workflows.ts'
 
 /** What the `if` of a job or step lets through. */
 export interface Guard {
@@ -19,9 +19,16 @@ const open: Guard = { closed: false, gated: false }
 export function guardOf(node: MapValue, event: string): Guard {
   const written = node.text('if')
   if (written === undefined) return open
-  const inner = /^\s*\$\{\{([\s\S]*)\}\}\s*$/.exec(written)?.[1] ?? written
-  const expression = parseExpression(inner)
+  const expression = conditionOf(written)
   return expression === undefined ? open : guard(expression, event)
+}
+
+// With braces it is the condition only where nothing stands around them: a line end behind them, as a block of lines has it, makes it
+// a text, and every text is true.
+function conditionOf(written: string): Expression | undefined {
+  if (!written.includes('${{')) return parseExpression(written)
+  const [only] = expressionsIn(written)
+  return only?.start === 0 && only.end === written.length ? only.expression : undefined
 }
 
 /** Whether a step before stops the job for some people. */
@@ -29,7 +36,7 @@ export function stops({ node, uses, run }: Step): boolean {
   if (uses?.kind === 'repository' && /permission|membership|team|trusted|authori[sz]/i.test(uses.name)) return true
   const code = run?.text ?? node.map('with')?.text('script') ?? ''
   if (/getCollaboratorPermission|author_association|\/collaborators\//.test(code)) return true
-  const expression = parseExpression(node.text('if')?.replace(/^\s*\$\{\{|\}\}\s*$/g, '') ?? '')
+  const expression = conditionOf(node.text('if') ?? '')
   return expression !== undefined && /\bexit\s+[1-9]|setFailed/.test(code) && aboutPeople(expression)
 }
 

@@ -1,5 +1,5 @@
-import { texts } from '../../collect/value.ts'
-import type { Trigger, Workflow } from '../../collect/workflows.ts'
+import { texts } from '../../collect/values/value.ts'
+import type { Trigger, Workflow } from '../../collect/workflows/workflows.ts'
 import type { Standing } from './sources.ts'
 
 /** An event that brings a write token and secrets, whoever started it; `caller`: the job that calls this workflow under it. */

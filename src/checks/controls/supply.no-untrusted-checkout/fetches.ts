@@ -1,10 +1,11 @@
-import { parseShell, type ShellCommand } from '../../collect/shell.ts'
+import { entryNamed } from '../../collect/workflows/lookup.ts'
+import { scriptOf, type ShellCommand } from '../../collect/shell/script.ts'
 import type { Spot } from '../../collect/source-file.ts'
-import { majorOf } from '../../collect/uses.ts'
-import type { MapValue, ScalarValue } from '../../collect/value.ts'
-import type { Step } from '../../collect/workflows.ts'
+import { majorOf } from '../../collect/workflows/uses.ts'
+import type { MapValue, ScalarValue } from '../../collect/values/value.ts'
+import type { Step } from '../../collect/workflows/workflows.ts'
 import type { PrivilegedEvent } from './events.ts'
-import { headIn, type Head } from './heads.ts'
+import { headIn, namesPull, type Head } from './heads.ts'
 import { environmentText, sourcesOf, type Standing } from './sources.ts'
 
 /** A step that brings code or files of outsiders into the workspace. */
@@ -36,7 +37,8 @@ export function fetchesOf(standing: Standing, event: PrivilegedEvent): readonly 
 function ofCheckout(standing: Standing, event: PrivilegedEvent): readonly Fetch[] {
   const settings = standing.step?.node.map('with')
   const found = ['ref', 'repository'].flatMap((name) => {
-    const value = settings?.scalar(name)
+    const given = entryNamed(settings, name)?.value
+    const value = given?.kind === 'scalar' ? given : undefined
     const head = value === undefined ? undefined : headIn(value.text, sourcesOf(value.text, standing), event)
     return value === undefined || head === undefined ? [] : [{ value, head }]
   })
@@ -51,10 +53,14 @@ function ofCheckout(standing: Standing, event: PrivilegedEvent): readonly Fetch[
 // Since v7 it takes no code of forks under these two events unless it is told to; the tags v4 to v6 were moved to releases that do
 // the same. See https://github.com/actions/checkout#usage, allow-unsafe-pr-checkout.
 function refusing(step: Step | undefined, settings: MapValue | undefined): Fetch['refuses'] {
-  if (step?.uses?.kind !== 'repository' || (settings?.text('allow-unsafe-pr-checkout') ?? 'false') !== 'false')
-    return undefined
+  if (step?.uses?.kind !== 'repository' || textNamed(settings, 'allow-unsafe-pr-checkout') !== 'false') return undefined
   if ((majorOf(step) ?? 0) >= 7) return 'surely'
   return /^v[456]$/.test(step.uses.ref) ? 'likely' : undefined
+}
+
+function textNamed(settings: MapValue | undefined, name: string): string {
+  const value = entryNamed(settings, name)?.value
+  return value?.kind === 'scalar' ? value.text : 'false'
 }
 
 const worthReading = /\bgit\s|\bgh\s|\bhub\s/
@@ -63,7 +69,7 @@ const moving = new Set(['checkout', 'switch', 'pull', 'clone', 'reset', 'merge',
 function ofScript(run: ScalarValue, standing: Standing, event: PrivilegedEvent): readonly Fetch[] {
   if (!worthReading.test(run.text)) return []
   const found: Fetch[] = []
-  for (const command of parseShell(run.text).commands) {
+  for (const command of scriptOf(run).commands) {
     const fetched = ofCommand(command, standing, event)
     if (fetched === undefined) continue
     const spot = run.inside(command.start, command.end)
@@ -89,7 +95,7 @@ function ofCommand(
   for (const text of texts.slice(1)) {
     const written = [text, ...variablesOf(text).map((variable) => environmentText(variable, standing) ?? '')]
     const sources = written.flatMap((each) => sourcesOf(each, standing))
-    const head = headIn(text, sources, event)
+    const head = written.some(namesPull) ? 'commit' : headIn(text, sources, event)
     // The output of a step may be anything where it is an argument of git.
     if (head !== undefined && head !== 'perhaps') return { head, brings: verb === 'fetch' ? 'object' : 'code' }
   }
@@ -103,7 +109,5 @@ function variablesOf(text: string): readonly string[] {
 /** Whether a script takes what was fetched into the workspace. */
 export function checksOut(run: ScalarValue): boolean {
   if (!worthReading.test(run.text)) return false
-  return parseShell(run.text).commands.some(
-    ({ name, words }) => name === 'git' && words.some(({ text }) => moving.has(text)),
-  )
+  return scriptOf(run).commands.some(({ name, words }) => name === 'git' && words.some(({ text }) => moving.has(text)))
 }

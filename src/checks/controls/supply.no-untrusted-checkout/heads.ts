@@ -1,4 +1,4 @@
-import { maskExpressions } from '../../collect/expressions.ts'
+import { maskExpressions } from '../../collect/workflows/expressions.ts'
 import type { PrivilegedEvent } from './events.ts'
 
 /** How sure a text names code of a pull request: by its commit, by the name of its branch alone, or by a name that only sounds so. */
@@ -19,11 +19,18 @@ const heads: Readonly<Record<PrivilegedEvent, { readonly commit: RegExp; readonl
 }
 
 // Of a pull request, whatever the event.
-const pullRef = /(?:^|[\s"'=:+/])(?:refs\/(?:remotes\/)?)?pull\/[^\s"']+\/(?:head|merge)/
+const pullRef = /(?:^|[\s"'=:+/])(?:refs\/(?:remotes\/)?)?pull\/[^\s"']{1,200}\/(?:head|merge)/
+/** Stands among the contexts for a text that is the ref of a pull request itself. */
+export const pullSource = 'refs/pull'
+
+/** Whether a text is the ref of a pull request, whatever its number is made of: `format` too is given the text. */
+export function namesPull(text: string): boolean {
+  return pullRef.test(maskExpressions(text)) || (text.includes('${{') && pullRef.test(text))
+}
 
 /** What of a text is code of outsiders under an event; `sources` are the contexts that it is made of. */
 export function headIn(text: string, sources: readonly string[], event: PrivilegedEvent): Head | undefined {
-  if (pullRef.test(maskExpressions(text))) return 'commit'
+  if (namesPull(text) || sources.includes(pullSource)) return 'commit'
   if (sources.some((source) => heads[event].commit.test(source))) return 'commit'
   if (sources.some((source) => heads[event].branch.test(source))) return 'branch'
   return sources.some((source) => soundsSo(source, event)) ? 'perhaps' : undefined

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { judged, places } from '../../checks.fixture.ts'
+import type { Result } from '../../run.ts'
 
 const path = '.github/workflows/pr.yml'
 const on = (event: string, steps: string, job = '', top = ''): Record<string, string> => ({
@@ -275,5 +276,42 @@ describe('R31', () => {
     })
     expect(places(await judged('R31', files(head)))).toEqual([`${action}:7:14 FAIL`])
     expect(await found(files('${{ github.sha }}'))).toEqual([])
+  })
+
+  const target = (steps: string, more = ''): Promise<Result> =>
+    judged('R31', {
+      '.github/workflows/a.yml': `on: pull_request_target\n${more}jobs:\n  a:\n    steps:\n${steps}      - run: npm ci\n`,
+    })
+  const checkoutWith = (given: string): string =>
+    `      - uses: actions/checkout@${'a'.repeat(40)}\n        with: { ${given} }\n`
+
+  it.each([
+    ['is made by format', checkoutWith(`ref: "\${{ format('refs/pull/{0}/merge', github.event.number) }}"`), ''],
+    [
+      'comes from a variable',
+      checkoutWith("ref: '${{ env.R }}'"),
+      "env: { R: 'refs/pull/${{ github.event.number }}/merge' }\n",
+    ],
+    ['has its name in another case', checkoutWith("Ref: '${{ github.event.pull_request.head.sha }}'"), ''],
+    [
+      'is a variable of a script',
+      '      - run: git fetch origin "$R" && git checkout FETCH_HEAD\n',
+      "env: { R: 'refs/pull/${{ github.event.number }}/head' }\n",
+    ],
+  ])('R31: the ref of a pull request is seen where it %s', async (_, steps, more) => {
+    expect((await target(steps, more)).outcome).toBe('FAIL')
+  })
+
+  it('R31: a condition in braces with anything around them is a text, and every text is true', async () => {
+    const guarded = (condition: string): Promise<Result> =>
+      target(
+        `      - uses: actions/checkout@${'a'.repeat(40)}\n        if: ${condition}\n        with: { ref: '\${{ github.event.pull_request.head.sha }}' }\n`,
+      )
+    const own = '${{ github.event.pull_request.head.repo.fork == false }}'
+    expect((await guarded(own)).outcome).toBe('PASS')
+    expect((await guarded(`|-\n          ${own}`)).outcome).toBe('PASS')
+    expect((await guarded(`|\n          ${own}`)).outcome).toBe('FAIL')
+    expect((await guarded(`"${own} "`)).outcome).toBe('FAIL')
+    expect((await guarded(`${own} && true`)).outcome).toBe('FAIL')
   })
 })

@@ -1,11 +1,17 @@
 import { posix } from 'node:path'
 import { judgeEach, repoCheck } from '../../check.ts'
-import { jobWithId } from '../../collect/lookup.ts'
-import { permissionsOf } from '../../collect/permissions.ts'
-import { scalarsOf } from '../../collect/scalars.ts'
+import { jobWithId } from '../../collect/workflows/lookup.ts'
+import { permissionsOf } from '../../collect/workflows/permissions.ts'
 import { isReadable } from '../../collect/source-file.ts'
-import { texts } from '../../collect/value.ts'
-import { actions, workflows, type Action, type Job, type Step, type Workflow } from '../../collect/workflows.ts'
+import { scalarsOf, texts } from '../../collect/values/value.ts'
+import {
+  actions,
+  workflows,
+  type Action,
+  type Job,
+  type Step,
+  type Workflow,
+} from '../../collect/workflows/workflows.ts'
 import { doubtful, failing, type Evidence } from '../../evidence.ts'
 import type { Confidence } from '../../outcome.ts'
 import { both, guardOf, stops, type Guard } from './conditions.ts'

@@ -1,8 +1,9 @@
-import { flowsOf } from '../../collect/expression-flow.ts'
-import { expressionsIn } from '../../collect/expressions.ts'
-import { entryNamed, jobWithId, stepWithId } from '../../collect/lookup.ts'
-import type { MapValue } from '../../collect/value.ts'
-import type { Job, Step, Workflow } from '../../collect/workflows.ts'
+import { flowsOf } from '../../collect/workflows/expression-flow.ts'
+import { expressionsIn } from '../../collect/workflows/expressions.ts'
+import { entryNamed, jobWithId, stepWithId } from '../../collect/workflows/lookup.ts'
+import type { MapValue } from '../../collect/values/value.ts'
+import type { Job, Step, Workflow } from '../../collect/workflows/workflows.ts'
+import { namesPull, pullSource } from './heads.ts'
 
 /** Where a text stands, and what its inputs were given, if that is known. */
 export interface Standing {
@@ -26,7 +27,9 @@ export function sourcesOf(text: string, standing: Standing): readonly string[] {
 }
 
 function collect(text: string, standing: Standing, depth: number, found: Set<string>): void {
-  if (depth > depthMax || found.size > sourcesMax || !text.includes('${{')) return
+  if (depth > depthMax || found.size > sourcesMax) return
+  if (depth > 0 && text.length <= charactersMax && namesPull(text)) found.add(pullSource)
+  if (!text.includes('${{')) return
   for (const { expression } of expressionsIn(text)) {
     if (expression === undefined) continue
     for (const flow of flowsOf(expression)) {

@@ -1,8 +1,8 @@
-import { contextsIn } from '../../collect/expression-flow.ts'
-import { expressionsIn } from '../../collect/expressions.ts'
-import { scalarsOf } from '../../collect/scalars.ts'
-import type { MapValue, ScalarValue } from '../../collect/value.ts'
-import type { Workflow } from '../../collect/workflows.ts'
+import { contextsIn } from '../../collect/workflows/expression-flow.ts'
+import { expressionsIn } from '../../collect/workflows/expressions.ts'
+import type { Spot } from '../../collect/source-file.ts'
+import { scalarsOf, type MapValue, type ScalarValue } from '../../collect/values/value.ts'
+import type { Workflow } from '../../collect/workflows/workflows.ts'
 import type { Fix } from '../../evidence.ts'
 
 /**
@@ -21,16 +21,20 @@ export function namedSecrets(job: MapValue, inherit: ScalarValue, called: Workfl
   const { file } = inherit
   const indent = ' '.repeat(file.place(job.start).column + 1)
   const lines = names.map((name) => `${file.lineEnd}${indent}${name}: \${{ secrets.${name} }}`)
-  const key = job.entry('secrets')?.key
+  const { key, alias } = job.entry('secrets') ?? {}
   // What a merge key brings stands elsewhere.
   if (key === undefined || key.start < job.start || key.start > job.end) return undefined
   if (names.some((name) => !/^\w+$/.test(name))) return undefined
+  // An anchor or a tag of the word would be one of the map.
+  if (alias === undefined && !/^[ \t]*:[ \t]*$/.test(file.text.slice(key.end, inherit.start))) return undefined
+  // What an anchor has may stand elsewhere, and mean something else there.
+  const here = alias ?? inherit
   const edit =
-    names.length > 0 ? { start: spaceBefore(inherit), text: lines.join('') } : { start: key.start, text: 'secrets: {}' }
+    names.length > 0 ? { start: spaceBefore(here), text: lines.join('') } : { start: key.start, text: 'secrets: {}' }
   return {
     safety: 'safe',
     description: names.length > 0 ? `Pass on ${names.join(', ')} alone` : 'Pass on no secret: none is used there',
-    edits: [{ path: file.path, start: edit.start, end: inherit.end, text: edit.text }],
+    edits: [{ path: file.path, start: edit.start, end: here.end, text: edit.text }],
   }
 }
 
@@ -60,6 +64,6 @@ function secretsOf(workflow: Workflow): ReadonlySet<string> | undefined {
   return names
 }
 
-function spaceBefore({ file, start }: ScalarValue): number {
+function spaceBefore({ file, start }: Spot): number {
   return file.text[start - 1] === ' ' ? start - 1 : start
 }

@@ -71,6 +71,16 @@ describe('R29', () => {
       expect((await judged('R29', mended)).outcome).toBe('PASS')
     })
 
+    it('R29: is mended where it stands, not at the anchor of the word', async () => {
+      const files = pair('    secrets:\n      TOKEN:\n', 'x ${{ secrets.TOKEN }}')
+      const text = files[path]?.replace('inherit', '*word').replace('on: push', 'env:\n  WORD: &word inherit\non: push')
+      const mended = repaired(await judged('R29', { ...files, [path]: text ?? '' }), { ...files, [path]: text ?? '' })
+      expect(mended[path]).toContain('  WORD: &word inherit\n')
+      expect(mended[path]).toContain('    secrets:\n      TOKEN: ${{ secrets.TOKEN }} # all\n')
+      const anchored = { ...files, [path]: files[path]?.replace('inherit', '&word inherit') ?? '' }
+      expect((await judged('R29', anchored)).evidence.map(({ fix }) => fix)).toEqual([undefined])
+    })
+
     it.each([
       ['uses one that it does not declare', '', 'x ${{ secrets.TOKEN }}'],
       ['computes a name', '    secrets:\n      TOKEN:\n', 'x ${{ secrets[inputs.a] }}'],

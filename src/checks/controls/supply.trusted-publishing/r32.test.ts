@@ -92,7 +92,7 @@ describe('R32', () => {
     ['cargo login', `      - run: cargo login ${secret}\n      - run: cargo publish\n`],
     [
       'npmrc',
-      `      - run: echo "//registry.npmjs.org/:_authToken=$T" > .npmrc\n        env: { T: "${secret}" }\n      - run: npm publish\n`,
+      `      - run: echo "//npm.example/:_authToken=$T" > .npmrc\n        env: { T: "${secret}" }\n      - run: npm publish\n`,
     ],
     ['gem', `      - run: gem push x.gem\n        env: { GEM_HOST_API_KEY: "${secret}" }\n`],
     [
