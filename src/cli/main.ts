@@ -1,10 +1,8 @@
 import { exitCodes, report } from './errors.ts'
 import { processIo, type Io } from './io.ts'
-import { importQuickly } from './quick-imports.ts'
 
 /** The binary: runs the command in `args` and ends the process with its exit code. */
 export async function main(args: readonly string[]): Promise<void> {
-  if (args[0] === 'verify') importQuickly()
   const code = await run(args, processIo())
   // What was written must be out first. Not waiting for handles to close: a reply that nobody reads any more would hold us.
   await Promise.all([process.stdout, process.stderr].map((stream) => new Promise((done) => stream.write('', done))))

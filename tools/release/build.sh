@@ -40,7 +40,7 @@ while [ -L "$self" ]; do
   esac
 done
 here=$(CDPATH='' cd -- "$(dirname -- "$self")" && pwd)
-exec "$here/node_modules/.bin/node" --max-semi-space-size=8 --max-old-space-size=512 "$here/bin/portcullis.js" "$@"
+exec "$here/node_modules/.bin/node" --max-semi-space-size=16 --max-old-space-size=512 "$here/bin/portcullis.js" "$@"
 ENTRY
 chmod 755 "$stage/$name/portcullis"
 
