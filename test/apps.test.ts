@@ -222,6 +222,6 @@ describe('the paths of OAuth apps', () => {
         query,
         query.includes('token') ? 401 : 400,
       ])
-    expect((await send('DELETE', '/v1/oauth/apps')).status).toBe(404)
+    expect((await send('DELETE', '/v1/oauth/apps')).status).toBe(405)
   })
 })
