@@ -69,6 +69,8 @@ it(`L5: ${rounds} times its PostgreSQL is killed under load; no acknowledged cal
   // A refusal says what it must: nothing was done, or nobody knows and the key tells.
   const known = [
     'store.unavailable',
+    // Away for longer than the state of kills is believed.
+    'kill.stale',
     'outcome.unknown',
     'audit.unavailable',
     'idempotency.in_flight',
