@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { EmbeddedPostgres } from './embedded/index.ts'
 
-const lookEveryMs = 500
+const lookEveryMs = 1000
 const retryMs = 1000
 
 /** Brings the embedded PostgreSQL back where it ended under a running server; until then every call is refused (SPEC G20). */
