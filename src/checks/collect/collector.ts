@@ -12,14 +12,15 @@ export interface Contexts {
 /** Gathers one kind of fact, once per run, however many checks need it. It says what it could not look at; it never judges. */
 export type Collector<S extends keyof Contexts, T> = (context: Contexts[S]) => Promise<T>
 
-/** The same collector, run once for each context also where other collectors call it. */
-export function once<S extends keyof Contexts, T>(collector: Collector<S, T>): Collector<S, T> {
-  const known = new WeakMap<Contexts[S], Promise<T>>()
-  return (context) => {
-    const found = known.get(context) ?? collector(context)
-    known.set(context, found)
-    return found
-  }
+const found = new WeakMap<object, Map<unknown, Promise<unknown>>>()
+
+/** What a collector says of a context. It runs once for each, whoever asks: a check, or another collector. */
+export function collect<S extends keyof Contexts, T>(collector: Collector<S, T>, context: Contexts[S]): Promise<T> {
+  const own = found.get(context) ?? new Map<unknown, Promise<unknown>>()
+  found.set(context, own)
+  const known = (own.get(collector) as Promise<T> | undefined) ?? collector(context)
+  own.set(collector, known)
+  return known
 }
 
 /** What the collectors of a check bring, by the names that the check gives them. */
@@ -27,10 +28,9 @@ export type Facts<N extends Readonly<Record<string, Collector<never, unknown>>>>
   readonly [K in keyof N]: N[K] extends Collector<never, infer T> ? T : never
 }
 
-/** Collects, each collector once. */
+/** Collects from one context. */
 export class Collection<S extends keyof Contexts> {
   readonly #context: Contexts[S]
-  readonly #found = new Map<unknown, Promise<unknown>>()
 
   constructor(context: Contexts[S]) {
     this.#context = context
@@ -38,16 +38,7 @@ export class Collection<S extends keyof Contexts> {
 
   async gather<N extends Readonly<Record<string, Collector<S, unknown>>>>(needs: N): Promise<Facts<N>> {
     const names = Object.keys(needs)
-    const values = await Promise.all(names.map((name) => this.#one(needs[name] as Collector<S, unknown>)))
+    const values = await Promise.all(names.map((name) => collect(needs[name] as Collector<S, unknown>, this.#context)))
     return Object.fromEntries(names.map((name, index) => [name, values[index]])) as Facts<N>
-  }
-
-  #one(collector: Collector<S, unknown>): Promise<unknown> {
-    let found = this.#found.get(collector)
-    if (found === undefined) {
-      found = collector(this.#context)
-      this.#found.set(collector, found)
-    }
-    return found
   }
 }

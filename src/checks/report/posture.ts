@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { summaryOf, type Report } from './report.ts'
+import { summaryOf, type Report, type Summary } from './report.ts'
 
 /** A report as PostureService.RecordReport takes it, in JSON names. */
 export interface PostureReport {
@@ -7,8 +7,17 @@ export interface PostureReport {
   readonly toolVersion: string
   readonly target: string
   readonly startedAt: string
-  readonly summary: Readonly<Record<string, number>>
-  readonly findings: readonly object[]
+  readonly summary: Omit<Summary, 'not_applicable'> & { readonly notApplicable: number }
+  readonly findings: readonly {
+    readonly check: string
+    readonly control: string
+    readonly outcome: string
+    readonly severity: string
+    readonly fingerprint: string
+    readonly path: string
+    readonly line: number
+    readonly detail: string
+  }[]
   readonly findingsLeftOut: number
 }
 

@@ -1,5 +1,5 @@
 import { relative, resolve, sep } from 'node:path'
-import type { Collector } from '../collector.ts'
+import { collect, type Collector } from '../collector.ts'
 import { hostNetwork, isLoopback, publishedPorts } from '../containers/compose-ports.ts'
 import { composes, pathBeside, type Service } from '../containers/composes.ts'
 import { isReadable } from '../source-file.ts'
@@ -18,7 +18,7 @@ export interface SettingsContainer {
 export const containers: Collector<'config', readonly SettingsContainer[]> = async ({ path, repo }) => {
   if (repo === undefined) return []
   const own = relative(repo.root, resolve(path)).split(sep).join('/')
-  const files = await composes(repo)
+  const files = await collect(composes, repo)
   return files
     .flatMap((parsed) => (isReadable(parsed) ? parsed.value.services : []))
     .filter((service) => !service.fragment && uses(service, own))

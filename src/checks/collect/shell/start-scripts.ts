@@ -1,4 +1,4 @@
-import type { Collector } from '../collector.ts'
+import { collect, type Collector } from '../collector.ts'
 import { composes } from '../containers/composes.ts'
 import { dockerfiles, execForm, type Instruction } from '../containers/dockerfiles.ts'
 import { parseJson } from '../values/json5.ts'
@@ -51,7 +51,7 @@ async function ofShell(tree: Tree): Promise<readonly StartScript[]> {
 }
 
 async function ofDockerfiles(tree: Tree): Promise<readonly StartScript[]> {
-  const files = await dockerfiles(tree)
+  const files = await collect(dockerfiles, tree)
   return files.flatMap((parsed) => {
     const last = isReadable(parsed) ? parsed.value.stages.at(-1) : undefined
     const starting = ['ENTRYPOINT', 'CMD'].flatMap(
@@ -70,7 +70,7 @@ function instructionCommands(instruction: Instruction): readonly StartCommand[] 
 }
 
 async function ofComposes(tree: Tree): Promise<readonly StartScript[]> {
-  const files = await composes(tree)
+  const files = await collect(composes, tree)
   return files.flatMap((parsed) =>
     (isReadable(parsed) ? parsed.value.services : []).map(({ name, settings }) => ({
       called: `the service ${name.text}`,

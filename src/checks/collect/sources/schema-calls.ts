@@ -1,6 +1,6 @@
 import type { SyntaxNode } from '@lezer/common'
 import { callsOf, type Call } from './calls.ts'
-import type { Collector } from '../collector.ts'
+import { collect, type Collector } from '../collector.ts'
 import { enclosing, isTestPath, parts, type Source } from './source.ts'
 import type { Spot } from '../source-file.ts'
 import { sources } from './sources.ts'
@@ -35,7 +35,7 @@ const startName =
   /(?:^|\/)(?:main|server|app|application|index|start|startup|boot|bootstrap|entrypoint|wsgi|asgi|run|db|database|data-?source|connection|init|__init__|__main__|models?)\.[a-z]+$/i
 
 export const schemaCalls: Collector<'repo', SchemaCalls> = async (tree) => {
-  const { files, unread } = await sources(tree)
+  const { files, unread } = await collect(sources, tree)
   const own = files.filter(({ test, file }) => !test && !isTestPath(file.path))
   const asked = own.filter((source) => !ownPath.test(source.file.path) && source.mentions(mentions))
   const parser = asked.length === 0 ? undefined : await sqlParser()

@@ -1,5 +1,5 @@
 import type { Parser } from '@lezer/common'
-import { once, type Collector } from '../collector.ts'
+import type { Collector } from '../collector.ts'
 import { isReadable, type SourceFile } from '../source-file.ts'
 import { Source, type Language } from './source.ts'
 import type { FoundFile } from '../tree.ts'
@@ -19,7 +19,7 @@ const generatedName =
 const generatedHeader = /@generated\b|\bcode generated\b|\bdo not edit\b/i
 const lineCharsMax = 20_000
 
-export const sources: Collector<'repo', Sources> = once(async (tree) => {
+export const sources: Collector<'repo', Sources> = async (tree) => {
   const found = tree.matching(sourcePath).filter(({ path }) => !isForeignSource(path))
   if (found.length === 0) return { files: [], unread: [] }
   const [parsed, parsers] = await Promise.all([tree.readAll(found), loadParsers(found)])
@@ -34,7 +34,7 @@ export const sources: Collector<'repo', Sources> = once(async (tree) => {
     }
   }
   return { files, unread }
-})
+}
 
 /** Not written in this repository, by its path. */
 function isForeignSource(path: string): boolean {

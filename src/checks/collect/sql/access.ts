@@ -1,4 +1,4 @@
-import type { Collector } from '../collector.ts'
+import { collect, type Collector } from '../collector.ts'
 import { isReadable, type Parsed, type Spot } from '../source-file.ts'
 import { AccessFold } from './access-fold.ts'
 import { routineOf, type Change, type Refusal } from './routines.ts'
@@ -73,6 +73,6 @@ export async function foldAccess(files: readonly Parsed<SqlFile>[]): Promise<Acc
 }
 
 export const access: Collector<'repo', AccessFacts> = async (tree) => {
-  const files = await sqlFiles(tree)
+  const files = await collect(sqlFiles, tree)
   return { files, access: await foldAccess(files) }
 }

@@ -4,7 +4,7 @@ import { mapAt, pairsOf } from '../../collect/containers/compose-merge.ts'
 import { envEntries } from '../../collect/config/env-files.ts'
 import { kubernetes, type Container, type KubernetesObject } from '../../collect/containers/kubernetes.ts'
 import { isReadable, type Parsed, type SourceFile, type Spot } from '../../collect/source-file.ts'
-import type { Collector } from '../../collect/collector.ts'
+import { collect, type Collector } from '../../collect/collector.ts'
 import { listed, texts, type ScalarValue, type Value } from '../../collect/values/value.ts'
 import { doubtful, failing, type Evidence } from '../../evidence.ts'
 import { eachContainer } from '../each-container.ts'
@@ -15,7 +15,7 @@ import { claimOf, passwordIn } from './credential.ts'
 /** The files that compose files name, by path: where they are in the tree, they are committed. */
 const named: Collector<'repo', ReadonlyMap<string, Parsed<SourceFile>>> = async (tree) => {
   const files = new Map(tree.files.map((found) => [found.path, found]))
-  const paths = (await composes(tree)).flatMap((parsed) => (isReadable(parsed) ? namedBy(parsed.value) : []))
+  const paths = (await collect(composes, tree)).flatMap((parsed) => (isReadable(parsed) ? namedBy(parsed.value) : []))
   const found = [...new Set(paths)].flatMap((path) => files.get(path) ?? [])
   return new Map(await Promise.all(found.map(async (each) => [each.path, await tree.read(each)] as const)))
 }

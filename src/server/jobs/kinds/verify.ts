@@ -1,5 +1,4 @@
 import { uuidv7 } from '#core'
-import type { PostureCounts, PostureFound } from '#hub'
 import { version } from '../../version.ts'
 import type { JobHandler } from '../job.ts'
 import type { JobTools } from './tools.ts'
@@ -36,8 +35,8 @@ export function verify(tools: JobTools): JobHandler {
       toolVersion,
       target,
       startedAtMs: startedAt.getTime(),
-      counts: summary as unknown as PostureCounts,
-      findings: findings as readonly PostureFound[],
+      counts: summary,
+      findings,
       findingsLeftOut,
       actor: kind,
       createdAtMs: Date.now(),
