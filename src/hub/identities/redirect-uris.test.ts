@@ -134,7 +134,9 @@ describe('an exact string', () => {
         if (redirectUrisProblem([uri]) !== undefined) return
         const url = new URL(uri)
         expect([url.href, url.username, url.hash]).toEqual([uri, '', ''])
-        expect(uri).not.toMatch(/[*\s\\]|\/\.\.?(?:\/|$)/)
+        expect(uri).not.toMatch(/[*\s\\]/)
+        // In its path: a query may hold such text, for every parser alike.
+        expect(uri.split('?', 1)[0]).not.toMatch(/\/\.\.?(?:\/|$)/)
       }),
       { numRuns: 2000 },
     )
