@@ -3,6 +3,7 @@ import { createInterface } from 'node:readline'
 
 export interface Twin {
   readonly grpc: string
+  readonly pid: number
   stop(): void
 }
 
@@ -14,7 +15,7 @@ export async function startTwin(file: URL, env: Readonly<Record<string, string>>
   })
   for await (const line of createInterface({ input: child.stdout })) {
     const { grpc } = JSON.parse(line) as { grpc: string }
-    return { grpc, stop: () => void child.kill() }
+    return { grpc, pid: child.pid ?? 0, stop: () => void child.kill() }
   }
   throw new Error('the naive twin ended before it was ready')
 }

@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --max-semi-space-size=16 --max-old-space-size=512
+#!/usr/bin/env -S node --max-semi-space-size=32 --max-old-space-size=1920
 // The entry of every command. Plain JavaScript, so that an old Node prints advice and not a syntax error. The flags keep the
 // memory of a server flat (docs/performance.md, P8); with more keys than fit, start `node --max-old-space-size=… bin/portcullis.js`.
 const [major] = process.versions.node.split('.').map(Number)

@@ -79,7 +79,7 @@ export async function hardenedCalls(ours: OurServer): Promise<() => PreparedCall
   }
 }
 
-function plainCalls(): () => PreparedCall {
+export function plainCalls(): () => PreparedCall {
   let count = 0
   return () => {
     count += 1
@@ -105,7 +105,7 @@ function attempt(runId: string, count: number): Uint8Array {
   )
 }
 
-async function naiveDatabase(ours: OurServer): Promise<string> {
+export async function naiveDatabase(ours: OurServer): Promise<string> {
   const owner = new Client(await ours.database('portcullis_owner'))
   await owner.connect()
   await owner.query('create schema if not exists naive')
