@@ -19,7 +19,7 @@ export const summaryLimits: SummaryLimits = { stringChars: 256, listItems: 20, m
  * strings, broken text becomes U+FFFD.
  */
 export function summarizeArguments(value: Json, limits: SummaryLimits = summaryLimits, pseudonym?: Pseudonym): Json {
-  return summarize(value, { limits, pseudonym }, { name: '', secret: false, depth: 0 })
+  return summarize(value, { limits, pseudonym }, nameOf(''), false, 0)
 }
 
 interface Rules {
@@ -27,42 +27,76 @@ interface Rules {
   readonly pseudonym: Pseudonym | undefined
 }
 
-interface Place {
-  readonly name: string
-  /** Below a member whose name says so; then only counts of tokens and emptiness stay. */
-  readonly secret: boolean
-  readonly depth: number
-}
-
-function summarize(value: Json, rules: Rules, place: Place): Json {
+/** `name` is the member that says what the value is; below a `secret` one only counts of tokens and emptiness stay. */
+function summarize(value: Json, rules: Rules, name: Name, secret: boolean, depth: number): Json {
   if (value === null || typeof value === 'boolean') return value
   if (typeof value === 'object') {
-    if (place.depth >= rules.limits.depth) return '…'
-    return isList(value) ? summarizeList(value, rules, place) : summarizeObject(value, rules, place)
+    if (depth >= rules.limits.depth) return '…'
+    return isList(value)
+      ? summarizeList(value, rules, name, secret, depth)
+      : summarizeObject(value, rules, name, secret, depth)
   }
-  if (place.secret && value !== '' && !isTokenCount(place.name, value)) return redacted
+  if (secret && value !== '' && !isTokenCount(name.text, value)) return redacted
   if (typeof value === 'number') return Number.isSafeInteger(value) ? maskedNumber(value) : String(value)
-  if (isPersonalName(place.name) && value.trim() !== '') return personal(value, rules.pseudonym)
+  if (name.personal && value.trim() !== '') return personal(value, rules.pseudonym)
   return cut(value, rules)
 }
 
-function summarizeList(list: readonly Json[], rules: Rules, place: Place): Json {
-  const below = { ...place, depth: place.depth + 1 }
-  const items = list.slice(0, rules.limits.listItems).map((item) => summarize(item, rules, below))
+function summarizeList(list: readonly Json[], rules: Rules, name: Name, secret: boolean, depth: number): Json {
+  const items = list.slice(0, rules.limits.listItems).map((item) => summarize(item, rules, name, secret, depth + 1))
   return list.length > items.length ? [...items, `… ${list.length - items.length} more`] : items
 }
 
-function summarizeObject(object: { readonly [key: string]: Json | undefined }, rules: Rules, place: Place): Json {
-  const members = Object.entries(object).filter((member): member is [string, Json] => member[1] !== undefined)
-  const kept = members.slice(0, rules.limits.members).map(([key, value]): [string, Json] => {
-    const { secret, depth } = place
+function summarizeObject(
+  object: { readonly [key: string]: Json | undefined },
+  rules: Rules,
+  above: Name,
+  secret: boolean,
+  depth: number,
+): Json {
+  const kept: Record<string, Json> = {}
+  let members = 0
+  for (const key of Object.keys(object)) {
+    const value = object[key]
+    if (value === undefined) continue
+    members += 1
+    if (members > rules.limits.members) continue
+    const name = nameOf(key)
     // The members of `tokens {input, output}` are counts of tokens too.
-    const below = { name: secret ? place.name : key, secret: secret || isSecretName(key), depth: depth + 1 }
-    return [cut(key, rules), summarize(value, rules, below)]
-  })
-  if (members.length > kept.length) kept.push(['…', `${members.length - kept.length} more`])
-  // fromEntries defines members, so that a key named __proto__ is data.
-  return Object.fromEntries(kept)
+    const summary = summarize(value, rules, secret ? above : name, secret || name.secret, depth + 1)
+    define(kept, name.plain ? key : cut(key, rules), summary)
+  }
+  if (members > rules.limits.members) define(kept, '…', `${members - rules.limits.members} more`)
+  return kept
+}
+
+/** A key named __proto__ is data. */
+function define(object: Record<string, Json>, key: string, value: Json): void {
+  if (key === '__proto__') Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true })
+  else object[key] = value
+}
+
+/** What the name of a member says of its value. */
+interface Name {
+  readonly text: string
+  readonly secret: boolean
+  readonly personal: boolean
+  /** Shown as it is under any limits: short, and with nothing in it to be taken out. */
+  readonly plain: boolean
+}
+
+// Names of members repeat from call to call. Bounded, because callers may choose names of their own.
+const names = new Map<string, Name>()
+const namesMax = 1024
+const plainName = /^[A-Za-z][A-Za-z_]{0,31}$/
+
+function nameOf(text: string): Name {
+  const known = names.get(text)
+  if (known !== undefined) return known
+  const plain = plainName.test(text) && maskText(text) === text
+  const name = { text, secret: isSecretName(text), personal: isPersonalName(text), plain }
+  if (plain && names.size < namesMax) names.set(text, name)
+  return name
 }
 
 /** A value whose field is marked as personal by its name: whatever its form, nothing of it stays. */

@@ -4,6 +4,7 @@ import type { Call } from '#gate'
 import type { Idempotency } from '#hub'
 
 const keyMax = 200
+const encoding = { writeUnknownFields: false } as const
 const keyPattern = /^[\x21-\x7e]{1,200}$/
 
 /**
@@ -27,14 +28,26 @@ export function idempotencyOf(
 
 /** The message in bytes, without its key field and whatever the sender's order of map entries was. */
 function withoutKey(schema: DescMessage, message: Message & { idempotencyKey?: string }): Uint8Array {
-  const maps = schema.fields.filter((field) => field.fieldKind === 'map')
-  const plain = maps.length === 0 ? message : create(schema, { ...message, ...sortedMaps(message, maps) })
-  const { idempotencyKey } = plain as { idempotencyKey?: string }
+  const own = mapsOf(schema)
+  const plain: Message & { idempotencyKey?: string } =
+    own.length === 0 ? message : create(schema, { ...message, ...sortedMaps(message, own) })
+  const { idempotencyKey } = plain
+  if (idempotencyKey === undefined || idempotencyKey === '') return toBinary(schema, plain, encoding)
   // Taken out and put back instead of copied: this runs once a call.
-  Object.assign(plain, { idempotencyKey: '' })
-  const bytes = toBinary(schema, plain, { writeUnknownFields: false })
-  Object.assign(plain, { idempotencyKey })
+  plain.idempotencyKey = ''
+  const bytes = toBinary(schema, plain, encoding)
+  plain.idempotencyKey = idempotencyKey
   return bytes
+}
+
+const maps = new WeakMap<DescMessage, readonly DescField[]>()
+
+function mapsOf(schema: DescMessage): readonly DescField[] {
+  const known = maps.get(schema)
+  if (known !== undefined) return known
+  const found = schema.fields.filter((field) => field.fieldKind === 'map')
+  maps.set(schema, found)
+  return found
 }
 
 function keyOf(message: Message, header: string | undefined): string | Refusal | undefined {

@@ -242,17 +242,18 @@ export class Pipeline {
     idempotency: Exclude<ReturnType<typeof idempotencyOf>, Refusal>,
   ): Promise<Reply | Refusal> {
     const { gate, offbox, writer } = this.#parts
-    const all = 'parts' in effect ? [effect, ...effect.parts] : [effect]
-    const uses = all.flatMap((part) => part.uses ?? [])
-    const own = all.flatMap(({ killed: ask }) => ask ?? [])
+    const asks = killQuestions(effect, (uses) => gate.kill?.refusalOf(uses, caller))
     // Whether what is known may be old is looked at where it is written.
-    const engaged = (): Refusal | undefined =>
-      [
-        gate.kill?.refusal(call, caller),
-        ...uses.map((each) => gate.kill?.refusalOf(each, caller)),
-        ...own.map((ask) => ask()),
-      ].find((refusal) => refusal?.code === 'kill.engaged')
-    const killed = uses.length + own.length === 0 ? undefined : engaged()
+    const engaged = (): Refusal | undefined => {
+      const stopped = gate.kill?.refusal(call, caller)
+      if (stopped?.code === 'kill.engaged') return stopped
+      for (const ask of asks) {
+        const refusal = ask()
+        if (refusal?.code === 'kill.engaged') return refusal
+      }
+      return undefined
+    }
+    const killed = asks.length === 0 ? undefined : engaged()
     if (killed !== undefined) return this.#submitDeny(call, caller, record, killed)
     const unknownOutside = offbox?.holds(call.method) === true ? await offbox.intend(record, call.method) : undefined
     if (unknownOutside !== undefined) return unknownOutside
@@ -361,6 +362,20 @@ export class Pipeline {
       ),
     )
   }
+}
+
+type KillQuestion = () => Refusal | undefined
+
+/** What the kill switch is asked about work and its parts: of what they use, and what they ask themselves. */
+function killQuestions(work: Work, refusalOf: (uses: NonNullable<Work['uses']>) => Refusal | undefined): readonly KillQuestion[] {
+  const questions: KillQuestion[] = []
+  const add = ({ killed, uses }: { readonly uses?: Work['uses']; readonly killed?: KillQuestion }): void => {
+    if (uses !== undefined) questions.push(() => refusalOf(uses))
+    if (killed !== undefined) questions.push(killed)
+  }
+  add(work)
+  if ('parts' in work) for (const part of work.parts) add(part)
+  return questions
 }
 
 type Recorder = (outcome: RecordedOutcome, kind?: 'intent' | 'aborted') => LedgerRecord

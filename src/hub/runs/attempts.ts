@@ -119,7 +119,9 @@ const listPromptAttempts = read(
 
 export function attemptMessage(row: StoredAttempt): PromptAttempt {
   return create(PromptAttemptSchema, {
-    ...row,
+    attemptNumber: row.attemptNumber,
+    qualityScoreMilli: row.qualityScoreMilli,
+    priceVersion: row.priceVersion,
     workflow: maskText(row.workflow),
     providerType: maskText(row.providerType),
     provider: maskText(row.provider),

@@ -28,7 +28,7 @@ interface Span {
  * a `pseudonym`, e-mail addresses and phone numbers become that instead of a mark.
  */
 export function redactText(text: string, pseudonym?: Pseudonym): Redacted {
-  if (!mayHold(text)) return { text, hits: none }
+  if (!mayHold(text) || clean.has(text)) return { text, hits: none }
   const hits: DetectorName[] = []
   const spans: Span[] = []
   let view = viewOf(text)
@@ -45,12 +45,24 @@ export function redactText(text: string, pseudonym?: Pseudonym): Redacted {
     }
     view = without(view, kept)
   }
-  return { text: spans.length === 0 ? text : replaced(text, spans), hits }
+  if (spans.length > 0) return { text: replaced(text, spans), hits }
+  if (text.length <= cleanChars) rememberClean(text)
+  return { text, hits }
+}
+
+// Short texts that hold nothing and look as if they might come again and again: digests of prompts, names of versions.
+const clean = new Set<string>()
+const cleanMax = 1024
+const cleanChars = 128
+
+function rememberClean(text: string): void {
+  if (clean.size >= cleanMax) clean.clear()
+  clean.add(text)
 }
 
 /** The text as it may be shown or logged. */
 export function maskText(text: string, pseudonym?: Pseudonym): string {
-  return mayHold(text) ? redactText(text, pseudonym).text : text
+  return mayHold(text) && !clean.has(text) ? redactText(text, pseudonym).text : text
 }
 
 // The order matters: what is specific comes before what could take a part of it.
