@@ -86,7 +86,8 @@ export class SyslogSink implements Sink {
   async #deliver({ socket, roundTripMs }: Connected, frames: Buffer, signal: AbortSignal): Promise<void> {
     try {
       await write(socket, frames, signal)
-      await settled(socket, signal, (done) => setTimeout(done, roundTripMs))
+      // What has come by then is read before we go on, however late this process is.
+      await settled(socket, signal, (done) => setTimeout(() => setImmediate(done), roundTripMs))
       await settled(socket, signal, () => socket.end(), 'awaited')
     } finally {
       socket.destroy()
