@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs'
 import { defineConfig } from 'vitest/config'
 
 // In CI one race lost does not fail the run; the report marks what was tried again (`retry x1`), and that is to be looked into.
@@ -5,12 +6,28 @@ const retry = process.env['CI'] === undefined ? 0 : 1
 
 // Files of one worker share its modules: to load them anew for each file took half of the time. What a file changes in its process
 // it puts back; `--isolate` tells whether one did not.
-const node = { environment: 'node', testTimeout: 30_000, hookTimeout: 60_000, retry, isolate: false } as const
+const node = {
+  environment: 'node',
+  setupFiles: 'test/harness/property-seed.ts',
+  testTimeout: 30_000,
+  hookTimeout: 60_000,
+  retry,
+  isolate: false,
+} as const
+
+const rooms = readdirSync('src', { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? entry.name : []))
 
 // unit and integration need nothing but `npm ci` (integration starts the project's own PostgreSQL);
 // full needs what tools/install-test-peers.sh installs.
 export default defineConfig({
   test: {
+    coverage: {
+      include: ['src/**/*.ts'],
+      reporter: ['text-summary', 'json-summary'],
+      reportOnFailure: true,
+      // Of each room (SPEC T2): what runs in a process of its own is not counted, so each room is tested within one as well.
+      thresholds: Object.fromEntries(rooms.map((room) => [`src/${room}/**`, { lines: 90 }])),
+    },
     projects: [
       {
         test: {

@@ -367,7 +367,10 @@ export class Pipeline {
 type KillQuestion = () => Refusal | undefined
 
 /** What the kill switch is asked about work and its parts: of what they use, and what they ask themselves. */
-function killQuestions(work: Work, refusalOf: (uses: NonNullable<Work['uses']>) => Refusal | undefined): readonly KillQuestion[] {
+function killQuestions(
+  work: Work,
+  refusalOf: (uses: NonNullable<Work['uses']>) => Refusal | undefined,
+): readonly KillQuestion[] {
   const questions: KillQuestion[] = []
   const add = ({ killed, uses }: { readonly uses?: Work['uses']; readonly killed?: KillQuestion }): void => {
     if (uses !== undefined) questions.push(() => refusalOf(uses))
