@@ -52,9 +52,12 @@ function heedingAnchors(finding: Finding, times: number): Finding {
   return { ...finding, fix: { ...fix, safety: 'unsafe', risk: fix.risk === undefined ? risk : `${fix.risk} ${risk}` } }
 }
 
-/** Recognises a result as a whole: what it found, whatever the order. */
+/** Recognises a result as a whole: what it found and how bad each of it is, whatever the order. */
 export function resultFingerprint(checkId: string, findings: readonly Finding[]): string {
-  const found = findings.filter(({ outcome }) => outcome !== 'PASS').map(({ fingerprint }) => fingerprint)
+  const found = findings.flatMap(({ outcome, fingerprint }) => {
+    if (outcome === 'PASS') return []
+    return outcome === 'FAIL' ? fingerprint : `${fingerprint} ${outcome}`
+  })
   return digest([checkId, ...found.toSorted()].join('\0'))
 }
 

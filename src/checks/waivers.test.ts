@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { judged } from './checks.fixture.ts'
+import { checkNamed, judged } from './checks.fixture.ts'
 import { SourceFile } from './collect/source-file.ts'
+import type { Outcome } from './outcome.ts'
+import { resultOf } from './report/report.fixture.ts'
 import { verdictOf } from './report/findings.ts'
 import { buildReport, type Report } from './report/report.ts'
-import type { Result } from './run.ts'
+import { withFindings, type Result } from './run.ts'
 import { applyWaivers, readWaivers, type Waivers } from './waivers.ts'
 
 const nowMs = Date.parse('2026-11-22T23:59:59Z')
@@ -71,6 +73,59 @@ describe('waivers', () => {
     const fingerprint = (await finding()).evidence[0]?.fingerprint ?? ''
     const moved = await judged('R01', { [path]: `# a\n\n${bare.replace('  a:', '  renamed:')}` })
     expect(applyWaivers([moved], waivers(one(fingerprint))).results[0]?.outcome).toBe('WAIVED')
+  })
+
+  it.each([
+    ['a warning', 'FAIL', 'WARN', 'outcome: WARN'],
+    ['what could not be read', 'FAIL', 'ERROR', 'outcome: ERROR'],
+    ['a failure that became an error', 'ERROR', 'FAIL', 'outcome: FAIL'],
+    ['a failure, where it says nothing', 'WARN', 'FAIL', ''],
+    ['a failure, where it says nothing, that could not be looked at', 'UNKNOWN', 'FAIL', ''],
+  ] as const)('V4: a waiver of %s waives no %s', async (_, becomes, was, named) => {
+    const given = waivers(
+      one(
+        (await finding()).evidence[0]?.fingerprint ?? '',
+        `expires: 2027-01-31${named === '' ? '' : `\n    ${named}`}`,
+      ),
+    )
+    const as = async (outcome: Outcome): Promise<Result> => {
+      const result = await finding()
+      return withFindings(
+        result,
+        result.evidence.map((each) => ({ ...each, outcome })),
+      )
+    }
+    expect(applyWaivers([await as(was)], given).results[0]?.outcome).toBe('WAIVED')
+    const { results, use } = applyWaivers([await as(becomes)], given)
+    expect(results[0]?.outcome).toBe(becomes)
+    expect(use.waived).toBe(0)
+    expect(use.notices.map(({ kind, message }) => `${kind} ${message}`)).toEqual([
+      expect.stringMatching(`^unused The waiver of R01 .* it is of \`outcome: ${was}\`, and the finding is ${becomes}`),
+    ])
+  })
+
+  it('V4: a waiver of a result ends when something in it gets worse', async () => {
+    const [first] = (await finding()).evidence
+    if (first === undefined) throw new Error('no finding')
+    const as = (...outcomes: readonly Outcome[]): Result => {
+      const { control, check } = checkNamed('R01')
+      return resultOf(
+        control,
+        check,
+        outcomes.map((outcome, index) => ({ ...first, subject: String(index), line: index + 1, outcome })),
+      )
+    }
+    const given = waivers(one(as('FAIL', 'WARN').fingerprint))
+    expect(applyWaivers([as('FAIL', 'WARN')], given).use.waived).toBe(2)
+    expect(applyWaivers([as('FAIL', 'FAIL')], given).use).toMatchObject({ waived: 0, notices: [{ kind: 'unused' }] })
+    const mild = waivers(one(as('WARN').fingerprint, 'expires: 2027-01-31\n    outcome: WARN'))
+    expect(applyWaivers([as('WARN')], mild).results[0]?.outcome).toBe('WAIVED')
+  })
+
+  it.each(['fail', 'PASS', 'CONFLICT', '', '[WARN]'])('V4: a waiver of the outcome %o is invalid', (outcome) => {
+    expect(said(waivers(one(hex, `expires: 2027-01-31\n    outcome: ${outcome}`)))).toEqual([
+      expect.stringMatching(/^invalid 8 `outcome` is /),
+    ])
   })
 
   it('V4: an unused waiver is told loudly and changes no exit code; one of a check that did not run is not unused', async () => {

@@ -23,8 +23,12 @@ export interface Waiver extends Omit<AppliedWaiver, 'outcome'> {
   readonly check: string
   /** Of a finding, or of a whole result as it stands now. */
   readonly fingerprint: string
+  /** What it was given for: the finding, or the worst of the result, comes out as exactly this. */
+  readonly outcome: Outcome
   readonly spot: Spot
 }
+
+const waivable = ['FAIL', 'ERROR', 'UNKNOWN', 'WARN'] as const satisfies readonly Outcome[]
 
 /**
  * Reads a file of waivers; everything that is wrong with it is told at once. What is expired or invalid waives nothing. `path` is
@@ -52,12 +56,21 @@ export function applyWaivers(
 ): { readonly results: readonly Result[]; readonly use: WaiverUse } {
   const byKey = new Map(valid.map((waiver) => [keyOf(waiver.check, waiver.fingerprint), waiver]))
   const used = new Set<Waiver>()
+  const changed = new Map<Waiver, Outcome>()
+  const accepting = (check: string, fingerprint: string, outcome: Outcome): Waiver | undefined => {
+    const waiver = byKey.get(keyOf(check, fingerprint))
+    if (waiver === undefined || waiver.outcome === outcome) return waiver
+    changed.set(waiver, outcome)
+    return undefined
+  }
   let waived = 0
   const after = results.map((result) => {
-    const whole = byKey.get(keyOf(result.check.id, result.fingerprint))
+    const { id } = result.check
+    const whole = accepting(id, result.fingerprint, result.outcome)
     const evidence = result.evidence.map((finding) => {
-      const waiver = byKey.get(keyOf(result.check.id, finding.fingerprint)) ?? whole
-      if (waiver === undefined || !canBeWaived(finding)) return finding
+      if (!canBeWaived(finding)) return finding
+      const waiver = accepting(id, finding.fingerprint, finding.outcome) ?? whole
+      if (waiver === undefined) return finding
       used.add(waiver)
       waived += 1
       return { ...finding, outcome: 'WAIVED' as const, waiver: appliedOf(waiver, finding.outcome) }
@@ -67,24 +80,26 @@ export function applyWaivers(
   // What was not looked at this time says nothing about its waivers.
   const ran = new Set(results.map(({ check }) => check.id))
   const unused = valid.flatMap((waiver) =>
-    used.has(waiver) || !ran.has(waiver.check) ? [] : [notice('unused', waiver.spot, unusedMessage(waiver))],
+    used.has(waiver) || !ran.has(waiver.check)
+      ? []
+      : [notice('unused', waiver.spot, unusedMessage(waiver, changed.get(waiver)))],
   )
   return { results: after, use: { path, waived, notices: [...notices, ...unused].toSorted(byPlace) } }
 }
 
 // An error without a file is the check itself that broke: nobody can accept what nobody knows.
 function canBeWaived({ outcome, path }: Finding): boolean {
-  return (
-    outcome === 'FAIL' || outcome === 'WARN' || outcome === 'UNKNOWN' || (outcome === 'ERROR' && path !== undefined)
-  )
+  return waivable.some((each) => each === outcome) && (outcome !== 'ERROR' || path !== undefined)
 }
 
 function appliedOf({ reason, approver, ticket, expires }: Waiver, outcome: Outcome): AppliedWaiver {
   return { reason, approver, expires, outcome, ...(ticket === undefined ? {} : { ticket }) }
 }
 
-function unusedMessage({ check, fingerprint }: Waiver): string {
-  return `The waiver of ${check} ${fingerprint} waives nothing: there is no such finding any more. Take it out.`
+function unusedMessage({ check, fingerprint, outcome }: Waiver, now: Outcome | undefined): string {
+  return now === undefined
+    ? `The waiver of ${check} ${fingerprint} waives nothing: there is no such finding any more. Take it out.`
+    : `The waiver of ${check} ${fingerprint} waives nothing: it is of \`outcome: ${outcome}\`, and the finding is ${now}. Repair it, or have this approved.`
 }
 
 class Reader {
@@ -119,7 +134,7 @@ class Reader {
   #waiver(item: Value): void {
     if (item.kind !== 'map') return this.invalid(item, `A waiver is a map with ${required.join(', ')}.`)
     const before = this.notices.length
-    this.#onlyKeys(item, [...required, 'ticket'])
+    this.#onlyKeys(item, [...required, 'outcome', 'ticket'])
     const missing = required.filter((key) => item.entry(key) === undefined)
     if (missing.length > 0) this.invalid(start(item), `This waiver lacks ${missing.join(', ')}.`)
     const waiver = {
@@ -132,6 +147,7 @@ class Reader {
       reason: this.#text(item, 'reason'),
       approver: this.#text(item, 'approver'),
       expires: this.#text(item, 'expires', (text) => this.#expiryProblem(text)),
+      outcome: this.#outcome(item),
       ...(item.entry('ticket') === undefined ? {} : { ticket: this.#text(item, 'ticket') }),
     }
     const key = keyOf(waiver.check, waiver.fingerprint)
@@ -149,6 +165,15 @@ class Reader {
         ),
       )
     return undefined
+  }
+
+  // Before it could be said a waiver was of what breaks a build.
+  #outcome(item: MapValue): Outcome {
+    if (item.entry('outcome') === undefined) return 'FAIL'
+    const said = this.#text(item, 'outcome', (text) =>
+      waivable.some((each) => each === text) ? '' : `\`outcome\` is one of ${waivable.join(', ')}.`,
+    )
+    return waivable.find((each) => each === said) ?? 'FAIL'
   }
 
   #expiryProblem(text: string): string {

@@ -1,5 +1,8 @@
 import type { Collector } from './collector.ts'
-import { isReadable, type SourceFile, type Spot } from './source-file.ts'
+import { windowsOf } from './large-files.ts'
+import { fileBytesMax } from './read-bytes.ts'
+import { isReadable, SourceFile, type Spot } from './source-file.ts'
+import type { FoundFile, Tree } from './tree.ts'
 
 /** A text in the form of a secret of a known kind. What it says is never part of a fact. */
 export interface SecretFinding {
@@ -17,24 +20,56 @@ export interface SecretFindings {
 
 // Of a file with more places than this that begin like a secret nobody would read the findings.
 const placesMax = 1000
+// As much of files that are too large to be read whole as is searched in a few seconds.
+const largeBytesMax = 512 * 1024 * 1024
 
 /** Every text file of the tree, searched by secretlint. Its own comments that switch rules off are not followed. */
 export const secretFindings: Collector<'repo', SecretFindings> = async (tree) => {
   const found: SecretFinding[] = []
   const unread: { file: SourceFile; why: string }[] = []
   const files = tree.files.filter(({ path }) => !binaryPath.test(path) && !lockPath.test(path))
+  let left = largeBytesMax
   const closed = new Set(files.flatMap((file) => (file.closed === undefined ? [] : [file.path])))
   for (const each of files) {
     const parsed = await tree.read(each)
     const { file } = parsed
-    if (!isReadable(parsed)) {
+    if (!isReadable(parsed) && each.bytes > fileBytesMax && !closed.has(file.path)) {
+      left -= each.bytes
+      const why =
+        left < 0
+          ? `It is one of files of more than ${largeBytesMax} bytes in all.`
+          : await searchLarge(tree, each, found)
+      if (why !== undefined) unread.push({ file, why })
+      else if (readOtherwise.test(file.path)) unread.push({ file, why: parsed.unreadable.why })
+    } else if (!isReadable(parsed)) {
       if (closed.has(file.path) || shouldBeText.test(file.path)) unread.push({ file, why: parsed.unreadable.why })
     } else if (mayHoldSecret(file.text)) {
       if (beginnings(file.text) <= placesMax) found.push(...(await search(file)))
       else unread.push({ file, why: `It has more than ${placesMax} places that begin like a secret.` })
     }
   }
+  for (const { path, why } of tree.unreadIndexes)
+    unread.push({
+      file: new SourceFile(path, ''),
+      why: `Which of the files that .gitignore names git tracks is not known. ${why}`,
+    })
   return { found, unread, searched: files.length }
+}
+
+/** Searches a file that is too large to be read whole, window by window; tells why where that did not work. */
+async function searchLarge(tree: Tree, { path }: FoundFile, found: SecretFinding[]): Promise<string | undefined> {
+  let places = 0
+  try {
+    for (const { file, until } of windowsOf(tree.absolute(path), path)) {
+      if (!mayHoldSecret(file.text)) continue
+      places += beginnings(file.text)
+      if (places > placesMax) return `It has more than ${placesMax} places that begin like a secret.`
+      found.push(...(await search(file)).filter(({ spot }) => spot.start < until))
+    }
+    return undefined
+  } catch (error) {
+    return `It could not be read: ${(error as NodeJS.ErrnoException).code ?? 'it is no file'}.`
+  }
 }
 
 /**
@@ -73,6 +108,9 @@ const lockPath =
   /(?:^|\/)(?:package-lock\.json|npm-shrinkwrap\.json|yarn\.lock|pnpm-lock\.yaml|bun\.lockb?|[^/]*\.lock|go\.sum|go\.work\.sum|gradle\.lockfile|packages\.lock\.json)$|\.min\.(?:js|css)$|(?:^|\/)node_modules\//i
 const shouldBeText =
   /(?:^|\/)\.env[^/]*$|\.(?:[mc]?[jt]s|[jt]sx|py|go|rs|rb|php|java|kt|cs|sh|bash|ya?ml|toml|ini|cfg|conf|properties|tf|tfvars|env|pem|key)$/i
+
+// What is in these is judged as what it says too, and that needs all of it.
+const readOtherwise = /(?:^|\/)\.env[^/]*$|\.(?:[mc]?[jt]s|[jt]sx|py|go)$/i
 
 async function search(file: SourceFile): Promise<readonly SecretFinding[]> {
   const [{ lintSource }, preset] = await Promise.all([

@@ -6,9 +6,12 @@ export class SourceFile {
   readonly byteOrderMark: boolean
   #lineStarts: readonly number[] | undefined
   readonly #shared = new Map<string, Shared>()
+  readonly #before: Before
 
-  constructor(path: string, content: string) {
+  /** `before`: what of the file stands before the content, where that is a stretch of it alone. */
+  constructor(path: string, content: string, before: Before = { line: 0, column: 0 }) {
     this.path = path
+    this.#before = before
     this.byteOrderMark = content.startsWith('\uFEFF')
     this.text = this.byteOrderMark ? content.slice(1) : content
   }
@@ -29,7 +32,8 @@ export class SourceFile {
       if ((starts[middle] ?? 0) <= offset) low = middle
       else high = middle - 1
     }
-    return { line: low + 1, column: offset - (starts[low] ?? 0) + 1 }
+    const { line, column } = this.#before
+    return { line: line + low + 1, column: offset - (starts[low] ?? 0) + 1 + (low === 0 ? column : 0) }
   }
 
   /** Notes that a stretch is used in several places: it has an anchor, and aliases refer to that. */
@@ -49,6 +53,12 @@ export class SourceFile {
 }
 
 const usesMax = 1_000_000
+
+/** Lines, and characters of the last one. */
+interface Before {
+  readonly line: number
+  readonly column: number
+}
 
 interface Shared {
   readonly start: number

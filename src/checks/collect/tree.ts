@@ -2,7 +2,7 @@ import { lstat, realpath } from 'node:fs/promises'
 import { basename, join, relative, resolve, sep } from 'node:path'
 import { fileBytesMax, readBytes } from './read-bytes.ts'
 import { SourceFile, type Parsed } from './source-file.ts'
-import { isBareGithubFolder, walk } from './walk.ts'
+import { isBareGithubFolder, walk, type Walked } from './walk.ts'
 
 export { TreeTooLarge } from './walk.ts'
 
@@ -23,19 +23,22 @@ export class Tree {
   /** A single file was named: what it is follows from what it says, not only from where it lies. */
   readonly single: boolean
   /**
-   * Sorted by path. Symbolic links are not followed; what .gitignore excludes is not there. A folder that could not be looked into
-   * is there itself and reads as unreadable.
+   * Sorted by path. Symbolic links are not followed; what .gitignore excludes is not there, unless git tracks it. A folder that could
+   * not be looked into is there itself and reads as unreadable.
    */
   readonly files: readonly FoundFile[]
+  /** Where git keeps which files it tracks, and why that could not be read: what .gitignore excludes there was not looked at. */
+  readonly unreadIndexes: Walked['unreadIndexes']
   /** What the paths begin with and the disk does not: `.github/` where that folder itself was named. */
   readonly #prefix: string
   readonly #read = new Map<string, Promise<Parsed<SourceFile>>>()
   #keptChars = 0
 
-  private constructor(root: string, files: readonly FoundFile[], single = false, prefix = '') {
+  private constructor(root: string, { files, unreadIndexes }: Walked, single = false, prefix = '') {
     this.root = root
     this.single = single
-    this.files = files
+    this.files = sorted(files)
+    this.unreadIndexes = unreadIndexes
     this.#prefix = prefix
   }
 
@@ -45,17 +48,19 @@ export class Tree {
     const stats = await lstat(root)
     if (stats.isDirectory()) {
       const prefix = isBareGithubFolder(root) ? `${nameInRepository(root)}/` : ''
-      const found = walk(root).map((each) => ({ ...each, path: prefix + each.path }))
-      return new Tree(root, sorted(found), false, prefix)
+      const { files, unreadIndexes } = walk(root)
+      const found = prefix === '' ? files : files.map((each) => ({ ...each, path: prefix + each.path }))
+      return new Tree(root, { files: found, unreadIndexes }, false, prefix)
     }
     if (!stats.isFile()) throw new NotJudgeable('It is neither a folder nor a file.')
-    return new Tree(resolve(root, '..'), [{ path: nameInRepository(root), bytes: stats.size }], true)
+    const files = [{ path: nameInRepository(root), bytes: stats.size }]
+    return new Tree(resolve(root, '..'), { files, unreadIndexes: [] }, true)
   }
 
   /** Of texts by path: what a test judges. */
   static of(texts: Readonly<Record<string, string>>, single = false): Tree {
     const found = Object.entries(texts).map(([path, text]) => ({ path, bytes: Buffer.byteLength(text) }))
-    const tree = new Tree('/', sorted(found), single)
+    const tree = new Tree('/', { files: found, unreadIndexes: [] }, single)
     for (const [path, text] of Object.entries(texts)) {
       const file = new SourceFile(path, text)
       tree.#read.set(path, Promise.resolve({ file, value: file }))

@@ -1,6 +1,7 @@
-import { existsSync, lstatSync, readdirSync, type Dirent } from 'node:fs'
+import { existsSync, lstatSync, readdirSync, type Dirent, type Stats } from 'node:fs'
 import { basename, join } from 'node:path'
 import ignore, { type Ignore } from 'ignore'
+import { trackedFiles } from './git-index.ts'
 import { readBytes } from './read-bytes.ts'
 
 const filesMax = 200_000
@@ -22,11 +23,20 @@ export class TreeTooLarge extends Error {
   override readonly name = 'TreeTooLarge'
 }
 
-/** Every regular file below a folder that .gitignore does not exclude; symbolic links are not followed. */
-export function walk(root: string): readonly Found[] {
+export interface Walked {
+  readonly files: readonly Found[]
+  /** Where git keeps which files it tracks, and why that could not be read although .gitignore excludes something. */
+  readonly unreadIndexes: readonly { readonly path: string; readonly why: string }[]
+}
+
+/** Every regular file below a folder that .gitignore does not exclude, or that git tracks all the same; symbolic links are not followed. */
+export function walk(root: string): Walked {
   const found: Found[] = []
+  const unreadIndexes: { path: string; why: string }[] = []
+  // The repositories in which something is excluded, by their folders.
+  const excluding = new Set<string>()
   // Not recursive: a hostile tree may be deeper than the stack.
-  const waiting: { readonly folder: string; readonly ignores: readonly Scoped[] }[] = [{ folder: '', ignores: [] }]
+  const waiting: Waiting[] = [{ folder: '', ignores: [], repository: '' }]
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
     const { folder, ignores } = next
     const entries = entriesOf(join(root, folder))
@@ -37,16 +47,82 @@ export function walk(root: string): readonly Found[] {
     const scoped = entries.some((entry) => entry.name === '.gitignore' && entry.isFile())
       ? [...ignores, gitignore(root, folder)]
       : ignores
+    const repository = entries.some(({ name }) => name === '.git') ? folder : next.repository
     for (const entry of entries) {
       const path = folder === '' ? entry.name : `${folder}/${entry.name}`
       if (entry.isDirectory()) {
-        if (!foreign.has(entry.name) && !isIgnored(`${path}/`, scoped)) waiting.push({ folder: path, ignores: scoped })
-      } else if (entry.isFile() && !isIgnored(path, scoped)) found.push({ path, bytes: bytesOf(join(root, path)) })
+        if (foreign.has(entry.name)) continue
+        if (isIgnored(`${path}/`, scoped)) excluding.add(repository)
+        else waiting.push({ folder: path, ignores: scoped, repository })
+      } else if (entry.isFile() && entry.name !== '.git') {
+        if (isIgnored(path, scoped)) excluding.add(repository)
+        else found.push({ path, bytes: bytesOf(join(root, path)) })
+      }
     }
-    if (found.length > filesMax)
-      throw new TreeTooLarge(`The folder holds more than ${filesMax} files: name the folder of one repository.`)
+    refuseFlood(found)
   }
-  return found
+  for (const repository of excluding) {
+    const tracked = trackedFiles(join(root, repository))
+    const inside = repository === '' ? '' : `${repository}/`
+    if (typeof tracked === 'string') unreadIndexes.push({ path: `${inside}.git/index`, why: tracked })
+    else
+      addTracked(
+        root,
+        tracked.map((path) => inside + path),
+        found,
+      )
+    refuseFlood(found)
+  }
+  return { files: found, unreadIndexes }
+}
+
+interface Waiting {
+  readonly folder: string
+  readonly ignores: readonly Scoped[]
+  /** The nearest folder with `.git`; empty where that is the folder under judgement, or around it. */
+  readonly repository: string
+}
+
+function refuseFlood({ length }: readonly Found[]): void {
+  if (length > filesMax)
+    throw new TreeTooLarge(`The folder holds more than ${filesMax} files: name the folder of one repository.`)
+}
+
+// Once a file is in the repository .gitignore has no say: everybody who clones it has the file.
+function addTracked(root: string, tracked: readonly string[], found: Found[]): void {
+  const known = new Set(found.map(({ path }) => path))
+  const closed = found.flatMap((each) => (each.closed === undefined ? [] : [`${each.path}/`]))
+  const folders = new Map<string, boolean>([['', true]])
+  const isInside = (path: string): boolean => {
+    const slash = path.lastIndexOf('/')
+    const folder = path.slice(0, Math.max(0, slash))
+    let is = folders.get(folder)
+    if (is === undefined) {
+      const stats = !foreign.has(basename(folder)) && isInside(folder) ? look(join(root, folder)) : undefined
+      is = stats === 'closed' || stats?.isDirectory() === true
+      folders.set(folder, is)
+    }
+    return is
+  }
+  for (const path of tracked) {
+    if (known.has(path) || leadsOut.test(path) || closed.some((folder) => path.startsWith(folder))) continue
+    const stats = isInside(path) ? look(join(root, path)) : undefined
+    // One that cannot be looked at is told when it is read.
+    if (stats === 'closed') found.push({ path, bytes: 0 })
+    else if (stats?.isFile() === true) found.push({ path, bytes: stats.size })
+  }
+}
+
+// An index may say anything.
+const leadsOut = /(?:^|\/)\.{0,2}(?:\/|$)/
+
+function look(path: string): Stats | 'closed' | undefined {
+  try {
+    return lstatSync(path)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    return code === 'ENOENT' || code === 'ENOTDIR' ? undefined : 'closed'
+  }
 }
 
 /** A folder inside of `.github` of a repository, or that itself; a repository that happens to be named so is none. */

@@ -9,6 +9,23 @@ export const deployment = (security: string): Files => ({
 })
 
 /** Containers that say nothing but their image, in every way of writing, and the place of each. */
+/** The same Deployment in JSON. */
+const inJson = JSON.stringify(
+  {
+    apiVersion: 'v1',
+    kind: 'List',
+    items: [
+      {
+        apiVersion: 'apps/v1',
+        kind: 'Deployment',
+        spec: { template: { spec: { containers: [{ name: 'a', image: 'a' }] } } },
+      },
+    ],
+  },
+  undefined,
+  2,
+)
+
 export const bareContainers: readonly (readonly [name: string, files: Files, place: string])[] = [
   ['block style', compose('  web:\n    image: a\n'), 'compose.yaml:2:3'],
   ['flow style', compose('  web: { image: a }\n'), 'compose.yaml:2:3'],
@@ -21,4 +38,12 @@ export const bareContainers: readonly (readonly [name: string, files: Files, pla
     { 'deploy.yaml': deployment('')['deploy.yaml']?.replaceAll('\n', '\r\n') ?? '' },
     'deploy.yaml:11:17',
   ],
+  ['manifest in JSON', { 'deploy.json': inJson }, 'deploy.json:13:25'],
+  ['manifest in JSON in one line', { 'deploy.json': JSON.stringify(JSON.parse(inJson)) }, 'deploy.json:1:137'],
+  [
+    'manifest in JSON with an empty context',
+    { 'deploy.json': inJson.replace('"image": "a"', '"image": "a", "securityContext": {}') },
+    'deploy.json:13:25',
+  ],
+  ['compose file under another name', { 'stack.yml': 'services:\n  web:\n    image: a\n' }, 'stack.yml:2:3'],
 ]

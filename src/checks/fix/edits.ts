@@ -80,7 +80,7 @@ function addToFlow(map: MapValue, path: Path, text: string): readonly Edit[] {
   const source = map.file.text
   const own = map.entries.filter(({ merged }) => merged !== true)
   const last = own.at(-1)
-  const json = last?.key.style === 'quoted' && last.key.source.startsWith('"')
+  const json = isJson(map) || (last?.key.style === 'quoted' && last.key.source.startsWith('"'))
   const written = flow(path, text, json)
   if (/^\{\s*\}$/.test(map.source)) {
     const inner = map.source.slice(1, -1)
@@ -123,12 +123,12 @@ function replaced({ key, value, alias }: Entry, text: string): readonly Edit[] {
 function nested(map: MapValue, entry: Entry, path: Path, text: string): readonly Edit[] {
   const { value, key, alias } = entry
   const indent = indentOf(map)
-  if (map.flow || indent === undefined) return replaced(entry, `{ ${flow(path, text, false)} }`)
+  if (map.flow || indent === undefined) return replaced(entry, `{ ${flow(path, text, isJson(map))} }`)
   const { file } = map
   const spot = alias ?? value
   const end = alias?.end ?? endOf(value, key.end)
   if (file.text.slice(spot.start, end).includes('\n') || !file.text.slice(key.end, spot.start).includes(':'))
-    return replaced(entry, `{ ${flow(path, text, false)} }`)
+    return replaced(entry, `{ ${flow(path, text, isJson(map))} }`)
   const at = endOfLine(file.text, end)
   const newline = lineEndAt(file, at)
   const block = edit(map, at, at, `${newline}${lines(map, path, text, `${indent}${step(map)}`).join(newline)}`)
@@ -150,6 +150,10 @@ function flow([key, ...rest]: Path, text: string, json: boolean): string {
 // A brace or a comma ends a plain text in braces: an expression needs quotes there.
 function inFlow(text: string): string {
   return /^[^\s"'[{].*[,[\]{}]/.test(text) ? JSON.stringify(text) : text
+}
+
+function isJson({ file }: MapValue): boolean {
+  return /\.json$/i.test(file.path)
 }
 
 function keyText(key: string): string {

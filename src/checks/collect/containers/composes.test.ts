@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { composes, type Service } from './composes.ts'
 import { interpolate } from './interpolation.ts'
 import { isReadable } from '../source-file.ts'
@@ -60,4 +60,59 @@ it.each([
   ])
   const { text: found, missing: absent } = interpolate(text, env)
   expect([found, absent]).toEqual([becomes, missing])
+})
+
+describe('compose files under names of their own', () => {
+  const of = async (files: Readonly<Record<string, string>>): Promise<readonly string[]> =>
+    (await composes(Tree.of(files))).map((each) =>
+      isReadable(each)
+        ? `${each.file.path}: ${each.value.services.map(({ name, fragment }) => name.text + (fragment ? '*' : '')).join(' ')}`
+        : `${each.file.path}: ${each.unreadable.why}`,
+    )
+  const base = { 'compose.yaml': 'services:\n  web: { image: a }\n  db: { image: b }\n' }
+
+  it.each([
+    ['docker-compose.override.yml', 'services:\n  db:\n    image: b\n'],
+    ['compose.prod.yml', 'services:\n  db:\n    image: b\n'],
+    ['deploy/stack.yml', 'version: "3.8"\nservices:\n  db:\n    image: b\nnetworks: {}\nx-a: 1\n'],
+    ['infra.yaml', '# all of it\n---\n"services":\r\n  db:\r\n    build: ./b\r\n'],
+    ['dev.YAML', 'x-b: &b\n  image: b\nservices: &all\n  db:\n    <<: *b\n'],
+    ['flow.yml', '{ services: { db: { build: { context: . } } } }\n'],
+  ])('R28: %s is one', async (path, text) => {
+    expect(await of({ [path]: text })).toEqual([`${path}: db`])
+  })
+
+  it.each([
+    ['a workflow', '.github/workflows/ci.yml', 'on: push\njobs: {}\nservices:\n  a: { image: b }\n'],
+    ['a workflow of another host', '.woodpecker.yml', 'steps: []\nservices:\n  db:\n    image: b\n'],
+    ['jobs of GitLab', '.gitlab-ci.yml', 'services:\n  - name: b\n    alias: image\nbuild:\n  script: [a]\n'],
+    ['a container of dependencies', 'config/services.yaml', 'services:\n  _defaults: { autowire: true }\n'],
+    ['Lando', '.lando.yml', 'name: a\nservices:\n  web: { type: php, build: [a], image: b }\n'],
+    ['an Azure project', 'azure.yaml', 'name: a\nservices:\n  web: { host: containerapp, image: b }\n'],
+    ['a manifest', 'a.yml', 'apiVersion: v1\nkind: Foo\nservices:\n  web: { image: b }\n'],
+    ['a template that does not parse', 'a.yml', 'services:\n{% for a in b %}\n  web:\n    image: b\n'],
+    ['a list', 'a.yml', '- services:\n    web: { image: b }\n'],
+  ])('R28: %s is none', async (_, path, text) => {
+    expect(await of({ [path]: text })).toEqual([])
+  })
+
+  it('R28: one that only changes services of the file beside it is one, and is judged with them', async () => {
+    const changes = 'services:\n  db:\n    ports: ["5432:5432"]\n'
+    expect(await of({ ...base, 'prod.yml': changes })).toEqual(['compose.yaml: web db', 'prod.yml: db*'])
+    expect(await of({ ...base, 'other/prod.yml': changes })).toEqual(['compose.yaml: web db'])
+    expect(await of({ ...base, 'prod.yml': changes.replace('db', 'else') })).toEqual(['compose.yaml: web db'])
+  })
+
+  it('R28: one that is included is looked at; one that others extend is judged there', async () => {
+    const included = { 'compose.yaml': 'include: [infra/db.yml]\n', 'infra/db.yml': 'services:\n  db: { image: b }\n' }
+    expect(await of(included)).toEqual(['compose.yaml: ', 'infra/db.yml: db'])
+    const extended = { 'compose.yaml': 'services:\n  a: { extends: { file: common.yml, service: db } }\n' }
+    expect(await of({ ...extended, 'common.yml': 'services:\n  db: { image: b }\n' })).toEqual(['compose.yaml: a'])
+  })
+
+  it('R28: one that does not parse is an error, if it can be nothing else', async () => {
+    const [broken] = await of({ 'stack.yml': 'services:\n  db:\n    image: b\n    ports: [\n' })
+    expect(broken).toMatch(/^stack\.yml: /)
+    expect(await of({ 'stack.yml': 'services:\n  db:\n    image: b\n    ports: [\nsteps: 1\n' })).toEqual([])
+  })
 })

@@ -1,5 +1,6 @@
 import type { Collector } from '../collector.ts'
 import { mapAt, mergedSettings } from './compose-merge.ts'
+import { changesServicesOf, composePath, hasComposeEdge, isComposeByShape, mayBeCompose } from './compose-shape.ts'
 import { envEntries } from '../config/env-files.ts'
 import { interpolate, type Interpolated } from './interpolation.ts'
 import { isReadable, type Parsed, type Problem, type SourceFile } from '../source-file.ts'
@@ -31,32 +32,41 @@ export interface Service {
   readonly compose: Compose
 }
 
-const composePath = /(?:^|\/)(?:docker-)?compose(?:[._-][^/]*)?\.ya?ml$|(?:^|\/)[^/]+[._-](?:docker-)?compose\.ya?ml$/i
 const overridePath = /^(.*?(?:docker-)?compose)\.override\.ya?ml$/i
 
-/** The compose files of the tree. */
+/** The compose files of the tree: by their names, and under any name by what they say. */
 export const composes: Collector<'repo', readonly Parsed<Compose>[]> = async (tree) => {
-  const found = tree.matching(composePath)
-  const candidates = found.length === 0 && tree.single ? tree.matching(/\.ya?ml$/i) : found
   const roots = new Map<string, MapValue>()
   const results: Parsed<Compose>[] = []
-  const readable: { file: SourceFile; root: MapValue }[] = []
-  for (const parsed of await tree.readAll(candidates)) {
-    const yaml = isReadable(parsed) ? parseYaml(parsed.value) : parsed
+  const others: MapValue[] = []
+  const alone = tree.single && tree.matching(composePath).length === 0
+  for (const found of tree.matching(/\.ya?ml$/i)) {
+    const named = alone || composePath.test(found.path) || found.closed !== undefined
+    if (!named && found.path.startsWith('.github/')) continue
+    const parsed = await tree.read(found)
     const { file } = parsed
+    // Of a file under another name that cannot be read nobody knows what it is.
+    if (!named && (!isReadable(parsed) || !mayBeCompose(file.text))) continue
+    const yaml = isReadable(parsed) ? parseYaml(parsed.value) : parsed
     if (!isReadable(yaml)) {
-      results.push(yaml)
-      continue
-    }
-    if (yaml.value.kind === 'map') {
-      if (!composePath.test(file.path) && yaml.value.map('services') === undefined) continue
-      roots.set(file.path, yaml.value)
-      readable.push({ file, root: yaml.value })
-    } else if (yaml.value.kind !== 'scalar' || yaml.value.value !== null)
+      if (named || hasComposeEdge(file.text)) results.push(yaml)
+    } else if (yaml.value.kind === 'map') {
+      if (alone ? yaml.value.map('services') !== undefined : named || isComposeByShape(yaml.value))
+        roots.set(file.path, yaml.value)
+      else others.push(yaml.value)
+    } else if (named && (yaml.value.kind !== 'scalar' || yaml.value.value !== null))
       results.push({ file, unreadable: { offset: yaml.value.start, why: 'A compose file is a map with `services`.' } })
   }
+  for (const other of others) {
+    const base = baseOf(other.file.path, roots)
+    if (base !== undefined && changesServicesOf(other, base)) roots.set(other.file.path, other)
+  }
   const byPath = new Map(tree.files.map((each) => [each.path, each]))
-  for (const { file, root } of readable) {
+  const templates = new Set([...roots.values()].flatMap(extendedBy))
+  for (const root of roots.values()) {
+    const { file } = root
+    // What only lends its services to others is judged where it is lent to.
+    if (templates.has(file.path) && !composePath.test(file.path)) continue
     const over = overrideOf(file.path, roots)
     const project: Project = { tree, byPath, roots, env: await envBeside(tree, byPath, file.path) }
     results.push(await composeOf(file, root, over, project))
@@ -74,6 +84,13 @@ export function pathBeside(from: string, path: string): string | undefined {
     else if (parts.pop() === undefined) return undefined
   }
   return parts.join('/')
+}
+
+function extendedBy(root: MapValue): readonly string[] {
+  return (root.map('services')?.entries ?? []).flatMap(({ value }) => {
+    const from = value.kind === 'map' ? value.map('extends')?.text('file') : undefined
+    return (from === undefined ? undefined : pathBeside(root.file.path, from)) ?? []
+  })
 }
 
 interface Project {
@@ -189,7 +206,7 @@ function unseenInclude(include: Value, file: SourceFile, { roots }: Project, uns
     if (beside === undefined || !roots.has(beside))
       unseen.push({
         spot: path,
-        why: 'What this includes could not be looked at: name it like a compose file, or check it alone.',
+        why: 'What this includes could not be looked at: it is not here, or no compose file.',
       })
   }
 }

@@ -24,7 +24,30 @@ export function expandVariables(word: string, variables: ReadonlyMap<string, str
   return known && text.length <= lengthMax ? text : undefined
 }
 
-function unquoted(word: string): string {
+/** What one ENV or ARG sets; `value` as it is written, absent where an ARG has none. */
+export interface Assignment {
+  readonly name: string
+  readonly value?: string
+  /** Where the value begins in the text of the instruction. */
+  readonly start: number
+}
+
+/** `ENV A=1 B="2"`, `ENV A 1`, `ARG A=1`. */
+export function assignmentsIn(keyword: string, text: string): readonly Assignment[] {
+  const flat = text.replaceAll(/\\\r?\n/g, (end) => ' '.repeat(end.length))
+  const [, head = '', single, rest] = /^(\s*([A-Za-z_]\w*)[ \t]+)([^=\s][\s\S]*)$/.exec(flat) ?? []
+  if (keyword === 'ENV' && single !== undefined && rest !== undefined && !/^\s*[A-Za-z_]\w*=/.test(flat))
+    return [{ name: single, value: rest.trimEnd(), start: head.length }]
+  return [...flat.matchAll(/(?<=^|\s)([A-Za-z_]\w*)(?:=("(?:[^"\\]|\\.)*"|'[^']*'|\S*))?(?=\s|$)/g)].map(
+    ({ index, 1: name = '', 2: value }) => ({
+      name,
+      start: index + name.length + 1,
+      ...(value === undefined ? {} : { value }),
+    }),
+  )
+}
+
+export function unquoted(word: string): string {
   const quote = word[0]
   return (quote === '"' || quote === "'") && word.length > 1 && word.endsWith(quote) ? word.slice(1, -1) : word
 }

@@ -1,5 +1,5 @@
 import type { Collector } from '../collector.ts'
-import { expandVariables } from './dockerfile-variables.ts'
+import { assignmentsIn, expandVariables } from './dockerfile-variables.ts'
 import { isReadable, type Parsed, type Problem, type SourceFile, type Spot } from '../source-file.ts'
 
 /** A Dockerfile as a build reads it. */
@@ -219,15 +219,7 @@ function define(
   scope: Map<string, string | undefined>,
   globals: ReadonlyMap<string, string | undefined>,
 ): void {
-  const joined = text.replaceAll(/\\\r?\n/g, ' ').trim()
-  const [, single, rest] = /^([A-Za-z_]\w*)[ \t]+([^=\s][\s\S]*)$/.exec(joined) ?? []
-  if (keyword === 'ENV' && single !== undefined && rest !== undefined && !/^[A-Za-z_]\w*=/.test(joined)) {
-    scope.set(single, expandVariables(rest, scope))
-    return
-  }
-  for (const [, name = '', value] of joined.matchAll(
-    /(?<=^|\s)([A-Za-z_]\w*)(?:=("(?:[^"\\]|\\.)*"|'[^']*'|\S*))?(?=\s|$)/g,
-  )) {
+  for (const { name, value } of assignmentsIn(keyword, text)) {
     const inherited = globals.get(name)
     if (value !== undefined) scope.set(name, expandVariables(value, scope))
     else if (keyword === 'ARG') scope.set(name, inherited)

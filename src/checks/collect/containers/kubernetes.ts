@@ -1,6 +1,7 @@
 import type { Collector } from '../collector.ts'
 import { isReadable, type Parsed, type SourceFile } from '../source-file.ts'
 import { listed, type MapValue, type ScalarValue } from '../values/value.ts'
+import { parseJson } from '../values/json5.ts'
 import { parseYamlDocuments } from '../values/yaml.ts'
 
 /** A file of Kubernetes manifests. */
@@ -60,16 +61,20 @@ interface Found {
   readonly charts: readonly ChartTemplates[]
 }
 
-/** The manifests of the tree: YAML documents with `apiVersion` and `kind`; and the templates that cannot be read as YAML. */
+/** The manifests of the tree: YAML and JSON documents with `apiVersion` and `kind`; and the templates that cannot be read as YAML. */
 export const kubernetes: Collector<'repo', Found> = async (tree) => {
   const charts = tree.matching(/(?:^|\/)Chart\.ya?ml$/).map(({ path }) => path.slice(0, path.lastIndexOf('/') + 1))
   const manifests: Parsed<Manifests>[] = []
   const templated = new Map<string, ChartTemplates>()
-  for (const found of tree.matching(/^(?!\.github\/).*\.(?:ya?ml|tpl)$/i)) {
+  for (const found of tree.matching(/^(?!\.github\/).*\.(?:ya?ml|json|tpl)$/i)) {
     const parsed = await tree.read(found)
     // A file that cannot be read at all is not known to be one.
     if (!isReadable(parsed) || !parsed.value.text.includes('apiVersion') || !runs.test(parsed.value.text)) continue
     const file = parsed.value
+    if (/\.json$/i.test(file.path)) {
+      manifests.push(...(await jsonManifests(file)))
+      continue
+    }
     const chart = charts.find((folder) => file.path.startsWith(`${folder}templates/`))
     if (file.text.includes('{{') && (chart !== undefined || /^[ \t]*\{\{/m.test(file.text))) {
       const name = chart ?? file.path
@@ -86,6 +91,19 @@ export const kubernetes: Collector<'repo', Found> = async (tree) => {
     if (objects.length > 0) manifests.push({ file, value: { file, objects } })
   }
   return { manifests, charts: [...templated.values()] }
+}
+
+async function jsonManifests(file: SourceFile): Promise<readonly Parsed<Manifests>[]> {
+  const json = await parseJson(file)
+  // Data of all kinds is JSON: one that does not parse is a manifest where it begins like one.
+  if (!isReadable(json)) return /^\s*\{\s*"(?:apiVersion|kind)"/.test(file.text) ? [json] : []
+  const objects = json.value.kind === 'map' ? objectsOf(json.value, 0).filter(isWritten) : []
+  return objects.length > 0 ? [{ file, value: { file, objects } }] : []
+}
+
+// What a cluster answered, kept as data of a test, is nothing that anybody applies.
+function isWritten({ node }: KubernetesObject): boolean {
+  return node.map('metadata')?.entry('uid') === undefined
 }
 
 function objectsOf(node: MapValue, depth: number): readonly KubernetesObject[] {

@@ -1,12 +1,13 @@
 import { scriptOf, type Dockerfile } from '../containers/dockerfiles.ts'
 import { isReadable, type Parsed, type SourceFile } from '../source-file.ts'
+import type { Makefile } from './makefiles.ts'
 import { commandsIn, commandsOfRun, commandsOfScript, type ToolCommand } from './tool-commands.ts'
 import type { MapValue } from '../values/value.ts'
 import type { Action, Job, Step, Workflow } from '../workflows/workflows.ts'
 
-/** A place where commands stand: a step, a script, the RUN of a Dockerfile. */
+/** A place where commands stand: a step, a script, the RUN of a Dockerfile, a rule of a makefile. */
 export interface CommandSite {
-  readonly kind: 'workflow' | 'action' | 'script' | 'dockerfile'
+  readonly kind: 'workflow' | 'action' | 'script' | 'dockerfile' | 'makefile'
   readonly file: SourceFile
   readonly commands: readonly ToolCommand[]
   /** Maps that may have `env`, the nearest first. */
@@ -21,6 +22,7 @@ interface Sources {
   readonly actions: readonly Parsed<Action>[]
   readonly shellFiles?: readonly Parsed<SourceFile>[]
   readonly dockerfiles?: readonly Parsed<Dockerfile>[]
+  readonly makefiles?: readonly Parsed<Makefile>[]
 }
 
 /** Every place whose text has a word of interest; only there the commands are read. */
@@ -40,6 +42,7 @@ export function commandSites(sources: Sources, interest: RegExp): readonly Comma
         : [],
     ),
     ...readable(sources.dockerfiles ?? []).flatMap(({ file, value }) => ofDockerfile(file, value, interest)),
+    ...readable(sources.makefiles ?? []).flatMap(({ value }) => ofMakefile(value, interest)),
   ]
 }
 
@@ -75,6 +78,15 @@ function ofDockerfile(file: SourceFile, { instructions }: Dockerfile, interest: 
       end: script.start + end,
     }))
     return [{ kind: 'dockerfile' as const, file, commands, around: [], folder: '' }]
+  })
+}
+
+function ofMakefile({ file, rules }: Makefile, interest: RegExp): readonly CommandSite[] {
+  if (!interest.test(file.text)) return []
+  return rules().flatMap((lines) => {
+    if (!lines.some(({ text }) => interest.test(text))) return []
+    const commands = lines.flatMap(({ text, place }) => commandsIn(text, place))
+    return [{ kind: 'makefile' as const, file, commands, around: [], folder: '' }]
   })
 }
 

@@ -129,8 +129,12 @@ class Reader {
   #note(node: SyntaxNode): void {
     if (node.type === 'Assignment') {
       const { value } = node
-      this.#assign(node.name, value.type === 'Word' ? [value.text] : value.elements.map(({ text }) => text))
-    } else if (node.type === 'For') this.#assign(node.name.value, node.wordlist?.map(({ text }) => text) ?? [])
+      this.#assign(
+        node.name,
+        value.type === 'Word' ? [this.#written(value)] : value.elements.map((each) => this.#written(each)),
+      )
+    } else if (node.type === 'For')
+      this.#assign(node.name.value, node.wordlist?.map((each) => this.#written(each)) ?? [])
     else if (node.type === 'TestUnary') this.compared.push(node.operand.text)
     else if (node.type === 'TestBinary') this.compared.push(node.left.text, node.right.text)
     else if (node.type === 'Case')
@@ -155,14 +159,20 @@ class Reader {
     if (testPrograms.has(name)) this.compared.push(...suffix.map(({ text }) => text))
     // `local name=value`, `export name=value`.
     for (const each of node.suffix) {
-      if (each.type === 'Assignment' && each.value.type === 'Word') this.#assign(each.name, [each.value.text])
+      if (each.type === 'Assignment' && each.value.type === 'Word') this.#assign(each.name, [this.#written(each.value)])
     }
     const own = takesOutput(node.redirects) ? { output: 'file' as const, pipedTo: [] } : around
     this.commands.push({ name, words, hereDocuments, ...own, start: node.pos, end: node.end })
   }
 
-  #word({ pos, end, value, parts }: Word): ShellWord {
-    const written = this.#text.slice(pos, end)
+  // The expressions of a workflow were masked for the parser.
+  #written({ pos, end }: Word): string {
+    return this.#text.slice(pos, end)
+  }
+
+  #word(word: Word): ShellWord {
+    const { pos, end, value, parts } = word
+    const written = this.#written(word)
     return { text: written.includes('${{') ? written : value, variables: variablesOf(parts), start: pos, end }
   }
 }

@@ -186,6 +186,7 @@ describe('R10', () => {
     ['flow style', '      - { run: "echo ${{ secrets.KEY }}" }\n', 'FAIL'],
     ['CRLF', '      - run: |\r\n          echo ${{ secrets.KEY }}\r\n', 'FAIL'],
     ['a variable', '      - run: echo "$KEY"\n        env:\n          KEY: ${{ secrets.KEY }}\n', 'FAIL'],
+    ['a variable of the script', '      - run: |\n          key="${{ secrets.KEY }}"\n          echo "$key"\n', 'FAIL'],
     ['another form', '      - run: echo "$KEY" | base64\n        env: { KEY: "${{ secrets.KEY }}" }\n', 'FAIL'],
     [
       'a here-document',
@@ -208,6 +209,7 @@ describe('R10', () => {
     'echo "set: ${KEY:+yes}"',
     "echo '${{ secrets.KEY != '' }}'",
     'hash=$(echo "$KEY" | sha256sum)',
+    'x=$(curl -H "A: ${{ secrets.KEY }}" https://example.org); echo "$x"',
     'curl -H "Authorization: Bearer $KEY" https://example.org',
     'env FOO=1 ./build.sh',
     'set -euo pipefail',

@@ -1,26 +1,46 @@
 import { problemsOf, repoCheck } from '../../check.ts'
+import { composes } from '../../collect/containers/composes.ts'
+import { dockerfiles } from '../../collect/containers/dockerfiles.ts'
+import { kubernetes } from '../../collect/containers/kubernetes.ts'
 import { envFiles, type EnvFile } from '../../collect/config/env-files.ts'
 import { secretFindings, type SecretFinding } from '../../collect/secret-findings.ts'
-import { isReadable } from '../../collect/source-file.ts'
+import { isReadable, type Parsed } from '../../collect/source-file.ts'
 import { isTestPath } from '../../collect/sources/source.ts'
 import { sources } from '../../collect/sources/sources.ts'
-import { workflows } from '../../collect/workflows/workflows.ts'
+import { actions, workflows } from '../../collect/workflows/workflows.ts'
 import { doubtful, failing, stated, unjudged, type Evidence } from '../../evidence.ts'
 import { markOf } from '../masked.ts'
+import { ofCompose, ofDockerfile, ofManifests } from './given-secrets.ts'
 import { secretLiterals } from './secret-literals.ts'
 import { isRandom, kindOfName, kindOfValue } from './secret-names.ts'
 import { printedSecrets } from './workflow-prints.ts'
+import { workflowVariables } from './workflow-variables.ts'
 
 export const r10 = repoCheck({
   id: 'R10',
   title: 'No secret is in the tree, in a default or in a log',
-  needs: { secretFindings, sources, envFiles, workflows },
-  judge: ({ secretFindings: searched, sources: code, envFiles: env, workflows: flows }) => {
+  needs: { secretFindings, sources, envFiles, workflows, actions, composes, kubernetes, dockerfiles },
+  judge: (facts) => {
+    const { secretFindings: searched, workflows: flows, actions: own } = facts
     if (searched.searched === 0) return [stated('repo', 'NOT_APPLICABLE', 'There is no text file.')]
+    const unread = new Set(searched.unread.map(({ file }) => file.path))
+    const judgeAll = <T>(files: readonly Parsed<T>[], judge: (value: T) => readonly Evidence[]): readonly Evidence[] =>
+      files.flatMap((each) =>
+        isReadable(each) ? judge(each.value) : unread.has(each.file.path) ? [] : problemsOf(each),
+      )
+    const named = [
+      ...facts.sources.files.flatMap(secretLiterals),
+      ...facts.envFiles.flatMap((parsed) => (isReadable(parsed) ? committed(parsed.value) : [])),
+      ...judgeAll(facts.composes, ofCompose),
+      ...judgeAll(facts.kubernetes.manifests, ofManifests),
+      ...judgeAll(facts.dockerfiles, ofDockerfile),
+      ...flows.flatMap((parsed) => (isReadable(parsed) ? workflowVariables(parsed.value) : [])),
+      ...own.flatMap((parsed) => (isReadable(parsed) ? workflowVariables(parsed.value) : [])),
+    ]
+    const formed = searched.found.flatMap(known)
     return [
-      ...searched.found.flatMap(known),
-      ...code.files.flatMap(secretLiterals),
-      ...env.flatMap((parsed) => (isReadable(parsed) ? committed(parsed.value) : [])),
+      ...formed,
+      ...named.filter((each) => !formed.some((other) => saysMore(other, each))),
       ...flows.flatMap((parsed) => (isReadable(parsed) ? printedSecrets(parsed.value) : problemsOf(parsed))),
       ...searched.unread.map(({ file, why }) => {
         const say = `It was not searched for secrets. ${why}`
@@ -33,6 +53,20 @@ export const r10 = repoCheck({
     ]
   },
 })
+
+// One text is one finding: its form tells more than its name.
+function saysMore(form: Evidence, name: Evidence): boolean {
+  return (
+    form.outcome === 'FAIL' &&
+    form.path === name.path &&
+    isBefore(form.line, form.column, name.endLine, name.endColumn) &&
+    isBefore(name.line, name.column, form.endLine, form.endColumn)
+  )
+}
+
+function isBefore(line = 0, column = 0, otherLine = 0, otherColumn = 0): boolean {
+  return line < otherLine || (line === otherLine && column < otherColumn)
+}
 
 // Kinds that are addresses or keys made for a purpose: those of tests and of documents are examples.
 const oftenExamples = new Set('BasicAuth PostgreSQLConnection MySQLConnection MongoDBConnection PrivateKey'.split(' '))

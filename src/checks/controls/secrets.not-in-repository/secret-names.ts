@@ -14,13 +14,13 @@ const machineEnds = (
 const credentialEnds = ['SECRET', 'PASSWORD', 'PASSWD', 'PASSPHRASE', 'PWD', 'APIKEY', 'SECRETACCESSKEY', 'PRIVATEKEY']
 // Words before "token" or "key" that make it something else, or something public.
 const harmless =
-  /(?:CSRF|XSRF|PAGE|NEXT|CONTINUATION|CONTINUE|CURSOR|CANCEL|CANCELLATION|INJECTION|PUBLIC|PUBLISHABLE|EOF|BOS|EOS|PAD|UNK|MASK|SEP|CLS|START|END|SPECIAL|LAST|STOP|IMAGE|INVALID|MISSING|EXPIRED|WRONG|FORGOT|RESET|CHANGE|CONFIRM|NO|HAS|IS|SHOW|MAX|MIN|NUM)(?:TOKEN|PASSWORD|APIKEY|SECRET|PWD)$|^(?:OLD|NEW)?PWD$/
+  /(?:^|_)(?:(?:CSRF|XSRF|PAGE|NEXT|CONTINUATION|CONTINUE|CURSOR|CANCEL|CANCELLATION|INJECTION|PUBLIC|PUBLISHABLE|EOF|BOS|EOS|PAD|UNK|MASK|SEP|CLS|START|END|SPECIAL|LAST|STOP|IMAGE|INVALID|MISSING|EXPIRED|WRONG|FORGOT|RESET|CHANGE|CONFIRM|NO|HAS|IS|SHOW|MAX|MIN|NUM)_?(?:TOKEN|PASSWORD|API_?KEY|SECRET|PWD)|^(?:OLD_?|NEW_?)?PWD)$/
 
 /** What the name says about its value; undefined where nothing. `jwtSecret`, `JWT_SECRET` and `jwt-secret` are one name. */
 export function kindOfName(name: string): NameKind | undefined {
   if (name.length < 3 || name.length > 80) return undefined
   const flat = flattened(name)
-  if (harmless.test(flat)) return undefined
+  if (harmless.test(inWords(name))) return undefined
   if (machineEnds.some((end) => flat.endsWith(end))) return 'machine'
   if (credentialEnds.some((end) => flat.endsWith(end))) return 'credential'
   return flat.endsWith('TOKEN') ? 'token' : undefined
@@ -81,6 +81,11 @@ function entropyBits(text: string): number {
   let bits = 0
   for (const count of counts.values()) bits -= (count / text.length) * Math.log2(count / text.length)
   return bits
+}
+
+// `REDIS_PASSWORD` of `redisPassword`: the words count, and "is" is none of them.
+function inWords(name: string): string {
+  return name.replaceAll(/(?<=[a-z\d])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[^A-Za-z\d]+/g, '_').toUpperCase()
 }
 
 function flattened(name: string): string {

@@ -25,7 +25,9 @@ function printedIn({ node, run }: Step, job: Job, around: ReadonlySet<string>): 
   const secret = new Set([...around, ...secretNames(node.map('env'))])
   if (secret.size === 0 && !run.text.includes('secrets')) return []
   const script = scriptOf(run)
-  for (const [name, values] of script.assigned) if (values.some((value) => holdsSecret(value))) secret.add(name)
+  // What a command makes of a secret is something else.
+  const holds = (value: string): boolean => !/\$\(|`/.test(value) && holdsSecret(value)
+  for (const [name, values] of script.assigned) if (values.some(holds)) secret.add(name)
   return script.commands.flatMap((command) => evidenceOf(command, run, secret) ?? [])
 }
 

@@ -274,3 +274,39 @@ describe('R30', () => {
     })
   })
 })
+
+describe('R30 in what runs the steps', () => {
+  const title = '${{ github.event.issue.title }}'
+  const steps = '      - run: make\n'
+  it.each([
+    ['the shell of the job', `    defaults:\n      run:\n        shell: bash -c "${title}" {0}\n`, '7:25'],
+    ['the shell, in flow style', `    defaults: { run: { shell: '${title} {0}' } }\n`, '5:32'],
+    ['options of the container', `    container:\n      image: a\n      options: --cpus 1 ${title}\n`, '7:25'],
+    ['options of a service', `    services:\n      db:\n        options: "${title}"\n`, '7:19'],
+    [
+      'through the matrix',
+      `    strategy: { matrix: { s: ["${title}"] } }\n    defaults: { run: { shell: '\${{ matrix.s }}' } }\n`,
+      '6:32',
+    ],
+  ])('R30: is broken by a title in %s', async (_, job, place) => {
+    expect(places(await judged('R30', ci(steps, job)))).toEqual([`${path}:${place} FAIL`])
+  })
+
+  it.each([
+    [
+      'a shell by the matrix',
+      '    strategy: { matrix: { s: [bash, pwsh] } }\n    defaults: { run: { shell: "${{ matrix.s }}" } }\n',
+    ],
+    ['options by a number', '    container: { image: a, options: "--name a-${{ github.run_id }}" }\n'],
+    ['a container by its name alone', '    container: node:22\n'],
+    ['a folder', `    defaults: { run: { working-directory: a, shell: bash } }\n`],
+  ])('R30: holds with %s', async (_, job) => {
+    expect(await found(ci(steps, job))).toEqual([])
+  })
+
+  it('R30: what a caller chooses on purpose is a doubt', async () => {
+    const head = 'on: { workflow_call: { inputs: { o: { type: string } } } }\njobs:\n  test:\n    runs-on: x\n'
+    const job = '    container: { image: a, options: "${{ inputs.o }}" }\n'
+    expect(await found(ci(steps, job, head))).toEqual(['WARN low'])
+  })
+})

@@ -1,9 +1,16 @@
 import { judgeEach, repoCheck } from '../../check.ts'
 import { expressionsIn } from '../../collect/workflows/expressions.ts'
 import type { ScalarValue } from '../../collect/values/value.ts'
-import { actions, workflows, type Action, type Step, type Workflow } from '../../collect/workflows/workflows.ts'
+import {
+  actions,
+  workflows,
+  type Action,
+  type Job,
+  type Step,
+  type Workflow,
+} from '../../collect/workflows/workflows.ts'
 import { doubtful, failing, unjudged, type Evidence, type Fix } from '../../evidence.ts'
-import { codeOf } from './sinks.ts'
+import { codeOf, settingsOf } from './sinks.ts'
 import { Tracer, type Place, type Taint } from './taint.ts'
 import { throughVariables, type Tainted } from './through-variables.ts'
 
@@ -19,23 +26,39 @@ export const r30 = repoCheck({
 function judged(document: Workflow | Action): readonly Evidence[] {
   const tracer = new Tracer(document)
   if (!('jobs' in document)) return document.steps.flatMap((step) => ofStep(document, tracer, { step }, step))
-  return document.jobs.flatMap((job) => job.steps.flatMap((step) => ofStep(document, tracer, { job, step }, step)))
+  return document.jobs.flatMap((job) => [
+    ...ofSettings(tracer, job),
+    ...job.steps.flatMap((step) => ofStep(document, tracer, { job, step }, step)),
+  ])
 }
 
 function ofStep(document: Workflow | Action, tracer: Tracer, place: Place, step: Step): readonly Evidence[] {
   return codeOf(step).flatMap((code) => {
-    if (!code.text.includes('${{')) return []
-    const found = expressionsIn(code.text).flatMap((each): readonly Tainted[] => {
-      if (each.expression === undefined) return [{ ...each, taint: undefined }]
-      const taint = tracer.of(each.expression, place)
-      return taint === undefined ? [] : [{ ...each, taint }]
-    })
+    const found = taintedIn(code, tracer, place)
     const tainted = found.filter(({ taint }) => taint !== undefined)
     const fixes = tainted.length > 0 ? throughVariables(document, place, code, tainted) : undefined
-    return found.map(({ start, end, text, taint }) =>
-      taint === undefined ? refused(code, start, end, text) : finding(code, start, end, text, taint, fixes?.get(start)),
-    )
+    return found.map((each) => judgedAt(code, each, kinds, fixes?.get(each.start)))
   })
+}
+
+// There is no fix: what runs a step takes nothing from the environment.
+function ofSettings(tracer: Tracer, job: Job): readonly Evidence[] {
+  return settingsOf(job).flatMap((setting) =>
+    taintedIn(setting, tracer, { job }).map((each) => judgedAt(setting, each, kindsOfSettings, undefined)),
+  )
+}
+
+function taintedIn(code: ScalarValue, tracer: Tracer, place: Place): readonly Tainted[] {
+  if (!code.text.includes('${{')) return []
+  return expressionsIn(code.text).flatMap((each): readonly Tainted[] => {
+    if (each.expression === undefined) return [{ ...each, taint: undefined }]
+    const taint = tracer.of(each.expression, place)
+    return taint === undefined ? [] : [{ ...each, taint }]
+  })
+}
+
+function judgedAt(code: ScalarValue, { start, end, text, taint }: Tainted, as: Kinds, fix: Fix | undefined): Evidence {
+  return taint === undefined ? refused(code, start, end, text) : finding(code, start, end, text, taint, as, fix)
 }
 
 function refused(code: ScalarValue, start: number, end: number, text: string): Evidence {
@@ -50,10 +73,11 @@ function finding(
   end: number,
   text: string,
   { kind, origin }: Taint,
+  as: Kinds,
   fix: Fix | undefined,
 ): Evidence {
   const from = text.toLowerCase() === origin ? `\`${shown(text)}\`` : `\`${shown(text)}\` (from ${origin})`
-  const { detail, outcome, confidence } = kinds[kind]
+  const { detail, outcome, confidence } = as[kind]
   return outcome(code.inside(start, end), `${from} ${detail}`, { confidence, subject: text, fix })
 }
 
@@ -61,7 +85,11 @@ function shown(text: string): string {
   return text.length > 120 ? `${text.slice(0, 120)}…` : text
 }
 
-const kinds = {
+type Kinds = Readonly<
+  Record<Taint['kind'], { outcome: typeof failing; confidence: 'high' | 'medium' | 'low'; detail: string }>
+>
+
+const kinds: Kinds = {
   anybody: {
     outcome: failing,
     confidence: 'high',
@@ -93,4 +121,14 @@ const kinds = {
     detail:
       'is a name that members of the repository choose, with whatever signs it may hold, and becomes code of this step.',
   },
-} as const satisfies Record<Taint['kind'], unknown>
+}
+
+const settings = 'and decides how the steps of this job are run.'
+// Whoever may start or call this is meant to choose.
+const kindsOfSettings: Kinds = {
+  ...kinds,
+  anybody: { outcome: failing, confidence: 'high', detail: `is text that anybody may choose, ${settings}` },
+  fetched: { outcome: failing, confidence: 'medium', detail: `holds text of whoever opened the request, ${settings}` },
+  caller: { outcome: doubtful, confidence: 'low', detail: `is text of whoever calls this, ${settings}` },
+  dispatch: { outcome: doubtful, confidence: 'low', detail: `is text of whoever starts this by hand, ${settings}` },
+}

@@ -1,5 +1,5 @@
 import type { ScalarValue } from '../../collect/values/value.ts'
-import type { Step } from '../../collect/workflows/workflows.ts'
+import type { Job, Step } from '../../collect/workflows/workflows.ts'
 
 // Inputs of actions that are run as code: after CodeQL's models of actions and the documentation of each. A path or an argument that
 // an action passes on as such is none, as `context` of docker/build-push-action.
@@ -37,4 +37,11 @@ export function codeOf({ node, uses, run }: Step): readonly ScalarValue[] {
   return (node.map('with')?.entries ?? []).flatMap(({ key, value }) =>
     value.kind === 'scalar' && names.includes(key.text.toLowerCase()) ? [value] : [],
   )
+}
+
+/** The texts of a job that decide what its steps are run by and in. */
+export function settingsOf({ node }: Job): readonly ScalarValue[] {
+  const containers = [node.get('container'), ...(node.map('services')?.entries ?? []).map(({ value }) => value)]
+  const options = containers.map((each) => (each?.kind === 'map' ? each.scalar('options') : undefined))
+  return [node.map('defaults')?.map('run')?.scalar('shell'), ...options].filter((each) => each !== undefined)
 }

@@ -1,12 +1,13 @@
 import { entryNamed } from '../../collect/workflows/lookup.ts'
-import { scriptOf, type ShellCommand } from '../../collect/shell/script.ts'
+import { scriptOf, type ShellCommand, type ShellScript } from '../../collect/shell/script.ts'
 import type { Spot } from '../../collect/source-file.ts'
 import { majorOf } from '../../collect/workflows/uses.ts'
 import type { MapValue, ScalarValue } from '../../collect/values/value.ts'
 import type { Step } from '../../collect/workflows/workflows.ts'
 import type { PrivilegedEvent } from './events.ts'
-import { headIn, namesPull, type Head } from './heads.ts'
-import { environmentText, sourcesOf, type Standing } from './sources.ts'
+import { expansionsOf } from './expansions.ts'
+import { headIn, headInAnswer, namesPull, pullNumber, type Head } from './heads.ts'
+import { sourcesOf, type Standing } from './sources.ts'
 
 /** A step that brings code or files of outsiders into the workspace. */
 export interface Fetch {
@@ -63,14 +64,15 @@ function textNamed(settings: MapValue | undefined, name: string): string {
   return value?.kind === 'scalar' ? value.text : 'false'
 }
 
-const worthReading = /\bgit\s|\bgh\s|\bhub\s/
+const worthReading = /\b(?:git|gh|hub|docker|podman)\s/
 const moving = new Set(['checkout', 'switch', 'pull', 'clone', 'reset', 'merge', 'worktree', 'rebase', 'cherry-pick'])
 
 function ofScript(run: ScalarValue, standing: Standing, event: PrivilegedEvent): readonly Fetch[] {
   if (!worthReading.test(run.text)) return []
   const found: Fetch[] = []
-  for (const command of scriptOf(run).commands) {
-    const fetched = ofCommand(command, standing, event)
+  const script = scriptOf(run)
+  for (const command of script.commands) {
+    const fetched = ofCommand(command, script, standing, event)
     if (fetched === undefined) continue
     const spot = run.inside(command.start, command.end)
     found.push({ spot, subject: run.text.slice(command.start, command.end), ...fetched })
@@ -78,32 +80,71 @@ function ofScript(run: ScalarValue, standing: Standing, event: PrivilegedEvent):
   return found
 }
 
+type Fetched = Pick<Fetch, 'head' | 'brings'>
+
 function ofCommand(
   { name, words }: ShellCommand,
+  script: ShellScript,
   standing: Standing,
   event: PrivilegedEvent,
-): Pick<Fetch, 'head' | 'brings'> | undefined {
+): Fetched | undefined {
   const texts = words.map(({ text }) => text)
   if (name === 'gh' || name === 'hub') {
     const verb = texts.find((_, index) => index > 0 && (texts[index - 1] === 'pr' || texts[index - 1] === 'run'))
     if (verb === 'checkout' || verb === 'co') return { head: 'commit', brings: 'code' }
     return verb === 'download' && event === 'workflow_run' ? { head: 'commit', brings: 'artifact' } : undefined
   }
+  if (name === 'docker' || name === 'podman') return ofImage(texts, script, standing, event)
   if (name !== 'git') return undefined
   const verb = texts.find((text) => text === 'fetch' || moving.has(text))
   if (verb === undefined) return undefined
-  for (const text of texts.slice(1)) {
-    const written = [text, ...variablesOf(text).map((variable) => environmentText(variable, standing) ?? '')]
-    const sources = written.flatMap((each) => sourcesOf(each, standing))
-    const head = written.some(namesPull) ? 'commit' : headIn(text, sources, event)
-    // The output of a step may be anything where it is an argument of git.
-    if (head !== undefined && head !== 'perhaps') return { head, brings: verb === 'fetch' ? 'object' : 'code' }
+  let doubt: Fetched | undefined
+  for (const [index, text] of texts.entries()) {
+    // The name of a new branch brings nothing.
+    if (index === 0 || /^(?:-[bBcC]|--orphan|--create|--force-create)$/.test(texts[index - 1] ?? '')) continue
+    const written = expansionsOf(text, script, standing)
+    const head = written.some(namesPull) ? 'commit' : worstHead(written, standing, event)
+    const fetched = head && ({ head, brings: verb === 'fetch' ? 'object' : 'code' } as const)
+    if (fetched !== undefined && head !== 'perhaps') return fetched
+    doubt ??= fetched
   }
-  return undefined
+  return doubt
 }
 
-function variablesOf(text: string): readonly string[] {
-  return [...text.matchAll(/\$\{?([A-Za-z_]\w*)/g)].flatMap(([, name]) => name ?? [])
+function worstHead(written: readonly string[], standing: Standing, event: PrivilegedEvent): Fetch['head'] | undefined {
+  const heads = written.flatMap((text) => {
+    const head = headIn(text, sourcesOf(text, standing), event)
+    // The output of a step may be anything where it is an argument of git.
+    return [head === 'perhaps' ? undefined : head, headInAnswer(text)]
+  })
+  return (['commit', 'branch', 'perhaps'] as const).find((each) => heads.includes(each))
+}
+
+const switches = /^-[dirtqP]+$|^--(?:rm|detach|interactive|tty|init|privileged|quiet|read-only|no-healthcheck)$/
+
+// An image that was made of a pull request runs its code: `docker run image:pr-17`.
+function ofImage(
+  texts: readonly string[],
+  script: ShellScript,
+  standing: Standing,
+  event: PrivilegedEvent,
+): Fetched | undefined {
+  const verb = texts.findIndex((text) => /^(?:pull|run|create)$/.test(text))
+  if (verb < 1 || verb > 2) return undefined
+  const image = texts.findIndex((text, index) => {
+    const before = texts[index - 1] ?? ''
+    return (
+      index > verb &&
+      !text.startsWith('-') &&
+      (index === verb + 1 || !before.startsWith('-') || switches.test(before) || before.includes('='))
+    )
+  })
+  const made = expansionsOf(texts[image] ?? '', script, standing).some((text) => {
+    const sources = sourcesOf(text, standing)
+    const head = headIn(text, sources, event) ?? headInAnswer(text)
+    return (head !== undefined && head !== 'perhaps') || sources.some((source) => pullNumber.test(source))
+  })
+  return made ? { head: 'perhaps', brings: 'code' } : undefined
 }
 
 /** Whether a script takes what was fetched into the workspace. */

@@ -36,6 +36,25 @@ export function headIn(text: string, sources: readonly string[], event: Privileg
   return sources.some((source) => soundsSo(source, event)) ? 'perhaps' : undefined
 }
 
+const lookedUp = {
+  commit: /\.(?:pull_request|workflow_run)\.(?:head\.sha|head_sha|merge_commit_sha)\b|\.head\.sha\b|\bheadRefOid\b/,
+  branch: /\.(?:pull_request|workflow_run)\.(?:head\.ref|head_branch)\b|\.head\.ref\b|\bheadRefName\b/,
+  other: /\b(?:gh|hub|curl|wget)\s/,
+} as const
+// What is asked for is the branch that everything goes into, or a release.
+const ownAnswer = /default_?branch|\.base\b|base_?ref|\btags?\b|tag_?name|\breleases?\b/i
+
+/** The same of a command whose output the text takes: `$(gh pr view "$N" --json headRefOid)`. */
+export function headInAnswer(text: string): Head | undefined {
+  if (!text.includes('$(') && !text.includes('`')) return undefined
+  if (lookedUp.commit.test(text)) return 'commit'
+  if (lookedUp.branch.test(text)) return 'branch'
+  return lookedUp.other.test(text) && !ownAnswer.test(text) ? 'perhaps' : undefined
+}
+
+/** A pull request by its number, as the tags of images name it. */
+export const pullNumber = /^github\.event\.(?:number|(?:pull_request|issue)\.number)$/
+
 // Outputs of steps that look the pull request up.
 function soundsSo(source: string, event: PrivilegedEvent): boolean {
   const output = /^(?:steps|needs)\.([^.]+\.outputs\.[^.]+)$/.exec(source)?.[1]

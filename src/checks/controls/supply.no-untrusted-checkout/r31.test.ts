@@ -315,3 +315,63 @@ describe('R31', () => {
     expect((await guarded(`${own} && true`)).outcome).toBe('FAIL')
   })
 })
+
+describe('R31 in scripts', () => {
+  const script = (lines: string, event = 'pull_request_target', before = '', top = ''): Record<string, string> =>
+    on(event, `${before}      - run: |\n${lines.replaceAll(/^/gm, '          ')}\n`, '', top)
+  const number = '${{ github.event.number }}'
+
+  it.each([
+    ['a ref', `ref="refs/pull/${number}/merge"\ngit fetch origin "$ref"\ngit checkout FETCH_HEAD`, ['FAIL high']],
+    [
+      'a ref in pieces',
+      `n=${number}\nkind=pull\ngit fetch origin "$kind/\${n}/head:pr" && git checkout pr`,
+      ['FAIL high'],
+    ],
+    ['a commit', `sha='${head}'\nexport to=$sha\ngit checkout "$to"\nmake`, ['FAIL high']],
+    ['a branch', 'git pull origin "$GITHUB_HEAD_REF"\nmake', ['FAIL medium']],
+    ['a repository', 'url=${{ github.event.pull_request.head.repo.clone_url }}\ngit clone "$url" x', ['FAIL high']],
+    ['an answer', 'sha=$(gh pr view 1 --json headRefOid -q .headRefOid)\ngit checkout $sha', ['FAIL high']],
+    ['the event', 'git checkout "$(jq -r .pull_request.head.sha "$GITHUB_EVENT_PATH")"', ['FAIL high']],
+    ['an answer that may be anything', 'x=$(gh api repos/o/r/pulls/1 --jq .x)\ngit checkout "$x"', ['WARN low']],
+    ['an image', `image=ghcr.io/o/r:pr-${number}\ndocker pull "$image"`, ['WARN low']],
+    ['an image that runs', `docker run --rm -e A=b -v "$PWD:/w" ghcr.io/o/r:${head} make`, ['WARN low']],
+  ])('R31: %s that the script puts together', async (_, lines, expected) => {
+    expect(await found(script(lines))).toEqual(expected)
+  })
+
+  it('R31: a variable that an earlier step sets', async () => {
+    const before = `      - run: echo "SHA=${head}" >> "$GITHUB_ENV"\n`
+    expect(await found(script('git checkout "$SHA"', undefined, before))).toEqual(['FAIL high'])
+    const own = `      - env: { S: "${head}" }\n        run: echo "SHA=$S" >> $GITHUB_ENV\n`
+    expect(await found(script('git checkout "$SHA"', undefined, own))).toEqual(['FAIL high'])
+    const steps = `${before}${checkout('${{ env.SHA }}')}`
+    expect(await found(on('pull_request_target', steps))).toEqual(['FAIL high'])
+  })
+
+  it.each([
+    ['a new branch', `git checkout -b "bot/\${{ github.head_ref }}"`],
+    ['its own ref', 'ref=main\ngit fetch origin "$ref"\ngit checkout "$GITHUB_SHA" "$OTHER"'],
+    [
+      'its own answer',
+      'b=$(gh api repos/o/r --jq .default_branch)\ngit checkout "$b"\nv=$(git describe)\ngit switch "$v"',
+    ],
+    ['a release', 'tag=$(gh release view --json tagName)\ngit checkout "$tag"\nv=$(cat VERSION)\ngit checkout "v$v"'],
+    ['an image of its own', 'image=a:1\ndocker run "$image"\ndocker build -t "$image" .'],
+    ['an image that is given a commit', `docker run --rm -e SHA=${head} a:1 b\ndocker run --env "SHA=${head}" a:1`],
+    ['variables of themselves', 'a="$a$b"\nb="$b$a"\ngit checkout "$a$b"'],
+  ])('R31: %s is none', async (_, lines) => {
+    expect(await found(script(lines))).toEqual([])
+  })
+
+  it('R31: hostile variables take no time', async () => {
+    const doubling = Array.from(
+      { length: 300 },
+      (__, index) => `v${index}="$v${index + 1}$v${index + 2}$v${index + 3}"`,
+    )
+    const lines = [...doubling, ...Array.from({ length: 300 }, () => 'git checkout "$v0$v1$v2"')].join('\n')
+    const started = performance.now()
+    await judged('R31', script(lines))
+    expect(performance.now() - started).toBeLessThan(1500)
+  })
+})

@@ -72,7 +72,7 @@ function settingOf(path: readonly string[], standing: Standing): { text: string;
   const [root, name = '', , output = ''] = path
   if (root === 'env') {
     const text = environmentText(name, standing)
-    return text === undefined ? undefined : { text, standing }
+    return text === undefined ? exportedBefore(name, standing) : { text, standing }
   }
   if (root === 'needs') {
     const needed = jobWithId(workflow, name)
@@ -91,6 +91,44 @@ export function environmentText(name: string, { workflow, job, step }: Standing)
   for (const map of [step?.node, job.node, workflow.root]) {
     const text = textOf(map?.map('env'), name.toLowerCase())
     if (text !== undefined) return text
+  }
+  return undefined
+}
+
+const exportersMax = 100
+const exporters = new WeakMap<readonly Step[], readonly Step[]>()
+const exported = new WeakMap<Step, Map<string, Exported | undefined>>()
+
+interface Exported {
+  readonly text: string
+  readonly step: Step
+}
+
+/** What an earlier step of the job sets a variable to for those behind it: `echo "NAME=text" >> "$GITHUB_ENV"`. */
+export function exportedBefore(
+  name: string,
+  standing: Standing,
+): (Exported & { readonly standing: Standing }) | undefined {
+  const { job, step } = standing
+  if (step === undefined || !/^\w+$/.test(name)) return undefined
+  let known = exporters.get(job.steps)
+  if (known === undefined) {
+    known = job.steps.filter(({ run }) => run?.text.includes('GITHUB_ENV')).slice(0, exportersMax)
+    exporters.set(job.steps, known)
+  }
+  if (known.length === 0) return undefined
+  const own = exported.get(step) ?? new Map<string, Exported | undefined>()
+  exported.set(step, own)
+  if (!own.has(name)) own.set(name, lastExport(name, known, step))
+  const found = own.get(name)
+  return found && { ...found, standing: { ...standing, step: found.step } }
+}
+
+function lastExport(name: string, exporting: readonly Step[], before: Step): Exported | undefined {
+  const written = new RegExp(`(?<![\\w$])${name}=([^\\n"']{1,${charactersMax}})`, 'i')
+  for (const step of exporting.toReversed()) {
+    const text = step.node.start < before.node.start ? written.exec(step.run?.text ?? '')?.[1] : undefined
+    if (text !== undefined) return { text, step }
   }
   return undefined
 }

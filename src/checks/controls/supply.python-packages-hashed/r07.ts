@@ -4,6 +4,7 @@ import { commandSites, envIsOn, type CommandSite } from '../../collect/shell/com
 import { dockerfiles } from '../../collect/containers/dockerfiles.ts'
 import { pythonLocks } from '../../collect/packages/python-locks.ts'
 import { requirements } from '../../collect/packages/requirements.ts'
+import { makefiles } from '../../collect/shell/makefiles.ts'
 import { shellFiles } from '../../collect/shell/shell-files.ts'
 import { isReadable } from '../../collect/source-file.ts'
 import type { ToolWord } from '../../collect/shell/tool-commands.ts'
@@ -14,13 +15,13 @@ import { pipInstallOf, type PipInstall, type PipPackage } from './pip.ts'
 import { RequirementFiles } from './requirement-files.ts'
 
 /**
- * Every `pip install` in workflows, actions, scripts and Dockerfiles, and every lock file. A package that a workflow takes at any version
- * is R25's; here it is told only in scripts and Dockerfiles. Wheels built in the job are a hint, as their dependencies are not locked.
+ * Every `pip install` in workflows, actions, scripts, makefiles and Dockerfiles, and every lock file. A package that a workflow takes at
+ * any version is R25's; here it is told only elsewhere. Wheels built in the job are a hint, as their dependencies are not locked.
  */
 export const r07 = repoCheck({
   id: 'R07',
   title: 'Python packages are installed by hash, and every line of a lock file has one',
-  needs: { workflows, actions, shellFiles, dockerfiles, requirements, pythonLocks },
+  needs: { workflows, actions, shellFiles, dockerfiles, makefiles, requirements, pythonLocks },
   judge: (facts) => {
     const files = new RequirementFiles(facts.requirements)
     const installs = commandSites(facts, /\bpip[\d.]*\b/).flatMap((site) =>
@@ -43,7 +44,7 @@ export const r07 = repoCheck({
     return [
       ...found,
       ...judgeLocks(facts.requirements, facts.pythonLocks, files),
-      ...[...facts.requirements, ...facts.pythonLocks, ...facts.shellFiles].flatMap(problemsOf),
+      ...[...facts.requirements, ...facts.pythonLocks, ...facts.shellFiles, ...facts.makefiles].flatMap(problemsOf),
       ...(installs.length > 0 || facts.workflows.some((each) => !isReadable(each))
         ? [...facts.workflows, ...facts.actions, ...facts.dockerfiles].flatMap(problemsOf)
         : []),

@@ -2,6 +2,7 @@ import { judgeEach, problemsOf, repoCheck } from '../../check.ts'
 import { commandSites } from '../../collect/shell/command-sites.ts'
 import { dockerfiles } from '../../collect/containers/dockerfiles.ts'
 import { projectNames } from '../../collect/packages/project-names.ts'
+import { makefiles } from '../../collect/shell/makefiles.ts'
 import { shellFiles } from '../../collect/shell/shell-files.ts'
 import { isReadable, type Parsed, type SourceFile } from '../../collect/source-file.ts'
 import type { ToolCommand } from '../../collect/shell/tool-commands.ts'
@@ -14,18 +15,21 @@ import { floatingTools, type LocalNames } from './installs.ts'
 import { runtimePrecision, runtimes, toolPrecision } from './version.ts'
 
 /**
- * Programs that jobs, scripts and version files bring in: whoever publishes the next version of one runs in the next job. What a lock
+ * Programs that jobs, scripts, makefiles and version files bring in: whoever publishes the next version of one runs in the next job. What a lock
  * file holds is no matter here (a range in `package.json`), nor are packages of the operating system. Python packages are R25's where a
  * workflow takes them at any version, and R07's where they have a version and no hash. A language may be named by its release line.
  */
 export const r03 = repoCheck({
   id: 'R03',
   title: 'Tools are installed at exact versions',
-  needs: { workflows, actions, shellFiles, dockerfiles, toolVersions, projectNames },
+  needs: { workflows, actions, shellFiles, dockerfiles, makefiles, toolVersions, projectNames },
   judge: (facts) => {
     const { workflows: files, actions: own, shellFiles: scripts, dockerfiles: images, toolVersions: versions } = facts
-    if (files.length + own.length + scripts.length + images.length + versions.length === 0)
-      return [stated('repo', 'NOT_APPLICABLE', 'No workflow, action, script or version file brings in tools.')]
+    const { makefiles: makes } = facts
+    if (files.length + own.length + scripts.length + images.length + makes.length + versions.length === 0)
+      return [
+        stated('repo', 'NOT_APPLICABLE', 'No workflow, action, script, makefile or version file brings in tools.'),
+      ]
     const named = new Set(versions.flatMap((file) => (isReadable(file) ? file.value.map(({ tool }) => tool) : [])))
     return [
       ...commandSites(facts, mayInstall).flatMap(({ commands, file }) =>
@@ -39,7 +43,7 @@ export const r03 = repoCheck({
       ),
       ...judgeAll(own, ({ steps, root }) => judgeUses(steps, [root], undefined, named)),
       ...judgeAll(versions, (all) => all.flatMap(judgeVersion)),
-      ...[...scripts, ...images].flatMap(problemsOf),
+      ...[...scripts, ...images, ...makes].flatMap(problemsOf),
     ]
   },
 })
