@@ -4,7 +4,7 @@ set -euo pipefail
 # libprotobuf-dev holds google/protobuf/descriptor.proto, which the contract imports and protoc does not bring.
 packages=(
   protobuf-compiler protobuf-compiler-grpc libprotobuf-dev python3 python3-grpcio python3-protobuf
-  python3-authlib python3-requests curl git openssh-client chromium fonts-dejavu-core redis-server nats-server rsyslog rsyslog-gnutls prometheus caddy
+  python3-authlib python3-requests curl git openssh-client chromium fonts-dejavu-core redis-server nats-server faketime rsyslog rsyslog-gnutls prometheus caddy
 )
 missing=()
 for package in "${packages[@]}"; do
