@@ -22,7 +22,7 @@ export const p8: Bar = {
         say(`round ${round + 1}: ${sizes.at(-1)?.toFixed(0)} MiB`)
       }
       const before = cpuSeconds(ours.pid)
-      const idleSeconds = 20
+      const idleSeconds = Math.min(20, 5 * seconds)
       await new Promise((resolve) => setTimeout(resolve, idleSeconds * 1000))
       const idle = ((cpuSeconds(ours.pid) - before) / idleSeconds) * 100
       const last = sizes.at(-1) ?? Number.NaN

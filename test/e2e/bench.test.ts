@@ -67,3 +67,22 @@ it('P7: the bench looks at workflow files with every check and parses them alone
     coldStartMs: expect.any(Number),
   })
 })
+
+it('P2: the bench asks for decisions that are recorded and for echoes side by side, and no call of either fails', async () => {
+  const stdout = await run(process.execPath, ['bench/main.ts', 'P2', '--json', '--rounds', '1', '--seconds', '1'])
+  expect(JSON.parse(stdout)).toMatchObject({ id: 'P2', unit: 'calls/s', ratio: expect.any(Number) })
+})
+
+it('P8: the bench reads the memory of the server under load and its CPU when idle', async () => {
+  const stdout = await run(process.execPath, ['bench/main.ts', 'P8', '--json', '--rounds', '1', '--seconds', '1'])
+  const { ours, idleCpuPercent } = JSON.parse(stdout)
+  // Far from the bars, which need half an hour and a quiet machine: a server that eats memory or spins is seen here too.
+  expect(ours).toBeGreaterThan(50)
+  expect(ours).toBeLessThan(700)
+  expect(idleCpuPercent).toBeLessThan(50)
+})
+
+it('P9: the bench measures two workers and one side by side', async () => {
+  const stdout = await run(process.execPath, ['bench/main.ts', 'P9', '--json', '--rounds', '1', '--seconds', '1'])
+  expect(JSON.parse(stdout)).toMatchObject({ id: 'P9', unit: 'calls/s', ratio: expect.any(Number) })
+})

@@ -50,9 +50,9 @@ const load = (name: string): Load => new Load(name, ready.adminKey ?? '', () => 
 
 it('T1: connections that come by the hundreds, and come again, leave those who call served', async () => {
   const calls = load('flood')
-  let over = false
+  const over = new AbortController()
   const flood = (async () => {
-    while (!over) {
+    while (!over.signal.aborted) {
       const sockets = await Promise.all(
         Array.from({ length: connections }, (_, at) => open(at % 2 === 0 ? ready.http : ready.grpc)),
       )
@@ -61,7 +61,7 @@ it('T1: connections that come by the hundreds, and come again, leave those who c
     }
   })()
   await calls.more(300)
-  over = true
+  over.abort()
   await flood
   await expectServed(calls)
 })
@@ -75,7 +75,7 @@ it('T1: clients that send a byte a second, and those that read nothing of what t
     Array.from({ length: 20 }, async (): Promise<ClientHttp2Session> => {
       const session = connectHttp2(`http://${ready.grpc}`)
       session.on('error', () => undefined)
-      onTestFinished(() => void session.destroy())
+      onTestFinished(() => session.destroy())
       await once(session, 'connect')
       return session
     }),

@@ -80,7 +80,7 @@ describe.runIf(isRoot)('the disk of the store', () => {
     await load.more(200)
     fill(0)
     // Until what it had allotted is used up: then nothing is acknowledged any more.
-    for (let before = -1; before !== load.acknowledged.size; ) {
+    for (let before = -1; before !== load.acknowledged.size;) {
       before = load.acknowledged.size
       await delay(1500)
     }
