@@ -95,7 +95,10 @@ export function relativeTime(time: string | null, nowMs: number): string {
 
 /** Characters as people count them; wide scripts are not measured. */
 function width(text: string): number {
-  return /^[\x20-\x7e]*$/.test(text) ? text.length : Array.from(graphemes.segment(text)).length
+  if (/^[\x20-\x7e]*$/.test(text)) return text.length
+  graphemes ??= new Intl.Segmenter('en')
+  return Array.from(graphemes.segment(text)).length
 }
 
-const graphemes = new Intl.Segmenter('en')
+// Made for the first text that needs it: it takes as long as the modules of a small command.
+let graphemes: Intl.Segmenter | undefined

@@ -1,7 +1,8 @@
 import { InvalidArgumentError } from 'commander'
 import { describe, expect, it } from 'vitest'
-import { checkScopes, integerBetween, parseExpiry, parseLabel, parseNetwork, parseScopes } from './values.ts'
 import { CliError } from './errors.ts'
+import { checkScopes, parseNetwork, parseScopes } from './grant-values.ts'
+import { integerBetween, parseExpiry, parseLabel } from './values.ts'
 
 const nowMs = Date.parse('2026-11-21T12:00:00Z')
 

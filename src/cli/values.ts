@@ -1,7 +1,4 @@
 import { InvalidArgumentError } from 'commander'
-import { parseCidr, scopes as knownScopes } from '#core'
-import { usage } from './errors.ts'
-import { nearest } from './nearest.ts'
 
 export { integerBetween } from './integers.ts'
 
@@ -43,20 +40,6 @@ export function parseMoment(text: string): string {
   return new Date(ms).toISOString()
 }
 
-/** `a,b` and repeated options alike, each scope once. */
-export function parseScopes(text: string, earlier: readonly string[] = []): readonly string[] {
-  return [...new Set([...earlier, ...text.split(',').map((scope) => scope.trim())])]
-}
-
-/** Throws a usage error for the first scope that does not exist. */
-export async function checkScopes(given: readonly string[]): Promise<void> {
-  const unknown = given.find((scope) => !knownScopes.has(scope))
-  if (unknown === undefined) return
-  const meant = await nearest(unknown, knownScopes.keys())
-  const all = `Scopes: ${[...knownScopes.keys()].join(', ')}.`
-  throw usage(`There is no scope "${unknown}".`, meant === undefined ? all : `Did you mean ${meant}? ${all}`)
-}
-
 /** `name=value`, once per option. */
 export function parseLabel(
   text: string,
@@ -67,15 +50,6 @@ export function parseLabel(
   const name = text.slice(0, at)
   if (Object.hasOwn(earlier, name)) throw new InvalidArgumentError(`The label ${name} is given twice.`)
   return Object.fromEntries([...Object.entries(earlier), [name, text.slice(at + 1)]])
-}
-
-export function parseNetwork(text: string, earlier: readonly string[] = []): readonly string[] {
-  try {
-    parseCidr(text)
-  } catch (cause) {
-    throw new InvalidArgumentError(cause instanceof Error ? cause.message : String(cause))
-  }
-  return [...earlier, text]
 }
 
 export function collect(text: string, earlier: readonly string[] = []): readonly string[] {

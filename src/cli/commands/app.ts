@@ -4,12 +4,13 @@ import { findAgentId } from '../agents.ts'
 import { findAppId } from '../apps.ts'
 import { readBoundedFile } from '../bounded-read.ts'
 import { Client } from '../client.ts'
+import { checkScopes, parseScopes } from '../grant-values.ts'
 import type { Io } from '../io.ts'
 import { printList, type List } from '../lists.ts'
 import { withClient, withExamples, withList, type ClientOptions, type ListOptions } from '../options.ts'
 import { paint, printable, relativeTime } from '../print.ts'
 import { appPage, appShape, type App } from '../replies.ts'
-import { checkScopes, collect, parseDuration, parseScopes } from '../values.ts'
+import { collect, parseDuration } from '../values.ts'
 
 interface CreateOptions extends ClientOptions {
   readonly scopes: readonly string[]

@@ -4,12 +4,13 @@ import { findAgentId } from '../agents.ts'
 import { readBoundedFile } from '../bounded-read.ts'
 import { Client } from '../client.ts'
 import { usage } from '../errors.ts'
+import { checkScopes, parseScopes } from '../grant-values.ts'
 import type { Io } from '../io.ts'
 import { printList, type List } from '../lists.ts'
 import { withClient, withExamples, withList, type ClientOptions, type ListOptions } from '../options.ts'
 import { printable, relativeTime } from '../print.ts'
 import { certificatePage, certificateShape, type Certificate } from '../replies.ts'
-import { checkScopes, parseExpiry, parseScopes } from '../values.ts'
+import { parseExpiry } from '../values.ts'
 
 const pemBytesMax = 16_384
 

@@ -3,13 +3,14 @@ import * as z from 'zod'
 import { findAgentId } from '../agents.ts'
 import { Client } from '../client.ts'
 import { usage } from '../errors.ts'
+import { checkScopes, parseNetwork, parseScopes } from '../grant-values.ts'
 import type { Io } from '../io.ts'
 import { printList, type List } from '../lists.ts'
 import { withClient, withExamples, withList, type ClientOptions, type ListOptions } from '../options.ts'
 import { printable, relativeTime } from '../print.ts'
 import { apiKeyShape, keyPage, type ApiKey } from '../replies.ts'
 import { onceText } from '../shown-once.ts'
-import { checkScopes, integerBetween, parseDuration, parseExpiry, parseNetwork, parseScopes } from '../values.ts'
+import { integerBetween, parseDuration, parseExpiry } from '../values.ts'
 
 interface CreateOptions extends ClientOptions {
   readonly agent: string

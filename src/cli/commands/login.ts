@@ -4,13 +4,13 @@ import { scopes as everyScope, secretsEqual } from '#core'
 import { openBrowser } from '../browser.ts'
 import { Callback } from '../callback.ts'
 import { CliError } from '../errors.ts'
+import { checkScopes, parseScopes } from '../grant-values.ts'
 import type { Io } from '../io.ts'
 import { clientId, exchange, findAuthorizationServer, revoke, type AuthorizationServer } from '../oauth-client.ts'
 import { withExamples, withJson, withUrl, type JsonOption } from '../options.ts'
 import { printable } from '../print.ts'
 import { SavedSignIns, type SavedSignIn } from '../saved-sign-in.ts'
 import { findTarget } from '../target.ts'
-import { checkScopes, parseScopes } from '../values.ts'
 
 interface LoginOptions extends JsonOption {
   readonly url?: string

@@ -1,10 +1,10 @@
 import { Command, Option } from 'commander'
 import { clientCredentialsToken, findCredentials } from '../client-credentials.ts'
+import { parseScopes } from '../grant-values.ts'
 import type { Io } from '../io.ts'
 import { withExamples, withJson, withUrl, type JsonOption } from '../options.ts'
 import { printable } from '../print.ts'
 import { findTarget } from '../target.ts'
-import { parseScopes } from '../values.ts'
 
 interface GetOptions extends JsonOption {
   readonly url?: string
