@@ -37,10 +37,18 @@ interface CheckBase<S extends Source> {
   readonly fixes?: 'safe' | 'unsafe' | 'both'
   /** Names with their default, set by `--param R21.tables=a,b`. */
   readonly parameters?: Readonly<Record<string, Parameter>>
-  readonly needs: Readonly<Record<string, Collector<S, unknown>>>
-  /** Pure. An empty list means that it holds everywhere. */
-  judge(facts: never, parameters: Parameters): readonly Evidence[]
+  /** Asked for when the check runs: what few runs need is loaded then. */
+  rule(): Promise<Rule<S>>
 }
+
+/** What a check looks at, and how it judges that. */
+export interface Rule<S extends Source> {
+  readonly needs: Needs<S>
+  /** Pure. An empty list means that it holds everywhere. */
+  judge(facts: never, parameters: Parameters): Judgement
+}
+
+type Judgement = readonly Evidence[] | Promise<readonly Evidence[]>
 
 export type RepoCheck = CheckBase<'repo'>
 export type ConfigCheck = CheckBase<'config'>
@@ -61,33 +69,40 @@ export type Parameters = Readonly<Record<string, readonly string[]>>
 type Needs<S extends keyof Contexts> = Readonly<Record<string, Collector<S, unknown>>>
 
 /** A check of files. Its facts have the names and types of what it needs. */
-export function repoCheck<N extends Needs<'repo'>>(
-  check: Omit<RepoCheck, 'source' | 'needs' | 'judge'> & {
-    readonly needs: N
-    judge(facts: Facts<N>, parameters: Parameters): readonly Evidence[]
-  },
-): RepoCheck {
-  return { ...check, source: 'repo' }
+export function repoCheck<N extends Needs<'repo'>>({
+  needs,
+  judge,
+  ...check
+}: Omit<RepoCheck, 'source' | 'rule'> & {
+  readonly needs: N
+  judge(facts: Facts<N>, parameters: Parameters): Judgement
+}): RepoCheck {
+  return { ...check, source: 'repo', rule: () => Promise.resolve({ needs, judge }) }
 }
 
-/** A check of settings and environment. */
-export function configCheck<N extends Needs<'config'>>(
-  check: Omit<ConfigCheck, 'source' | 'needs' | 'judge'> & {
-    readonly needs: N
-    judge(facts: Facts<N>, parameters: Parameters): readonly Evidence[]
-  },
-): ConfigCheck {
+/** A check of settings and environment. Its rule is a file of its own: most runs look at files alone, and start without it. */
+export function configCheck(check: Omit<ConfigCheck, 'source'>): ConfigCheck {
   return { ...check, source: 'config' }
 }
 
-/** A check on the wire. */
-export function liveCheck<N extends Needs<'live'>>(
-  check: Omit<LiveCheck, 'source' | 'needs' | 'judge'> & {
-    readonly needs: N
-    judge(facts: Facts<N>, parameters: Parameters): readonly Evidence[]
-  },
-): LiveCheck {
+/** A check on the wire. Its rule is a file of its own, as that of a check of settings. */
+export function liveCheck(check: Omit<LiveCheck, 'source'>): LiveCheck {
   return { ...check, source: 'live' }
+}
+
+interface FittingRule<N extends Readonly<Record<string, Collector<never, unknown>>>> {
+  readonly needs: N
+  judge(facts: Facts<N>, parameters: Parameters): readonly Evidence[]
+}
+
+/** The rule of a check of settings. Its facts have the names and types of what it needs. */
+export function configRule<N extends Needs<'config'>>(rule: FittingRule<N>): FittingRule<N> {
+  return rule
+}
+
+/** The rule of a check on the wire. Its facts have the names and types of what it needs. */
+export function liveRule<N extends Needs<'live'>>(rule: FittingRule<N>): FittingRule<N> {
+  return rule
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { Collector } from '../collector.ts'
-import { structureOf, type CaddyStructure } from './structure.ts'
+import type { CaddyStructure } from './structure.ts'
 import { pathBeside } from '../containers/composes.ts'
 import { isReadable, type Parsed, type SourceFile } from '../source-file.ts'
 import { guarded } from '../unreadable.ts'
@@ -35,6 +35,7 @@ export const caddyfiles: Collector<'repo', Found> = async (tree) => {
     for (const { path } of files) imported.add(path)
     return files
   }
+  const { structureOf } = await import('./structure.ts')
   const parsed = read.map((each) =>
     isReadable(each) ? guarded(each.value, () => structureOf(each.value, importer)) : each,
   )

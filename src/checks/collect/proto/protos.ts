@@ -1,6 +1,6 @@
 import type { Collector } from '../collector.ts'
-import { isReadable, type Parsed } from '../source-file.ts'
-import { parseProto, type ProtoFile, type ProtoMessage } from './parse.ts'
+import { isReadable, type Parsed, type SourceFile } from '../source-file.ts'
+import type { ProtoFile, ProtoMessage } from './parse.ts'
 
 /** The contracts of the tree. */
 export interface Protos {
@@ -15,9 +15,7 @@ const foreignPath =
   /(?:^|\/)(?:third[_-]party|vendor|node_modules|googleapis|protobuf-src|include|google|envoy|validate|buf)\//i
 
 export const protos: Collector<'repo', Protos> = async (tree) => {
-  const files = (await tree.readAll(tree.matching(/\.proto$/i))).map((parsed) =>
-    isReadable(parsed) ? parseProto(parsed.value) : parsed,
-  )
+  const files = await parsedFiles(await tree.readAll(tree.matching(/\.proto$/i)))
   const messages = new Map<string, ProtoMessage>()
   for (const parsed of files)
     if (isReadable(parsed)) for (const message of parsed.value.messages) messages.set(message.name, message)
@@ -34,4 +32,10 @@ export const protos: Collector<'repo', Protos> = async (tree) => {
       }
     },
   }
+}
+
+async function parsedFiles(files: readonly Parsed<SourceFile>[]): Promise<readonly Parsed<ProtoFile>[]> {
+  if (files.length === 0) return []
+  const { parseProto } = await import('./parse.ts')
+  return files.map((parsed) => (isReadable(parsed) ? parseProto(parsed.value) : parsed))
 }

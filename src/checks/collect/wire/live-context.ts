@@ -1,4 +1,3 @@
-import { lookup } from 'node:dns/promises'
 import { networkInterfaces } from 'node:os'
 import type * as core from '#core'
 import type { Safety, Vantage } from '../../check.ts'
@@ -111,6 +110,7 @@ async function isLocal(hostname: string, timeoutMs: number, { isLoopback, parseI
   const own = new Set(Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map(({ address }) => address)))
   if (parseIp(host) !== undefined) return own.has(host)
   const deadline = new Promise<readonly []>((resolve) => setTimeout(() => resolve([]), timeoutMs).unref())
+  const { lookup } = await import('node:dns/promises')
   const resolved = await Promise.race([lookup(host, { all: true }).catch(() => []), deadline])
   return resolved.length > 0 && resolved.every(({ address }) => own.has(address) || isLoopback(address))
 }

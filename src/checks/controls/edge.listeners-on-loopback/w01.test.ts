@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Listener, Listeners } from '../../collect/wire/sockets.ts'
 import type { GrpcDoor, Management, Target } from '../../collect/wire/target.ts'
-import { w01 } from './w01.ts'
+import { w01Rule } from './w01-rule.ts'
 
 const target: Target = { is: 'portcullis', port: 8080, version: '1.2.3' }
 const grpc = { address: '127.0.0.1:50051', port: 50_051, tls: false, named: false }
@@ -26,7 +26,7 @@ interface Facts {
 function outcomes(addresses: readonly string[], more: Partial<Facts> = {}): readonly string[] {
   const listeners = { listeners: addresses.map(at) }
   const facts: Facts = { target, grpcDoor: door, management, listeners, ...more }
-  return w01.judge(facts as never, {}).map(({ outcome, subject }) => `${subject} ${outcome}`)
+  return w01Rule.judge(facts, {}).map(({ outcome, subject }) => `${subject} ${outcome}`)
 }
 
 describe('W01', () => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { GrpcAnswer } from '../../collect/wire/grpc.ts'
 import type { ReflectionAnswer } from '../../collect/wire/reflection.ts'
 import type { GrpcDoor, Target } from '../../collect/wire/target.ts'
-import { w09 } from './w09.ts'
+import { w09Rule } from './w09-rule.ts'
 
 const found: Target = { is: 'portcullis', port: 8080, version: '1.2.3' }
 const named = { address: 'hub:443', port: 443, tls: true, named: true }
@@ -19,7 +19,7 @@ function judge(v1: Omit<ReflectionAnswer, 'version'>, more: Partial<GrpcDoor> = 
     { version: 'v1alpha', answer: unimplemented },
   ]
   const facts = { target, grpcDoor: { ...door, ...more }, reflection }
-  return w09.judge(facts as never, {}).map(({ outcome, subject }) => `${subject} ${outcome}`)
+  return w09Rule.judge(facts, {}).map(({ outcome, subject }) => `${subject} ${outcome}`)
 }
 
 const v1 = 'grpc.reflection.v1'
