@@ -1,15 +1,7 @@
 import { basename } from 'node:path'
 import { Command, Option } from 'commander'
 import { isRefusal, refusals } from '#core'
-import {
-  exitCodeOf,
-  isConfirmed,
-  operatorName,
-  redactArgs,
-  runGuarded,
-  type AuditDemand,
-  type ScriptRecorder,
-} from '#guard'
+import type { AuditDemand, ScriptRecorder } from '#guard'
 import { CliError, ExitWith, usage } from '../errors.ts'
 import type { Io } from '../io.ts'
 import { withExamples, withKey, type ClientOptions } from '../options.ts'
@@ -45,6 +37,8 @@ function runCommand(io: Io): Command {
       )
       .option('--url <url>', 'the server (default: PORTCULLIS_URL, or http://127.0.0.1:8080)'),
   ).action(async ([program = '', ...args]: readonly string[], given: OpsRunOptions) => {
+    // Loaded when a script runs: every command would wait for what masks its arguments.
+    const { exitCodeOf, isConfirmed, operatorName, redactArgs, runGuarded } = await import('#guard')
     const script = {
       name: (given.name ?? basename(program)).trim(),
       operator: operatorName(io.env),
