@@ -75,7 +75,7 @@ export function repoCheck<N extends Needs<'repo'>>({
   ...check
 }: Omit<RepoCheck, 'source' | 'rule'> & {
   readonly needs: N
-  judge(facts: Facts<N>, parameters: Parameters): Judgement
+  readonly judge: (facts: Facts<N>, parameters: Parameters) => Judgement
 }): RepoCheck {
   return { ...check, source: 'repo', rule: () => Promise.resolve({ needs, judge }) }
 }

@@ -90,9 +90,9 @@ async function evidenceOf(
   const obstacle = check.source === 'live' && live !== undefined ? notRun(check, live) : undefined
   if (obstacle !== undefined) return [stated('live', 'UNKNOWN', `It was not run: ${obstacle}`, { subject: 'not run' })]
   try {
-    const { needs, judge } = await check.rule()
-    const facts = await collection.gather(needs as never)
-    return await judge(facts, parameters)
+    const rule = await check.rule()
+    const facts = await collection.gather(rule.needs as never)
+    return await rule.judge(facts, parameters)
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)
     return [stated(check.source, 'ERROR', `The check itself failed: ${why}`, { subject: 'check failed' })]
