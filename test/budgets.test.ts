@@ -226,6 +226,27 @@ describe('budgets', () => {
     })
   })
 
+  it.each([
+    ['SUBJECT_KIND_KEY', 'the key that they came with'],
+    ['SUBJECT_KIND_TOOL', 'the tool that they were made for'],
+  ])(
+    'B6: what recorded attempts do not keep cannot be simulated, and the refusal names it: %s',
+    async (kind, missing) => {
+      const { status, body } = await instance.call('BudgetService/Simulate', {
+        budget: {
+          subject: { kind, id: '*' },
+          unit: 'BUDGET_UNIT_TOKENS',
+          limit: '1',
+          window: { kind: 'WINDOW_KIND_TOTAL' },
+        },
+        from: new Date(Date.now() - 3_600_000).toISOString(),
+      })
+      expect([status, body.code]).toEqual([400, 'input.invalid'])
+      expect(body.detail).toContain(missing)
+      expect(body.detail).toContain('DRY_RUN')
+    },
+  )
+
   it('B4: fewer output tokens are admitted where the caller left them open, and a model without a price is refused', async () => {
     await budget('gpt-4o-mini', { limit: '1000000' })
     // An amount that is less than the price is not what is held, and not what is settled.

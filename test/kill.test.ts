@@ -213,6 +213,27 @@ describe('the kill switch', () => {
     ).toContainEqual(expect.objectContaining({ runs: 2 }))
   })
 
+  it('K3: runs that were begun with a stopped key are cancelled, and those of other keys of the agent go on', async () => {
+    const agent = await instance.agent('key-runs', ['telemetry:write'])
+    const second = await instance.call('IdentityService/CreateKey', { agentId: agent.id, scopes: ['telemetry:write'] })
+    const runs = [await start(agent.key), await start(second.body.key)].map(({ body }) => body.run.id as string)
+    const statuses = async () => {
+      const found = await Promise.all(runs.map((runId) => instance.call('HubService/GetRun', { runId })))
+      return found.map(({ body }) => body.run.status)
+    }
+    await whileEngaged({ kind: 'key', id: agent.keyId }, async (killId) => {
+      await vi.waitFor(
+        async () => {
+          const { body } = await instance.call('LedgerService/Query', { action: 'kill.cancelled' })
+          const told = body.entries.map((one: { entryJson: string }) => JSON.parse(one.entryJson).body.args)
+          expect(told).toContainEqual({ killId, reservations: 0, runs: 1, through: true })
+        },
+        { timeout: 5000, interval: 50 },
+      )
+    })
+    expect(await statuses()).toEqual(['TASK_STATE_CANCELED', 'TASK_STATE_WORKING'])
+  })
+
   it('K3, B4: reservations that are held in scope are settled at what was seen, and a late settlement is still taken', async () => {
     const agent = await instance.agent('eight', ['telemetry:write', 'budget:spend'])
     const reserve = {

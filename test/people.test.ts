@@ -1,5 +1,8 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { fakeIo } from '../src/cli/fakes.ts'
+import { run } from '../src/cli/main.ts'
+import { loadServerRoom } from '../src/cli/server-room.ts'
 import { Browser, type Page } from './harness/browser.ts'
 import { startInstance, type TestInstance } from './harness/instance.ts'
 import { plantSession } from './harness/people.ts'
@@ -292,6 +295,39 @@ describe('sessions', () => {
     expect((await elsewhere.get('/')).text).toContain('You are not signed in')
     expect((await signIn(new Browser(instance.url), name, password)).status).toBe(403)
     expect((await signIn(new Browser(instance.url), name, better)).status).toBe(303)
+  })
+
+  it('A9: who holds the database gives a new password to one who lost it: what was open ends, and it is an entry', async () => {
+    const { id, name, browser } = await settle()
+    const given = 'seven quiet herons'
+    const set = async (input: string, who = name) => {
+      const io = fakeIo({ input: `${input}\n`, server: loadServerRoom })
+      const code = await run(['operator', 'password', who, '--dir', instance.dir, '--json'], io)
+      return { code, ...io.written }
+    }
+    const done = await set(given)
+    expect([done.code, JSON.parse(done.out)]).toEqual([0, { operator: id }])
+    expect((await browser.get('/')).text).not.toContain('<h1>You are signed in</h1>')
+    expect((await signIn(new Browser(instance.url), name, password)).status).toBe(403)
+    expect((await signIn(new Browser(instance.url), name, given)).status).toBe(303)
+    const [entry] = await entries({ action: 'password.set', pageSize: 1 })
+    expect(entry).toMatchObject({ outcome: 'allow', method: '(owner role)', args: { operator: id } })
+    expect(JSON.stringify([entry, done])).not.toContain(given)
+    // Links that nobody has used yet end with it; what is easy to guess, and who is not there, is refused.
+    const { name: fresh, link } = await make()
+    expect((await set(given, fresh)).code).toBe(0)
+    expect((await new Browser(instance.url).get(link)).status).toBe(403)
+    const upstream = (await make(undefined, { upstreamSubject: 'somebody' })).name
+    for (const [input, who, said] of [
+      ['password1234', name, 'not taken'],
+      ['', name, 'no password'],
+      [given, 'nobody', 'no operator nobody'],
+      [given, upstream, 'signs in at the issuer'],
+    ] as const) {
+      const refused = await set(input, who)
+      expect([refused.code === 0, refused.out + refused.err]).toEqual([false, expect.stringContaining(said)])
+    }
+    expect((await signIn(new Browser(instance.url), name, given)).status).toBe(303)
   })
 
   it('A10: a disabled operator is out at once, with its sessions and keys', async () => {

@@ -24,6 +24,22 @@ export function readBoundedFile(path: string, bytesMax: number): string {
   return buffer.toString('utf8', 0, length)
 }
 
+/** The first line of a stream, or undefined where what comes with it is more than `bytesMax`. */
+export async function readFirstLine(
+  stream: AsyncIterable<Uint8Array | string>,
+  bytesMax: number,
+): Promise<string | undefined> {
+  const text = await readBounded(untilNewline(stream), bytesMax)
+  return text?.split(/\r?\n/, 1)[0]
+}
+
+async function* untilNewline(chunks: AsyncIterable<Uint8Array | string>): AsyncIterable<Uint8Array | string> {
+  for await (const chunk of chunks) {
+    yield chunk
+    if (Buffer.from(chunk).includes('\n')) return
+  }
+}
+
 /** Joins what a stream gives, or undefined where that is more than `bytesMax`. */
 export async function readBounded(
   stream: AsyncIterable<Uint8Array | string>,

@@ -136,6 +136,8 @@ export function fakeServerRoom(given: Partial<ServerRoom> = {}): ServerRoom {
     testWebhook: () => Promise.resolve({ id: 'ent_1', problem: undefined }),
     recoverAdmin: () => Promise.resolve({ adminKey: 'pc_recovered', signInPath: '/sign-in?code=x' }),
     recoverAdminWith: () => Promise.resolve({ adminKey: 'pc_recovered_with', signInPath: '/sign-in?code=y' }),
+    setPassword: (_, { name }) => Promise.resolve(`opr_${name}`),
+    setPasswordWith: (_, { name }) => Promise.resolve(`opr_${name}`),
     examine: () => Promise.resolve({ database: { problems: [], skewMs: 3 }, issuer: undefined }),
     pruneLedger: () => Promise.resolve([]),
     listRetention: () => Promise.resolve({ logs: [], months: [], holds: [] }),

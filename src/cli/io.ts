@@ -1,5 +1,6 @@
 import { stderr, stdin, stdout } from 'node:process'
 import { isatty } from 'node:tty'
+import { askSecret } from './ask-secret.ts'
 import { loadServerRoom, type ServerRoom } from './server-room.ts'
 
 /** All that a command touches outside itself, so that tests run commands in their own process. */
@@ -8,6 +9,8 @@ export interface Io {
   readonly out: Terminal
   readonly err: Terminal
   readonly stdin: AsyncIterable<Uint8Array | string>
+  /** Asks the person at the terminal and does not show what is typed; undefined where stdin is no terminal. */
+  readonly askSecret?: ((prompt: string) => Promise<string>) | undefined
   /** Wall time in milliseconds since the epoch. */
   now(): number
   /** Milliseconds that never go back. */
@@ -35,6 +38,7 @@ export function processIo(): Io {
     out: terminal(stdout),
     err: terminal(stderr),
     stdin,
+    askSecret: isatty(stdin.fd) ? askSecret : undefined,
     now: () => Date.now(),
     monotonic: () => performance.now(),
     sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),

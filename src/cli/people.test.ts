@@ -2,7 +2,17 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, st
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeEach, describe, expect, it } from 'vitest'
-import { fakeIo, fakeServer, nowMs, runLine, type Answer, type FakeIo, type FakeServer, type Seen } from './fakes.ts'
+import {
+  fakeIo,
+  fakeServer,
+  fakeServerRoom,
+  nowMs,
+  runLine,
+  type Answer,
+  type FakeIo,
+  type FakeServer,
+  type Seen,
+} from './fakes.ts'
 import { SavedSignIns, type SavedSignIn } from './saved-sign-in.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'portcullis-people-'))
@@ -40,6 +50,30 @@ const operator = {
 }
 
 describe('operator and session', () => {
+  it('A9: a password comes from the terminal, twice, or from stdin, and from no argument', async () => {
+    const given: unknown[] = []
+    const server = fakeServerRoom({
+      setPassword: (_, person) => Promise.resolve(String(given.push(person))),
+      setPasswordWith: ({ configFile }, person) => Promise.resolve(String(given.push({ configFile, ...person }))),
+    })
+    const set = (line: string, more: Parameters<typeof fakeIo>[0]) =>
+      runLine(`operator password ${line}`, fakeIo({ server: () => Promise.resolve(server), ...more }))
+    expect(await set('ada', { input: 'from a pipe\nand more' })).toMatchObject({ code: 0 })
+    expect((await set('ada', { askSecret: () => Promise.resolve('typed in twice') })).code).toBe(0)
+    expect((await set('ada --tenant clinic --config p.yaml', { input: 'of another\n' })).code).toBe(0)
+    expect(given).toEqual([
+      { tenant: 'main', name: 'ada', password: 'from a pipe' },
+      { tenant: 'main', name: 'ada', password: 'typed in twice' },
+      { configFile: 'p.yaml', tenant: 'clinic', name: 'ada', password: 'of another' },
+    ])
+    const said = ['one', 'another']
+    const differs = await set('ada', { askSecret: () => Promise.resolve(said.shift() ?? '') })
+    expect(differs).toMatchObject({ code: 2, err: expect.stringContaining('not the same') })
+    expect((await set('ada', { input: 'x'.repeat(5000) })).code).toBe(2)
+    expect((await set('ada a-password', { input: '' })).code).toBe(2)
+    expect(given).toHaveLength(3)
+  })
+
   it('A9: make an operator, and show the link once', async () => {
     const answer: Answer = { body: { operator, signInUrl: 'http://a.example/set-password?code=x' } }
     await using server = await fakeServer(() => answer)

@@ -28,6 +28,9 @@ export interface ServerRoom extends DoctorRoom, ExportRoom, PolicyRoom, Retentio
   down(dir: string): Promise<'stopped' | 'not_running'>
   recoverAdmin(dir: string): Promise<Recovered>
   recoverAdminWith(options: { readonly configFile: string; readonly env: Env }): Promise<Recovered>
+  /** Answers the id of the operator. */
+  setPassword(dir: string, person: NewPassword): Promise<string>
+  setPasswordWith(options: { readonly configFile: string; readonly env: Env }, person: NewPassword): Promise<string>
   methodNames(): readonly string[]
   auditModes(): Readonly<Record<string, readonly string[]>>
   makeCheckpointKey(file: string): Promise<void>
@@ -41,6 +44,12 @@ export interface ServerRoom extends DoctorRoom, ExportRoom, PolicyRoom, Retentio
 }
 
 export type OnProgress = (done: { readonly bytes: number; readonly totalBytes: number }) => void
+
+interface NewPassword {
+  readonly tenant: string
+  readonly name: string
+  readonly password: string
+}
 
 interface LogSize {
   readonly log: string

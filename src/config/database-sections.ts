@@ -15,7 +15,7 @@ export const database = section('PostgreSQL 15 to 18: exactly one of `url`, `url
     urlFile: secretFile('A file that holds the URL of the owner role.'),
   }),
   maintenance: section(
-    'The role that archives and prunes. Only `portcullis ledger prune`, `hold` and `retention` use it.',
+    'The role that archives and prunes. `portcullis ledger prune`, `hold` and `retention` use it, and the job `retention` where `audit.retention.archiveDir` is set.',
     {
       url: secretText('URL of the maintenance role.', { form: databaseUrl }),
       urlFile: secretFile('A file that holds the URL of the maintenance role.'),

@@ -39,7 +39,8 @@ function kind(does: string, given: { readonly schedule?: string; readonly timeou
 
 /** What each kind that is built in does, by the name of its section. */
 export const builtinKinds = {
-  retention: 'Drops telemetry and jobs past their time, and reports what the ledger could prune.',
+  retention:
+    'Drops telemetry and jobs past their time; prunes the ledger where `audit.retention.archiveDir` is set, else says how.',
   rollUp: 'Folds what has been recorded into the totals.',
   checkpoint: 'Signs and publishes a checkpoint over each log of the ledger.',
   ledgerVerification: 'Replays every log of the ledger and compares it with what was published.',

@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { choice, section, type FieldMeta } from './fields.ts'
+import { choice, filePath, section, type FieldMeta } from './fields.ts'
 import { problem, showValue, type Problem } from './problem.ts'
 
 const daysMax = 36_525
@@ -15,7 +15,7 @@ function days(description: string, meta: Partial<FieldMeta>) {
 
 /** How long each log is kept, and where (SPEC L12). */
 export const retention = section(
-  'How long entries are kept. Nothing is taken away by itself: `portcullis ledger prune` does, and archives it first.',
+  'How long entries are kept. `portcullis ledger prune` takes them away and archives them first; by itself nothing is, unless `archiveDir` is set.',
   {
     framework: choice(
       ['none', 'hipaa', 'pci', 'soc2', 'custom'],
@@ -31,6 +31,9 @@ export const retention = section(
     hotDays: days('How long they stay in the database before they may be archived and pruned.', {
       defaultText: '`days`',
     }),
+    archiveDir: filePath(
+      'A folder for archives: with it, and `database.maintenance`, the job `retention` does what `portcullis ledger prune` does. Every server that works on jobs must reach it.',
+    ),
   },
 )
 

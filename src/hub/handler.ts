@@ -1,6 +1,6 @@
 import type { DescMethodServerStreaming, DescMethodUnary, DescMessage, Message, MessageShape } from '@bufbuild/protobuf'
 import { methodOf, type Method } from '@portcullis/contract'
-import { refuse, type Caller, type Clock, type Refusal, type ServiceActions } from '#core'
+import { parseId, refuse, type Caller, type Clock, type Refusal, type ServiceActions } from '#core'
 import type { Decider } from './authorization/decider.ts'
 import type { PseudonymPort } from './entries/pseudonyms.ts'
 import type { JobsPort } from './jobs/ports.ts'
@@ -143,4 +143,9 @@ export function readScope(
 /** An agent writes to its own objects; an operator to those of the whole tenant, which null stands for. */
 export function ownerOf(caller: Caller): string | null {
   return caller.kind === 'agent' ? bare(caller.id) : null
+}
+
+/** The bare id of the key that the caller comes with; null where it comes with something else. */
+export function keyOf({ credential }: Caller): string | null {
+  return parseId('key', credential.id) ?? null
 }

@@ -94,6 +94,8 @@ export interface RunStart {
   readonly status: number
   readonly maxRetries: number
   readonly startedAtMs: number
+  /** The key it was begun with, if any. */
+  readonly keyId: string | null
 }
 
 export interface RunFinish {

@@ -5,6 +5,9 @@ import { tokenDigest } from './instance.ts'
 
 const codeMinutes = 15
 
+/** A connection as the owner role. */
+export type Owner = Client
+
 /** A key of the first operator, with a one-time sign-in code. Both are shown once and stored as digests. */
 export interface AdminAccess {
   readonly key: Secret

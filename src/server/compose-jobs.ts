@@ -15,12 +15,12 @@ import { moduleHandler } from './jobs/module-handler.ts'
 import { nextOccurrence } from './jobs/occurrences.ts'
 import { endedRecord, scheduledRecord } from './jobs/records.ts'
 import { Scheduler } from './jobs/scheduler.ts'
+import { slotsOf } from './jobs/slots.ts'
 import { JobWorker } from './jobs/worker.ts'
 import type { KillSwitch } from './kill/switch.ts'
 import type { Decided } from './telemetry/decided.ts'
 import { JobMetrics, jobMeter } from './telemetry/job-metrics.ts'
 import type { Metrics } from './telemetry/metrics.ts'
-import { workerOf } from './telemetry/resource.ts'
 
 interface JobsParts {
   readonly config: Config
@@ -74,8 +74,7 @@ export function composeJobs(parts: JobsParts): ComposedJobs {
     const caller = jobsCaller(tenants, tenant)
     return parts.kill.refusalForCaller(caller) ?? parts.kill.refusalOf({ jobKind: kind }, caller)
   }
-  // Of several workers of one machine the first has the jobs.
-  const works = config.jobs.workers > 0 && [undefined, '0'].includes(workerOf(process.env))
+  const slots = slotsOf(config.jobs.workers, process.env)
   const stopping = new AbortController()
   let opening: Promise<void> | undefined
 
@@ -103,7 +102,7 @@ export function composeJobs(parts: JobsParts): ComposedJobs {
       killed,
       ended,
       log,
-      slots: config.jobs.workers,
+      slots,
       handlerOf: (job) => {
         const kind = kinds.find((one) => one.kind === job.kind && one.tenant === job.tenant)
         const handler = handlers.get(job.kind)
@@ -193,7 +192,7 @@ export function composeJobs(parts: JobsParts): ComposedJobs {
       }
     },
     start: () => {
-      if (!works) return
+      if (slots === 0) return
       opening = keepOpening()
     },
     close: async () => {

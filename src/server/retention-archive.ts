@@ -21,7 +21,12 @@ export interface Archived {
  * Writes what a log is to lose as a bundle, reads it back and verifies it, and proves that with it and what stays the log is the
  * one of its head (SPEC L12). An archive that is there already is verified and used; a torn one is gone on with.
  */
-export async function archiveLog(store: RetentionStore, expired: Expired, parent: string): Promise<Archived> {
+export async function archiveLog(
+  store: RetentionStore,
+  expired: Expired,
+  parent: string,
+  signal?: AbortSignal,
+): Promise<Archived> {
   const { log, minIndex: from, lastSeq, lastHash, begin } = expired
   if (from > 0 && begin === undefined) {
     throw new StartError(`the log ${log} begins at ${from} and nothing says why`, [
@@ -33,13 +38,17 @@ export async function archiveLog(store: RetentionStore, expired: Expired, parent
   if (!existsSync(join(folder, manifestName))) {
     const writer = new BundleWriter(folder, { log, from, prev, frontier: begin?.frontier })
     try {
-      for await (const entry of store.entries(log, writer.next, lastSeq + 1)) writer.add(entry)
+      for await (const entry of store.entries(log, writer.next, lastSeq + 1)) {
+        signal?.throwIfAborted()
+        writer.add(entry)
+      }
       writer.finish()
     } catch (error) {
       writer.abandon()
       throw error
     }
   }
+  signal?.throwIfAborted()
   const verdict = await verifyExport(folder)
   const manifest = JSON.parse(await readFile(join(folder, manifestName), 'utf8')) as Manifest
   const isWhole = verdict.chain_valid && verdict.from === from && verdict.to === lastSeq

@@ -2,18 +2,17 @@ import { existsSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { join, resolve } from 'node:path'
 import { retentionPolicy, type Config, type RetentionClass, type RetentionPolicy } from '#config'
-import { RetentionStore, type ConnectionSettings, type StoredHold } from '#store'
+import type { RetentionStore, StoredHold } from '#store'
 import { settingsForRole, settingsForUrl } from './connection-settings.ts'
 import { embeddedHome, startEmbedded } from './embedded/index.ts'
 import { passwordsFile, provision } from './provision.ts'
 import { mustPass, prune, type PrunedClass } from './retention.ts'
 import { retentionBody } from './retention-entries.ts'
+import { withRetentionStore } from './retention-store.ts'
 import { RefusedError, StartError } from './start-error.ts'
 import { mustLoad } from './up.ts'
 
 const classes: readonly string[] = ['default', 'hipaa', 'pci', 'soc2', 'custom']
-// It reads whole months, in pages.
-const statementTimeoutMs = 60_000
 
 /** Which deployment: a settings file with database.maintenance, or the folder of `up`. */
 export interface RetentionTarget {
@@ -120,7 +119,8 @@ async function withStore<Result>(target: RetentionTarget, work: Work<Result>): P
   if (configFile !== undefined) {
     const config = mustLoad({ file: configFile, env, mode: 'serve' })
     const { url } = config.database.maintenance
-    if (url !== undefined) return connected(settingsForUrl(url, config.database), (store) => work(store, config, by))
+    if (url !== undefined)
+      return withRetentionStore(settingsForUrl(url, config.database), (store) => work(store, config, by))
     throw new StartError('this runs as the maintenance role', [
       'set database.maintenance.url or database.maintenance.urlFile',
     ])
@@ -136,29 +136,9 @@ async function withStore<Result>(target: RetentionTarget, work: Work<Result>): P
   try {
     const access = await provision(postgres, home)
     const settings = settingsForRole(access('portcullis_maintenance'), config.database.pool)
-    return await connected(settings, (store) => work(store, config, by))
+    return await withRetentionStore(settings, (store) => work(store, config, by))
   } finally {
     if (!postgres.adopted) await postgres.stop()
-  }
-}
-
-async function connected<Result>(
-  settings: ConnectionSettings,
-  work: (store: RetentionStore) => Promise<Result>,
-): Promise<Result> {
-  const store = new RetentionStore({ ...settings, statementTimeoutMs })
-  try {
-    const { name, mayPrune } = await store.role().catch((error: unknown) => {
-      const reason = error instanceof Error ? error.message : String(error)
-      const todo = 'check database.maintenance, and that PostgreSQL runs and accepts this role'
-      throw new StartError('the database cannot be reached as the maintenance role', [`${reason}; ${todo}`], error)
-    })
-    if (mayPrune) return await work(store)
-    throw new StartError(`the role ${name} is not the maintenance role of this deployment`, [
-      'run `portcullis migrate` first, and name the role portcullis_maintenance in database.maintenance',
-    ])
-  } finally {
-    await store.close()
   }
 }
 

@@ -22,6 +22,8 @@ export interface PruneOptions {
   readonly withoutSinks?: readonly string[] | undefined
   readonly waitMs: number
   readonly nowMs: number
+  /** Stops between two steps; what is done then is found by the next run. */
+  readonly signal?: AbortSignal | undefined
   /** Progress, one line at a time. */
   readonly say: (line: string) => void
 }
@@ -81,9 +83,11 @@ async function pruneClass(
   const folder = join(options.archive, `${retentionClass}-before-${new Date(beforeMs).toISOString().slice(0, 7)}`)
   const archived: Archived[] = []
   for (const one of expired) {
+    options.signal?.throwIfAborted()
     say(`archiving entries ${one.minIndex} to ${one.lastSeq} of the log ${one.log}`)
-    archived.push(await archiveLog(store, one, folder))
+    archived.push(await archiveLog(store, one, folder, options.signal))
   }
+  options.signal?.throwIfAborted()
   const recorded = await store.recorded()
   const isRecorded = archived.every((one) =>
     recorded.some(({ log, below, archive }) => log === one.log && below === one.below && archive === one.archive),
@@ -102,7 +106,7 @@ async function pruneClass(
 }
 
 /** Waits for the checkpoints that make it known outside, then drops. */
-async function finish(target: PruneTarget, { store, waitMs, say, withoutSinks }: PruneOptions): Promise<void> {
+async function finish(target: PruneTarget, { store, waitMs, say, withoutSinks, signal }: PruneOptions): Promise<void> {
   const deadline = performance.now() + waitMs
   let told = ''
   for (;;) {
@@ -117,7 +121,7 @@ async function finish(target: PruneTarget, { store, waitMs, say, withoutSinks }:
     }
     if (told !== refusal.message) say(`waiting: ${refusal.message}`)
     told = refusal.message
-    await delay(pollMs)
+    await delay(pollMs, undefined, { signal })
   }
 }
 

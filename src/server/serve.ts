@@ -5,6 +5,7 @@ import { migrate, pendingMigrations } from '#store'
 import { ensureFirstAdmin, recoverFirstAdmin } from './bootstrap.ts'
 import { settingsForUrl } from './connection-settings.ts'
 import { makeLog } from './log.ts'
+import { setOperatorPassword, type NewPassword } from './people/operator-password.ts'
 import { StartError } from './start-error.ts'
 import { mustLoad, runEmbedded, startServing, toRecovered, type Recovered, type Running } from './up.ts'
 import { watchConfig } from './watch-config.ts'
@@ -74,6 +75,16 @@ export async function recoverAdminWith(options: FromFile): Promise<Recovered> {
   const owner = await connectOwner(load(options))
   try {
     return toRecovered(await recoverFirstAdmin(owner))
+  } finally {
+    await owner.end()
+  }
+}
+
+/** A new password for an operator of a deployment, as the owner role; answers its id. */
+export async function setPasswordWith(options: FromFile, person: NewPassword): Promise<string> {
+  const owner = await connectOwner(load(options))
+  try {
+    return await setOperatorPassword(owner, person)
   } finally {
     await owner.end()
   }

@@ -17,6 +17,7 @@ import { startInstance } from './instance.ts'
 import { keepRunning } from './keep-running.ts'
 import { ensureKeyFiles, withMasterKey } from './key-files.ts'
 import { makeLog } from './log.ts'
+import { setOperatorPassword, type NewPassword } from './people/operator-password.ts'
 import { passwordsFile, provision } from './provision.ts'
 import { StartError } from './start-error.ts'
 import { startWorkers } from './workers.ts'
@@ -170,6 +171,13 @@ export function down(dir: string): Promise<'stopped' | 'not_running'> {
 export async function recoverAdmin(dir: string): Promise<Recovered> {
   return withInstance(dir, async ({ access }) =>
     toRecovered(await asOwner(access('portcullis_owner'), recoverFirstAdmin)),
+  )
+}
+
+/** A new password for an operator of the instance in a folder; answers its id. */
+export async function setPassword(dir: string, person: NewPassword): Promise<string> {
+  return withInstance(dir, ({ access }) =>
+    asOwner(access('portcullis_owner'), (owner) => setOperatorPassword(owner, person)),
   )
 }
 

@@ -205,6 +205,45 @@ describe('writes under the kill switch', () => {
     await release(all, true)
   })
 
+  it('K3: a kill of a key ends the runs that were begun with it, and is through once', async () => {
+    const [key, mine, other] = [uuidv7(), uuidv7(), uuidv7()]
+    const admin = await database.connect('postgres')
+    await admin.query(
+      `insert into portcullis.keys (tenant_id, id, operator_id, digest, scopes) values ($1, $2::uuid, $3, sha256(($2::uuid)::text::bytea), '{}')`,
+      [tenant.id, key, tenant.operatorId],
+    )
+    await writer.submit(startRun(tenant, mine, { keyId: key }))
+    await writer.submit(startRun(tenant, other, { keyId: uuidv7() }))
+    const replicas = new Replicas(database.settings())
+    const kill = uuidv7()
+    expect(await engageAs(kill, { scope: 4, subject: key })).toEqual(['done', kill])
+    expect(await replicas.killWork(10)).toMatchObject([{ killId: kill, runs: true, reservations: [] }])
+    expect((await replicas.killsThrough()).map(({ killId }) => killId)).not.toContain(kill)
+    expect(
+      await alone('select portcullis.cancel_killed($1, $2, now(), 0) as ended', [kill, [uuidv7(), uuidv7()]]),
+    ).toEqual([{ ended: 1 }])
+    await app.query('commit')
+    const { rows } = await admin.query('select id, status from portcullis.runs where id = any ($1) order by id', [
+      [mine, other],
+    ])
+    expect(rows).toEqual([
+      { id: mine, status: 5 },
+      { id: other, status: 2 },
+    ])
+    expect(await replicas.killWork(10)).toEqual([])
+    const through = await replicas.killsThrough()
+    expect(through).toContainEqual({ killId: kill, tenantId: tenant.id, tenantName: tenant.name })
+    const finish = async () => {
+      const found = await alone('select runs::int, reservations::int from portcullis.finish_kill($1)', [kill])
+      await app.query('commit')
+      return found
+    }
+    expect([await finish(), await finish()]).toEqual([[{ runs: 1, reservations: 0 }], []])
+    expect((await replicas.killsThrough()).map(({ killId }) => killId)).not.toContain(kill)
+    await replicas.close()
+    await release(kill)
+  })
+
   it('K3: what is held for another spelling of a model is ended with it', async () => {
     const [held, kill] = [uuidv7(), uuidv7()]
     const admin = await database.connect('postgres')

@@ -19,12 +19,14 @@ interface More {
   readonly key?: string
   readonly payload?: string
   readonly requestId?: string
+  /** The key that a run is begun with. */
+  readonly keyId?: string
 }
 
-/** A call that starts a run. */
 /** A member with one effect, as the tests make them. */
 export type EffectMember = WriterMember & { readonly effect?: Effect }
 
+/** A call that starts a run. */
 export function startRun(tenant: Tenant, id: string, more: More = {}): EffectMember {
   const args = {
     id,
@@ -36,6 +38,7 @@ export function startRun(tenant: Tenant, id: string, more: More = {}): EffectMem
     status: TaskState.WORKING,
     maxRetries: 0,
     startedAtMs: 0,
+    keyId: more.keyId ?? null,
   }
   const work = effect({
     operation: 'run.start',

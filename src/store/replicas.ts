@@ -50,6 +50,16 @@ export class Replicas {
     return rows
   }
 
+  /** Kills that have nothing left to end, and are not finished yet. */
+  async killsThrough(): Promise<readonly KillThrough[]> {
+    const client = await this.#connection.client()
+    const { rows } = await client.query<KillThrough>({
+      name: 'kills.through',
+      text: `select kill_id as "killId", tenant_id as "tenantId", tenant_name as "tenantName" from portcullis.kills_through()`,
+    })
+    return rows
+  }
+
   async close(): Promise<void> {
     try {
       if (this.#known) {
@@ -63,11 +73,15 @@ export class Replicas {
   }
 }
 
-/** Ids are bare UUIDs. */
-export interface KillWork {
+/** Ids are bare UUIDs. The tenant is that of the kill. */
+export interface KillThrough {
   readonly killId: string
   readonly tenantId: string
   readonly tenantName: string
+}
+
+/** The tenant is the one in which something is left. */
+export interface KillWork extends KillThrough {
   readonly runs: boolean
   /** Held ones. */
   readonly reservations: readonly string[]

@@ -22,6 +22,16 @@ export interface StoredPassword extends KnownPerson {
   readonly version: string
 }
 
+/** What attempts are counted under: `burst` at once, then one each interval. */
+export interface AttemptCount {
+  readonly keyHex: string
+  readonly intervalMs: number
+  readonly burst: number
+}
+
+// About a megabyte. More than is tried in the time that one attempt counts, unless somebody makes up names.
+const attemptRowsMax = 10_000
+
 interface PersonRow {
   readonly operator_id: string
   readonly operator_name: string
@@ -90,6 +100,29 @@ export class Sessions {
     }
   }
 
+  /** Counts one attempt to sign in under each key and answers 0, or counts none and answers the milliseconds to wait (SPEC A9). */
+  async beginSignIn(counts: readonly AttemptCount[]): Promise<number> {
+    const client = await this.#connection.client()
+    const { rows } = await client.query<{ wait: number }>({
+      name: 'session.begin_sign_in',
+      text: 'select portcullis.begin_sign_in($1::bytea[], $2::float8[], $3::int[], $4) as wait',
+      values: [...columnsOf(counts), counts.map(({ burst }) => burst), attemptRowsMax],
+    })
+    const [row] = rows
+    if (row === undefined) throw new Error('the database did not say whether one may try to sign in')
+    return row.wait
+  }
+
+  /** Takes an attempt that was counted back. */
+  async giveBackSignIn(counts: readonly AttemptCount[]): Promise<void> {
+    const client = await this.#connection.client()
+    await client.query({
+      name: 'session.give_back_sign_in',
+      text: 'select portcullis.give_back_sign_in($1::bytea[], $2::float8[])',
+      values: columnsOf(counts),
+    })
+  }
+
   close(): Promise<void> {
     return this.#connection.close()
   }
@@ -99,6 +132,10 @@ export class Sessions {
     const { rows } = await client.query<Row>({ name, text, values: [...values] })
     return rows[0]
   }
+}
+
+function columnsOf(counts: readonly AttemptCount[]): [Buffer[], number[]] {
+  return [counts.map(({ keyHex }) => Buffer.from(keyHex, 'hex')), counts.map(({ intervalMs }) => intervalMs)]
 }
 
 function person(row: PersonRow | undefined): KnownPerson | undefined {

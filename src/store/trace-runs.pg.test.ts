@@ -51,6 +51,7 @@ function traced(id: string, more: Partial<TraceRun> = {}): Effect {
     lastError: '',
     startedAtMs: 2000,
     finishedAtMs: null,
+    keyId: null,
     ...more,
   }
   return effect({ operation: 'run.trace', key: id, runId: id, args, answer: () => ({}) })

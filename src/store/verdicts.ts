@@ -102,7 +102,7 @@ export function isDone(row: OperationRow | undefined): boolean {
 }
 
 export function entry(member: WriterMember, verdict: Verdict | undefined): ReturnType<WriterMember['record']>[] {
-  if (member.silent === true) return []
+  if (member.silent === true) return verdict?.kind === 'done' ? [...(verdict.answer?.entries ?? [])] : []
   switch (verdict?.kind) {
     case 'refused':
       return [member.record({ outcome: 'deny', code: verdict.refusal.code, reason: verdict.refusal.reason })]

@@ -123,3 +123,27 @@ it('J2: a worker that stood still does not end what another has taken over meanw
   expect(rows).toEqual([{ pid: other.child.pid }])
   await Promise.all([victim.end(), other.end()])
 })
+
+it('J2: of two workers of one machine the one that is left takes over, whichever stands still', async () => {
+  await rm(join(instance.dir, 'enough'), { force: true })
+  const server = new Portcullis(['serve', '--json', '--config', file, '--workers', '2'], {})
+  const { http } = await server.ready()
+  const { body } = await call(`http://${http}`, 'JobsService/Trigger', { kind: 'long' }, { key: instance.adminKey })
+  const { id } = body.job
+  await reaches(id, { state: running, attempts: 1 }, 15_000)
+  const pidOf = async () => Number((await rowOf(id)).worker.split(':').at(-1))
+  await vi.waitFor(async () => expect(await pidOf()).toBeGreaterThan(0))
+  const victim = await pidOf()
+  await vi.waitFor(async () => expect(await readFile(join(instance.dir, 'notes'), 'utf8')).toContain(id), 5000)
+  expect(victim).not.toBe(server.child.pid)
+  // It is not replaced, for it has not ended.
+  process.kill(victim, 'SIGSTOP')
+  try {
+    await reaches(id, { state: running, attempts: 2 }, takenOverMs)
+    const begun = (await enough(id)).filter(({ what }) => what === 'begins').map(({ pid }) => pid)
+    expect([begun[0], new Set(begun).size]).toEqual([victim, 2])
+  } finally {
+    process.kill(victim, 'SIGKILL')
+    await server.end()
+  }
+})

@@ -196,8 +196,10 @@ async function expectToldOnce(of: Victim, killId: string): Promise<void> {
   const told = (await entriesOf(instance, 'main')).map((entry): Told => JSON.parse(entry).body)
   const engaged = told.filter(({ method, args }) => method.endsWith('/Engage') && JSON.stringify(args).includes(of.id))
   expect(engaged).toHaveLength(1)
-  const steps = told.filter(({ kind, args }) => kind === 'kill.cancelled' && args['killId'] === killId)
-  expect(steps.reduce((sum, { args }) => sum + Number(args['runs'] ?? 0), 0)).toBe(runCount)
+  const ended = told.filter(({ kind, args }) => kind === 'kill.cancelled' && args['killId'] === killId)
+  const [through, steps] = [true, undefined].map((value) => ended.filter(({ args }) => args['through'] === value))
+  expect(steps?.reduce((sum, { args }) => sum + Number(args['runs'] ?? 0), 0)).toBe(runCount)
+  expect(through?.map(({ args }) => args)).toEqual([{ killId, reservations: heldCount, runs: runCount, through: true }])
   const expired = told
     .filter(({ kind, args }) => kind === 'budget.reservation_expired' && args['killed'] === true)
     .map(({ args }) => bare(String(args['reservationId'])))

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import * as z from 'zod'
-import { readBounded } from '../bounded-read.ts'
+import { readFirstLine } from '../bounded-read.ts'
 import { Client } from '../client.ts'
 import { usage } from '../errors.ts'
 import type { Io } from '../io.ts'
@@ -81,14 +81,7 @@ async function destroy(value: string | undefined, version: number, options: Pseu
 
 /** The first line. */
 async function readStdin(io: Io): Promise<string> {
-  const text = await readBounded(firstLine(io.stdin), stdinBytesMax)
-  if (text === undefined) throw usage('That is too long for one value.', `At most ${stdinBytesMax} bytes.`)
-  return text.split('\n')[0] ?? ''
-}
-
-async function* firstLine(chunks: Io['stdin']): AsyncIterable<Uint8Array | string> {
-  for await (const chunk of chunks) {
-    yield chunk
-    if (Buffer.from(chunk).includes('\n')) return
-  }
+  const line = await readFirstLine(io.stdin, stdinBytesMax)
+  if (line === undefined) throw usage('That is too long for one value.', `At most ${stdinBytesMax} bytes.`)
+  return line
 }

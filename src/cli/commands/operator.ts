@@ -8,6 +8,7 @@ import { withClient, withExamples, withList, type ClientOptions, type ListOption
 import { readPages } from '../pages.ts'
 import { printable, relativeTime } from '../print.ts'
 import { operatorPage, operatorShape, type Operator } from '../replies.ts'
+import { operatorPasswordCommand } from './operator-password.ts'
 
 interface CreateOptions extends ClientOptions {
   readonly role: string
@@ -38,6 +39,7 @@ export function operatorCommand(io: Io): Command {
     .description('Operators: the people who run a tenant.')
     .addCommand(createCommand(io))
     .addCommand(listCommand(io))
+    .addCommand(operatorPasswordCommand(io))
     .addCommand(disableCommand(io))
 }
 

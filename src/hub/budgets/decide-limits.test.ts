@@ -3,7 +3,7 @@ import { noPrices } from '../costs/ports.ts'
 import type { HandlerContext } from '../handler.ts'
 import type { SpendArgs, SpendAttempt } from '../ports.ts'
 import { chargedAttempt } from './attempt-effect.ts'
-import { attempt, attemptOf, budgetOf, extend, noCaps, reserve, settle, Table } from './decide.fixture.ts'
+import { attempt, attemptOf, budgetOf, extend, noCaps, reserve, settle, Table, who } from './decide.fixture.ts'
 
 /** Of a tenant without limits on attempts. */
 const paidBy = (reservationId: string, nanoUsd: bigint, more: Partial<SpendAttempt> = {}): SpendArgs =>
@@ -100,6 +100,27 @@ describe('the bounds of a reservation', () => {
     table.decide([extend('t', 0n, 9n)])
     const unpriced = { ...settle('t', 3n), isPriced: () => false } as SpendArgs
     expect(table.decide([unpriced])[0]).toMatchObject({ settledNanoUsd: 3n })
+    table.expectExact()
+  })
+
+  it('B4: a settlement that says no tokens is believed down to what was seen, and one that says nothing not at all', () => {
+    const silent = (id: string, nanoUsd?: bigint): SpendArgs =>
+      ({ ...settle(id, nanoUsd ?? 0n), nanoUsd, tokens: undefined }) as SpendArgs
+    const table = new Table([budgetOf()])
+    table.decide([reserve('a', 20n, 20n), reserve('b', 20n, 20n), reserve('c', 20n, 20n), reserve('d', 20n, 20n)])
+    table.decide([extend('a', 0n, 8n), extend('b', 0n, 8n), extend('d', 0n, 8n)])
+    // Nothing was seen: the amount is what the caller says, the tokens are what was held.
+    expect(table.decide([silent('c', 2n)])[0]).toMatchObject({ verdict: 'done', settledNanoUsd: 2n })
+    expect(table.decide([silent('a', 2n), silent('b')])).toMatchObject([
+      { verdict: 'done', settledNanoUsd: 8n },
+      { verdict: 'done', settledNanoUsd: 20n },
+    ])
+    // Late, what its expiry has booked at what was seen is not taken back.
+    table.nowMs = 5000
+    table.decide([{ ...who, kind: 'expire', reservationId: 'd', killed: false }])
+    expect(table.decide([silent('d', 2n)])[0]).toMatchObject({ settledNanoUsd: 8n, late: true })
+    const tokens = ['a', 'b', 'c', 'd'].map((id) => table.reservations.get(id)?.settledTokens)
+    expect(tokens).toEqual([20n, 20n, 20n, 20n])
     table.expectExact()
   })
 

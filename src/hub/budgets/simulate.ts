@@ -27,7 +27,7 @@ export const simulate = read(
     if (budget === undefined) return refuse('input.invalid', 'budget: is required', { detail: 'budget is required' })
     const given = budgetFields(fields, budget)
     if (given.subjectKind === SubjectKind.KEY || given.subjectKind === SubjectKind.TOOL)
-      fields.wrong('budget.subject.kind', 'is not known of attempts that were recorded: use another kind')
+      fields.wrong('budget.subject.kind', notKept(given.subjectKind))
     const untilMs = message.until === undefined ? clock.now() : fields.moment('until', message.until)
     if (message.from === undefined) fields.wrong('from', 'is required')
     const fromMs = message.from === undefined ? 0 : fields.moment('from', message.from)
@@ -57,6 +57,12 @@ export const simulate = read(
   },
   ({ budget }) => ({ limit: budget?.limit?.toString(), subjectKind: budget?.subject?.kind, unit: budget?.unit }),
 )
+
+/** What enforcement counts by the call is not in the record of the attempt: to leave those out would answer too little. */
+function notKept(kind: SubjectKind): string {
+  const what = kind === SubjectKind.KEY ? 'the key that they came with' : 'the tool that they were made for'
+  return `cannot be simulated: recorded attempts keep their run, agent and model, and not ${what}; set such a budget with the action DRY_RUN and see what it would deny`
+}
 
 type Tried = Pick<
   BudgetState,

@@ -8,10 +8,10 @@ import {
   ReserveResponseSchema,
   SettleResponseSchema,
 } from '@portcullis/contract'
-import { parseId, publicId, refuse, uuidv7, type Caller, type Refusal } from '#core'
+import { publicId, refuse, uuidv7, type Refusal } from '#core'
 import { modelNames } from '../costs/model-names.ts'
 import { Fields } from '../fields.ts'
-import { bare, ownerOf, write, type HandlerContext } from '../handler.ts'
+import { bare, keyOf, ownerOf, write, type HandlerContext } from '../handler.ts'
 import {
   effect,
   type Answer,
@@ -249,10 +249,6 @@ export function whoOf(caller: HandlerContext['caller']): Pick<SpendArgs, 'log' |
     agentId: owner,
     keyId: keyOf(caller),
   }
-}
-
-function keyOf({ credential }: Caller): string | null {
-  return parseId('key', credential.id) ?? null
 }
 
 /** The limits of the caller's tenant. */

@@ -44,6 +44,7 @@ export interface TraceRun {
   readonly lastError: string
   readonly startedAtMs: number
   readonly finishedAtMs: number | null
+  readonly keyId: string | null
 }
 
 /** Writes of the ingest; rows say only that they were done. */

@@ -9,7 +9,7 @@ import {
 } from '@portcullis/contract'
 import { isRefusal, publicId, refuse, type Refusal } from '#core'
 import { modelNames } from '../costs/model-names.ts'
-import { ownerOf, type HandlerContext } from '../handler.ts'
+import { keyOf, ownerOf, type HandlerContext } from '../handler.ts'
 import type { KillIndex } from '../kills/match.ts'
 import { effect, type Effect } from '../ports.ts'
 import { attemptEffect } from '../runs/attempts.ts'
@@ -113,6 +113,7 @@ function runEffect(spans: readonly MappedSpan[], id: string, { caller }: Whose):
       lastError: root?.failed === true ? cut(root.statusMessage, sizes.error) : '',
       startedAtMs: Math.min(...spans.map(({ startMs }) => startMs)),
       finishedAtMs: root?.endMs ?? null,
+      keyId: keyOf(caller),
     },
     answer: (row) => (row === undefined ? noRun : {}),
   })

@@ -47,7 +47,7 @@ export interface KillCancel {
   /** One for each run that may be cancelled: no more than these are. */
   readonly eventIds: readonly string[]
   readonly atMs: number
-  /** Reservations that were ended for it since. */
+  /** Reservations that were ended for it since, and are counted with this. */
   readonly settled: number
 }
 
@@ -72,5 +72,7 @@ export interface KillOperations {
     row: KillRow & { readonly verdict: 'done' | 'object.state' | 'kill.engaged' | 'auth.scope_missing' }
   }
   'kill.cancel': { args: KillCancel; row: { readonly cancelled: number } }
+  /** No row where it was finished already. */
+  'kill.finish': { args: { readonly id: string }; row: { readonly runs: string; readonly reservations: string } }
   'drill.record': { args: DrillRow; row: { readonly n: number } }
 }

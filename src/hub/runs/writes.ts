@@ -8,7 +8,7 @@ import {
 } from '@portcullis/contract'
 import { refuse, uuidv7 } from '#core'
 import { Fields } from '../fields.ts'
-import { ownerOf, write } from '../handler.ts'
+import { keyOf, ownerOf, write } from '../handler.ts'
 import { effect, type RunRow } from '../ports.ts'
 import { enumName, finalStates, noRun, runMessage, sizes, tokenColumns } from './rules.ts'
 
@@ -40,7 +40,18 @@ const startRun = write(
     return effect({
       operation: 'run.start',
       key: id,
-      args: { id, taskId, workflow, agentId, promptVersion, modelPolicy, status, maxRetries, startedAtMs },
+      args: {
+        id,
+        taskId,
+        workflow,
+        agentId,
+        promptVersion,
+        modelPolicy,
+        status,
+        maxRetries,
+        startedAtMs,
+        keyId: keyOf(caller),
+      },
       answer: (done) =>
         done === undefined ? noRun : { reply: create(StartRunResponseSchema, { run: runMessage(row) }) },
     })

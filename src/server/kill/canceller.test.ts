@@ -28,11 +28,40 @@ it('K3: a step that fails holds up neither the others of its tenant nor those of
   const canceller = new Canceller({
     clock: { now: () => 1_800_000_000_000, monotonic: () => performance.now() },
     log: pino({ level: 'silent' }),
-    replicas: { killWork: () => Promise.resolve(looks.shift() ?? []) },
+    replicas: { killWork: () => Promise.resolve(looks.shift() ?? []), killsThrough: () => Promise.resolve([]) },
     writer: { submit },
   })
   canceller.wake(0)
   await vi.waitFor(() => expect(looks).toEqual([]))
   await canceller.close()
   expect(done).toEqual([`spend ${uuid(22)}`, `kill.cancel ${uuid(2)}`, `kill.cancel ${uuid(4)}`])
+})
+
+it('K3: whoever finds nothing left says how much was ended in all, though another one ended it', async () => {
+  const kill = { killId: uuid(9), tenantId: uuid(2), tenantName: 'main' }
+  const through = [[kill, { ...kill, killId: uuid(8) }], [{ ...kill, killId: uuid(7) }]]
+  // The last one was finished by another replica meanwhile.
+  const rows = [{ runs: '3', reservations: '250' }, { runs: '0', reservations: '0' }, undefined]
+  const told: unknown[] = []
+  const submit = ({ effect, silent }: WriterMember) => {
+    const answer = (effect as Effect).answer(rows.shift())
+    if ('code' in answer) throw new Error('a step was refused')
+    told.push([silent, (answer.entries ?? []).map(({ body }): unknown => JSON.parse(body).args)])
+    return Promise.resolve({ refused: false, reply: undefined, bytes: undefined, replayed: false } as const)
+  }
+  const canceller = new Canceller({
+    clock: { now: () => 1_800_000_000_000, monotonic: () => performance.now() },
+    log: pino({ level: 'silent' }),
+    replicas: { killWork: () => Promise.resolve([]), killsThrough: () => Promise.resolve(through.shift() ?? []) },
+    writer: { submit },
+  })
+  canceller.wake(0)
+  await vi.waitFor(() => expect(told).toHaveLength(3))
+  await canceller.close()
+  const args = { killId: `kil_${uuid(9)}`, reservations: 250, runs: 3, through: true }
+  expect(told).toEqual([
+    [true, [args]],
+    [true, []],
+    [true, []],
+  ])
 })

@@ -1,13 +1,14 @@
 import type { Logger } from 'pino'
-import { publicId, uuidv7, type Clock } from '#core'
-import { effect, type WriterMember, type WriterPort } from '#hub'
-import type { KillWork, Replicas } from '#store'
+import { publicId, uuidv7, type Clock, type Json } from '#core'
+import { effect, type Answer, type Effect, type RecordedOutcome, type WriterPort } from '#hub'
+import type { LedgerRecord } from '#ledger'
+import type { KillThrough, KillWork, Replicas } from '#store'
 import { killRecord } from './records.ts'
 
 export interface CancellerParts {
   readonly clock: Clock
   readonly writer: Pick<WriterPort, 'submit'>
-  readonly replicas: Pick<Replicas, 'killWork'>
+  readonly replicas: Pick<Replicas, 'killWork' | 'killsThrough'>
   readonly log: Logger
 }
 
@@ -70,9 +71,11 @@ export class Canceller {
   async #work(): Promise<boolean> {
     while (!this.#closed) {
       const work = await this.#parts.replicas.killWork(atOnce)
-      if (work.length === 0) return false
       let ended = 0
       for (const one of work) ended += await this.#step(one).catch((error: unknown) => this.#postpone(error))
+      const through = await this.#parts.replicas.killsThrough()
+      for (const one of through) ended += await this.#finish(one).catch((error: unknown) => this.#postpone(error))
+      if (work.length + through.length === 0) return false
       if (this.#postponed > 0) this.#tellPostponed()
       if (ended === 0) return true
     }
@@ -84,60 +87,68 @@ export class Canceller {
       work.reservations.map((id) => this.#settle(work, id).catch((error: unknown) => this.#postpone(error))),
     )
     const count = settled.reduce((sum, one) => sum + one, 0)
-    const { killId, tenantId, tenantName } = work
+    if (!work.runs) return count
     const nowMs = this.#parts.clock.now()
-    let cancelled = 0
-    await this.#submit(tenantId, {
-      effect: effect({
+    let runs = 0
+    await this.#submit(work, {}, (entries) =>
+      effect({
         operation: 'kill.cancel',
-        key: killId,
+        key: work.killId,
         args: {
-          id: killId,
-          eventIds: Array.from({ length: work.runs ? atOnce : 0 }, () => uuidv7(nowMs)),
+          id: work.killId,
+          eventIds: Array.from({ length: atOnce }, () => uuidv7(nowMs)),
           atMs: nowMs,
           // Each was counted in the transaction that ended it.
           settled: 0,
         },
         answer: (row) => {
-          cancelled = row?.cancelled ?? 0
-          return {}
+          runs = row?.cancelled ?? 0
+          return runs > 0 ? entries({ runs }) : {}
         },
       }),
-      record: (outcome) => {
-        const args = { killId: publicId('kil', killId), reservations: count, runs: cancelled }
-        return killRecord('kill.cancelled', { tenantId, tenantName, args }, nowMs, outcome)
-      },
-    })
-    return count + cancelled
+    )
+    return count + runs
+  }
+
+  /** Marks a kill as through and says how much was ended for it in all, in one transaction: who began to end it may be gone. */
+  async #finish(kill: KillThrough): Promise<number> {
+    await this.#submit(kill, { through: true }, (entries) =>
+      effect({
+        operation: 'kill.finish',
+        key: kill.killId,
+        args: { id: kill.killId },
+        answer: (row) => {
+          const [runs, reservations] = [Number(row?.runs ?? 0), Number(row?.reservations ?? 0)]
+          return runs + reservations > 0 ? entries({ reservations, runs, through: true }) : {}
+        },
+      }),
+    )
+    return 1
   }
 
   /** Books what was seen of a reservation and frees the rest (SPEC K3): 1, or 0 where it had ended before. */
-  async #settle({ killId, tenantId, tenantName }: KillWork, reservationId: string): Promise<number> {
-    const nowMs = this.#parts.clock.now()
+  async #settle(work: KillWork, reservationId: string): Promise<number> {
+    const about = { reservationId: publicId('rsv', reservationId) }
     let ended = false
-    await this.#submit(tenantId, {
-      effect: effect({
+    await this.#submit(work, about, (entries) =>
+      effect({
         operation: 'spend',
         key: reservationId,
         args: {
           kind: 'expire',
           killed: true,
-          killId,
+          killId: work.killId,
           reservationId,
-          log: tenantName,
-          tenant: publicId('ten', tenantId),
+          log: work.tenantName,
+          tenant: publicId('ten', work.tenantId),
           ownerAgentId: null,
         },
         answer: (row) => {
           ended = row?.verdict === 'done' && !row.unchanged
-          return {}
+          return ended ? entries(about) : {}
         },
       }),
-      record: (outcome) => {
-        const args = { killId: publicId('kil', killId), reservationId: publicId('rsv', reservationId) }
-        return killRecord('kill.cancelled', { tenantId, tenantName, args }, nowMs, outcome)
-      },
-    })
+    )
     return ended ? 1 : 0
   }
 
@@ -155,8 +166,27 @@ export class Canceller {
     this.#fault = undefined
   }
 
-  async #submit(tenantId: string, member: Pick<WriterMember, 'effect' | 'record'>): Promise<void> {
-    const done = await this.#parts.writer.submit({ tenantId, shedLast: true, ...member })
+  /** One step. It has an entry where it did something, and where it failed: then `about` is all that is known. */
+  async #submit(
+    { killId, tenantId, tenantName }: KillThrough,
+    about: Readonly<Record<string, Json>>,
+    make: (entries: (args: Readonly<Record<string, Json>>) => Answer) => Effect,
+  ): Promise<void> {
+    const nowMs = this.#parts.clock.now()
+    const entry = (args: Readonly<Record<string, Json>>, outcome?: RecordedOutcome): LedgerRecord =>
+      killRecord(
+        'kill.cancelled',
+        { tenantId, tenantName, args: { ...args, killId: publicId('kil', killId) } },
+        nowMs,
+        outcome,
+      )
+    const done = await this.#parts.writer.submit({
+      tenantId,
+      shedLast: true,
+      silent: true,
+      effect: make((args) => ({ entries: [entry(args)] })),
+      record: (outcome) => entry(about, outcome),
+    })
     if (done.refused) throw new Error(`a step was refused: ${done.code} ${done.reason}`)
   }
 }

@@ -5,7 +5,7 @@ import { addressGroup, type GatePorts } from '#gate'
 import { bare, effect, type Effect, type WriterPort } from '#hub'
 import type { KnownPerson, LiveSession, Sessions } from '#store'
 import type { Floods } from '../floods.ts'
-import { Attempts } from './attempts.ts'
+import { Attempts, type AttemptCounts } from './attempts.ts'
 import { denied, personRecord, type From, type SignInBy } from './entries.ts'
 
 interface PeopleParts {
@@ -13,7 +13,7 @@ interface PeopleParts {
   readonly clock: Clock
   readonly floods: Pick<Floods, 'anonymous'>
   readonly gate: Pick<GatePorts, 'failures' | 'addresses'>
-  readonly sessions: Pick<Sessions, 'codeUsable' | 'passwordCode' | 'password' | 'upstream' | 'find'>
+  readonly sessions: Pick<Sessions, 'codeUsable' | 'passwordCode' | 'password' | 'upstream' | 'find'> & AttemptCounts
   readonly passwords: Pick<Passwords, 'hash' | 'verify'>
 }
 
@@ -34,7 +34,7 @@ export class People {
 
   constructor(parts: PeopleParts) {
     this.#parts = parts
-    this.#attempts = new Attempts(parts.clock, parts.gate.failures)
+    this.#attempts = new Attempts(parts.clock, parts.gate.failures, parts.sessions)
   }
 
   /** Takes a token for a page; 0 where it was there, else the seconds to wait. Pages look into the store for whoever asks. */
@@ -258,7 +258,7 @@ export class People {
     why: string,
     look: () => Promise<Found | undefined>,
   ): Promise<Found | Exclude<SignInAnswer, SignedIn>> {
-    const attempt = this.#attempts.begin(person, from.remote)
+    const attempt = await this.#attempts.begin(person, from.remote)
     if (typeof attempt === 'number') return { waitSeconds: Math.ceil(attempt / 1000) }
     let failed = false
     try {
@@ -269,7 +269,7 @@ export class People {
       busy(error)
       return { failed: 'busy' }
     } finally {
-      attempt.end(failed)
+      await attempt.end(failed)
     }
     await this.#parts.floods.anonymous(from.remote, 'auth.credential_invalid', () =>
       personRecord(

@@ -74,6 +74,7 @@ export const operations: ReadonlyMap<OperationName, OperationStatement> = new Ma
   ['run.finish', runs.finishRun],
   ['cost.import', importUsage],
   ['kill.cancel', kills.cancelKilled],
+  ['kill.finish', kills.finishKill],
   ['drill.record', kills.recordDrill],
   ['posture.record', recordPosture],
   ['job.trigger', jobs.triggerJob],

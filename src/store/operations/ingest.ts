@@ -16,18 +16,20 @@ export const claimSpans: OperationStatement = {
 export const traceRun: OperationStatement = {
   name: 'run.trace',
   text: `with ${members(`id uuid, workflow text, "agentId" uuid, "promptVersion" text, status smallint, "lastError" text,
-      "startedAtMs" float8, "finishedAtMs" float8`)},
+      "startedAtMs" float8, "finishedAtMs" float8, "keyId" uuid`)},
   one as materialized (
     select m.id, (array_agg(m.workflow order by m.n))[1] as workflow, (array_agg(m."agentId"))[1] as agent_id,
            (array_agg(m."promptVersion" order by m.n))[1] as prompt_version, to_timestamp(min(m."startedAtMs") / 1000) as started_at,
            to_timestamp((array_agg(m."finishedAtMs" order by m."finishedAtMs" nulls last))[1] / 1000) as finished_at,
            (array_agg(m.status order by m."finishedAtMs" nulls last))[1] as status,
-           (array_agg(m."lastError" order by m."finishedAtMs" nulls last))[1] as last_error
+           (array_agg(m."lastError" order by m."finishedAtMs" nulls last))[1] as last_error,
+           (array_agg(m."keyId" order by m.n))[1] as key_id
       from m group by m.id),
   made as (
     insert into portcullis.runs (tenant_id, id, task_id, workflow, agent_id, prompt_version, model_policy, status, max_retries, last_error,
-      started_at, finished_at)
-    select (select portcullis.tenant()), id, '', workflow, agent_id, prompt_version, '', status, 0, last_error, started_at, finished_at
+      started_at, finished_at, key_id)
+    select (select portcullis.tenant()), id, '', workflow, agent_id, prompt_version, '', status, 0, last_error, started_at, finished_at,
+           key_id
       from one order by id
     on conflict do nothing
     returning id, workflow, finished_at),

@@ -35,6 +35,13 @@ export const cancelKilled: OperationStatement = {
   select m.n, m.p, portcullis.cancel_killed(m.id, m."eventIds", to_timestamp(m."atMs" / 1000), m.settled) as cancelled from m`,
 }
 
+export const finishKill: OperationStatement = {
+  name: 'kill.finish',
+  text: `with ${members('id uuid')}
+  select m.n, m.p, f.runs::text as runs, f.reservations::text as reservations
+    from m cross join lateral portcullis.finish_kill(m.id) f`,
+}
+
 export const recordDrill: OperationStatement = {
   name: 'drill.record',
   text: `with ${members(`id uuid, "killId" uuid, "denyP50Us" bigint, "denyP99Us" bigint, "cancelP50Us" bigint, "cancelP99Us" bigint,

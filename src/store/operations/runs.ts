@@ -16,11 +16,12 @@ function lookUp(id: string): string {
 export const startRun: OperationStatement = {
   name: 'run.start',
   text: `with ${members(`id uuid, "taskId" text, workflow text, "agentId" uuid, "promptVersion" text, "modelPolicy" text,
-      status smallint, "maxRetries" int, "startedAtMs" float8`)},
+      status smallint, "maxRetries" int, "startedAtMs" float8, "keyId" uuid`)},
   r as (
-    insert into portcullis.runs (tenant_id, id, task_id, workflow, agent_id, prompt_version, model_policy, status, max_retries, started_at)
+    insert into portcullis.runs (tenant_id, id, task_id, workflow, agent_id, prompt_version, model_policy, status, max_retries, started_at,
+      key_id)
     select (select portcullis.tenant()), id, "taskId", workflow, "agentId", "promptVersion", "modelPolicy", status, "maxRetries",
-           to_timestamp("startedAtMs" / 1000)
+           to_timestamp("startedAtMs" / 1000), "keyId"
       from m order by id
     returning id),
   counted as (

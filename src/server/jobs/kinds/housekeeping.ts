@@ -1,12 +1,12 @@
 import type { JobHandler } from '../job.ts'
-import { ledgerPolicies } from './ledger.ts'
+import { pruneLedger } from './prune-ledger.ts'
 import { withReports, type JobTools } from './tools.ts'
 
 const atOnce = 10_000
 
-/** Telemetry and jobs past their time go away; of the ledger it says what its retention asks for. */
+/** Telemetry and jobs past their time go away, and so does what the ledger may lose, where that is set up; else it says what is to be done. */
 export function retention(tools: JobTools): JobHandler {
-  return async ({ signal }) => {
+  return async ({ id, signal }) => {
     const telemetry = (await tools.telemetryRetention?.(signal)) ?? {}
     const jobs = await withReports(tools, async (reports) => {
       let purged = 0
@@ -17,9 +17,7 @@ export function retention(tools: JobTools): JobHandler {
         if (count < atOnce) return purged
       }
     })
-    const policies = ledgerPolicies(tools)
-    const todo = 'prune it with `portcullis ledger prune --archive DIR`'
-    return { telemetry, jobs, ledger: policies.length === 0 ? { policies } : { policies, todo } }
+    return { telemetry, jobs, ledger: await pruneLedger(tools, id, signal) }
   }
 }
 
