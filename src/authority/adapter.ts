@@ -1,6 +1,6 @@
 import type { Adapter, AdapterPayload } from 'oidc-provider'
 import type { StoredArtefact } from './artefacts.ts'
-import { clientMetadata } from './client.ts'
+import { clientMetadata, usableApp } from './client.ts'
 import type { AppDirectory, DenialDirectory } from './ports.ts'
 import type { RequestWrites } from './request-writes.ts'
 
@@ -85,8 +85,8 @@ function clients(apps: AppDirectory): Adapter {
   }
   return {
     find: async (id) => {
-      const app = apps.find(id)
-      return app === undefined || app.disabled || app.tenantDisabled ? undefined : clientMetadata(app)
+      const app = usableApp(apps, id)
+      return app && clientMetadata(app)
     },
     findByUid: async () => undefined,
     findByUserCode: async () => undefined,

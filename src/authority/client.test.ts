@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { sha256 } from '#core'
-import { clientMetadata, redirectAllowed, secretIsGood } from './client.ts'
+import { clientMetadata, redirectAllowed, rememberClients, secretIsGood } from './client.ts'
 import type { AppRecord } from './ports.ts'
 
 const app: AppRecord = {
@@ -84,5 +84,45 @@ describe('secrets of apps', () => {
       expect(told).not.toContain(Buffer.from(digest).toString('hex'))
       expect(told).not.toContain(Buffer.from(digest).toString('base64url'))
     }
+  })
+})
+
+describe('clients in memory', () => {
+  function library() {
+    const records = new Map([['app_0', app]])
+    const find = async (id: string) => {
+      const record = records.get(id)
+      return record && { of: record }
+    }
+    const of = { find }
+    rememberClients(of, { find: (id) => records.get(id) })
+    return { records, find: (id: string) => of.find(id) }
+  }
+
+  it('A5: one record of an app is one client', async () => {
+    const { find } = library()
+    const first = await find('app_0')
+    expect(first).toEqual({ of: app })
+    expect(await find('app_0')).toBe(first)
+  })
+
+  it('A10: an app that was changed is another client at once', async () => {
+    const { find, records } = library()
+    await find('app_0')
+    const changed = { ...app, grantTypes: ['client_credentials'] } as const
+    records.set('app_0', changed)
+    expect(await find('app_0')).toEqual({ of: changed })
+  })
+
+  it.each([
+    ['disabled', { ...app, disabled: true }],
+    ['of a tenant that is disabled', { ...app, tenantDisabled: true }],
+    ['gone', undefined],
+  ])('A10: an app that is %s is none at once', async (_what, record) => {
+    const { find, records } = library()
+    await find('app_0')
+    if (record === undefined) records.delete('app_0')
+    else records.set('app_0', record)
+    expect(await find('app_0')).toBeUndefined()
   })
 })

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { AdapterPayload } from 'oidc-provider'
 import { digestsEqual, sha256 } from '#core'
-import type { AppRecord } from './ports.ts'
+import type { AppDirectory, AppRecord } from './ports.ts'
 
 // The library wants a secret where a method needs one. It is compared with nothing: see `secretIsGood`.
 const noSecret = randomBytes(32).toString('base64url')
@@ -25,6 +25,31 @@ export function clientMetadata(app: AppRecord): AdapterPayload {
     ...(app.tlsSubjectDn === undefined ? {} : { tls_client_auth_subject_dn: app.tlsSubjectDn }),
     ...(app.dpopBound ? { dpop_bound_access_tokens: true } : {}),
     ...(app.certificateBound ? { tls_client_certificate_bound_access_tokens: true } : {}),
+  }
+}
+
+/** The app that a client may act as now; undefined where there is none, or it was disabled (SPEC A10). */
+export function usableApp(apps: AppDirectory, id: string): AppRecord | undefined {
+  const app = apps.find(id)
+  return app === undefined || app.disabled || app.tenantDisabled ? undefined : app
+}
+
+/**
+ * The library writes out and digests the metadata of a client at each request, and checks them anew once more than a hundred are
+ * in use. A record of an app never changes, another one takes its place: so one look at each record is enough.
+ */
+export function rememberClients<Client>(
+  library: { find(id: string): Promise<Client | undefined> },
+  apps: AppDirectory,
+): void {
+  const known = new WeakMap<AppRecord, Client>()
+  const find = library.find.bind(library)
+  library.find = async (id) => {
+    const app = usableApp(apps, id)
+    if (app === undefined) return undefined
+    const client = known.get(app) ?? (await find(id))
+    if (client !== undefined) known.set(app, client)
+    return client
   }
 }
 

@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider'
 import type { Committed, CommitPort, OAuthEvent, Origin, Writes } from './artefacts.ts'
-import { redirectAllowed, secretIsGood } from './client.ts'
+import { redirectAllowed, rememberClients, secretIsGood } from './client.ts'
 import { eventOf, lostEvent, said, type Refused } from './events.ts'
 import { TokenAnswers, type OwnTokens } from './introspect.ts'
 import { metadataExtras } from './metadata.ts'
@@ -83,6 +83,7 @@ export async function makeProvider(parts: Running, ring: KeyRing): Promise<Runni
   provider.silent = true
   const tokens = new TokenAnswers(parts)
 
+  rememberClients(provider.Client, parts.apps)
   Object.assign(provider.Client.prototype, {
     compareClientSecret(this: { readonly clientId: string }, secret: string): boolean {
       return secretIsGood(parts.apps.find(this.clientId), secret, parts.nowMs())
@@ -240,10 +241,15 @@ function isSignOut(route: string): boolean {
   return route.startsWith('end_session')
 }
 
-/** Of the form that was sent. */
+/** Of the form that was sent: names, and values of which each is a text or a list of them. */
 function isText(body: unknown): boolean {
-  const texts = Object.entries(typeof body === 'object' && body !== null ? body : {}).flat(2)
-  return !texts.some((text) => typeof text === 'string' && text.includes('\0'))
+  if (typeof body !== 'object' || body === null) return true
+  for (const [name, value] of Object.entries(body)) if (name.includes('\0') || holdsNul(value)) return false
+  return true
+}
+
+function holdsNul(value: unknown): boolean {
+  return Array.isArray(value) ? value.some(holdsNul) : typeof value === 'string' && value.includes('\0')
 }
 
 /** What was prepared leaves only once it is committed. */
