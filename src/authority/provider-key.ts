@@ -30,7 +30,7 @@ export function signingKey(
   return Object.assign(new SigningKey(), { kid, alg: algorithm })
 }
 
-/** RSA takes a millisecond, in another thread. P-256 takes less than handing it over would. */
+/** RSA takes a millisecond and another thread; handing P-256 over would take longer than signing. */
 export function signerOf(key: KeyObject, algorithm: TokenAlgorithm): Sign {
   // With `dsaEncoding: 'ieee-p1363'` node takes twice as long.
   if (algorithm === 'ES256') return together((data) => joined(sign('sha256', data, key)))
@@ -43,8 +43,8 @@ export function signerOf(key: KeyObject, algorithm: TokenAlgorithm): Sign {
 const signedAtOnceMax = 32
 
 /**
- * Signs one after the other what is asked for in one turn of the event loop: the tables of the curve stay in the cache of the
- * processor, which makes a signature three times cheaper than one between other work, and its tokens are committed together.
+ * Signs one after the other what is asked for in one turn of the event loop: a third of the time that the same signatures take
+ * between other work, and what they are for is committed together.
  */
 function together(signOne: (data: Uint8Array) => Uint8Array): Sign {
   const waiting: (() => void)[] = []
