@@ -1,7 +1,7 @@
-import type { Client, QueryResult } from 'pg'
+import type { Client } from 'pg'
 import { isRefusal, refuse, uuidv7, type Refusal } from '#core'
 import type { SpendingPort, SpendOutcome, WriteResult, WriterMember } from '#hub'
-import { send, type Connection, type Statement } from './connection.ts'
+import type { Connection, Statement } from './connection.ts'
 import {
   classify,
   describe,
@@ -13,6 +13,7 @@ import {
 } from './errors.ts'
 import { denyKilled, type Held, type KnownKills } from './batch-kills.ts'
 import * as sql from './batch-statements.ts'
+import { PipelineFailed, sendAll, type Answered } from './pipeline.ts'
 import { decideOn } from './spending.ts'
 import { makeTelemetryPartitions } from './time-series.ts'
 import { addRow, entry, isDone, judge, readRows, storedReply, type Rows, type Told, type Verdict } from './verdicts.ts'
@@ -28,8 +29,6 @@ export interface WriterWatch {
     readonly appendMs: number
   }): void
 }
-
-type Result = QueryResult<Record<string, unknown>>
 
 const killChangesMax = 5
 
@@ -249,52 +248,45 @@ export class Batch {
     return spent
   }
 
-  /** Sends statements without waiting between them; the first error of a statement is the one that counts. */
-  async #flush(client: Client, statements: readonly Statement[]): Promise<readonly Result[]> {
-    const settled = await Promise.allSettled(statements.map((statement) => send(client, statement)))
-    return unwrap(settled)
+  async #flush(client: Client, statements: readonly Statement[]): Promise<readonly Answered[]> {
+    try {
+      return await sendAll(client, statements)
+    } catch (error) {
+      throw failure(causeOf(error))
+    }
   }
 
   async #commit(client: Client, statements: readonly Statement[]): Promise<void> {
     if (!this.#connection.holds(client))
       throw new StoreGone('the store went away', { cause: new Error('the connection was lost before the commit') })
-    const settled = await Promise.allSettled([...statements, sql.commit].map((statement) => send(client, statement)))
-    const last = settled.at(-1)
-    if (last?.status === 'fulfilled' && last.value.command === 'COMMIT') return
-    // An error that the server answered before the commit is certain: the transaction cannot commit, whether or not we hear so.
-    const refused = settled.slice(0, -1).find(isAnsweredError)
-    if (refused !== undefined) throw failure(refused.reason)
-    if (last?.status === 'fulfilled')
-      throw new StoreGone('not committed', { cause: new Error(`the commit was answered with ${last.value.command}`) })
-    if (last !== undefined && isAnsweredError(last) && classify(last.reason) !== 'unavailable')
-      throw failure(last.reason)
-    throw new OutcomeUnknown('the commit was not answered', { cause: last?.reason })
+    let last: Answered | undefined
+    try {
+      last = (await sendAll(client, [...statements, sql.commit])).at(-1)
+    } catch (error) {
+      const cause = causeOf(error)
+      if (sqlState(cause) === undefined) throw new OutcomeUnknown('the commit was not answered', { cause })
+      // An error that the server answered before the commit is certain: the commit was not run, whether or not we hear more.
+      const early = error instanceof PipelineFailed && error.answered < statements.length
+      if (early || classify(cause) !== 'unavailable') throw failure(cause)
+      throw new OutcomeUnknown('the commit was not answered', { cause })
+    }
+    if (last?.command !== 'COMMIT')
+      throw new StoreGone('not committed', { cause: new Error(`the commit was answered with ${last?.command ?? 'nothing'}`) })
   }
+}
+
+function causeOf(error: unknown): unknown {
+  return error instanceof PipelineFailed ? error.cause : error
 }
 
 function membersOf(held: readonly Held[]): readonly WriterMember[] {
   return held.map((one) => one.member)
 }
 
-function isAnsweredError(one: PromiseSettledResult<Result>): one is PromiseRejectedResult {
-  return one.status === 'rejected' && sqlState(one.reason) !== undefined
-}
-
 function failure(cause: unknown): StoreGone | StatementFailed {
   return classify(cause) === 'unavailable'
     ? new StoreGone('the store went away', { cause })
     : new StatementFailed('a statement failed', { cause })
-}
-
-function unwrap(settled: readonly PromiseSettledResult<Result>[]): readonly Result[] {
-  const failed = settled.filter((one) => one.status === 'rejected')
-  const [first] = failed
-  if (first === undefined) return settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
-  // 25P02 only says that an earlier statement of the transaction failed.
-  const cause = (failed.find((one) => sqlState(one.reason) !== '25P02') ?? first).reason as unknown
-  if (failed.some((one) => classify(one.reason) === 'unavailable'))
-    throw new StoreGone('the store went away', { cause })
-  throw failure(cause)
 }
 
 function settle({ resolve, reject }: Held, verdict: Verdict | undefined): void {

@@ -1,12 +1,10 @@
 import { fromBinary, toBinary, type Message } from '@bufbuild/protobuf'
-import type { QueryResult } from 'pg'
 import { isRefusal, refuse, type Refusal } from '#core'
 import type { Answer, Idempotency, OperationRow, WriterMember } from '#hub'
 import * as sql from './batch-statements.ts'
 import type { Statement } from './connection.ts'
 import type { Held } from './batch-kills.ts'
-
-type Result = QueryResult<Record<string, unknown>>
+import type { Answered } from './pipeline.ts'
 
 /** What became of a member. */
 export type Verdict =
@@ -25,18 +23,18 @@ export type Rows = ReadonlyMap<number, readonly OperationRow[]>
 export interface Told {
   readonly rows: Map<number, OperationRow[]>
   /** What each look at spending found. */
-  readonly opened: readonly (readonly Record<string, unknown>[])[]
+  readonly opened: readonly (readonly Readonly<Record<string, unknown>>[])[]
   /** Idempotency keys that this transaction holds. */
   readonly claimed: ReadonlySet<string>
   /** What was answered under a key before. */
   readonly stored: ReadonlyMap<string, Record<string, unknown>>
 }
 
-export function readRows(statements: readonly Statement[], results: readonly Result[]): Told {
+export function readRows(statements: readonly Statement[], results: readonly Answered[]): Told {
   const rows = new Map<number, OperationRow[]>()
   const claimed = new Set<string>()
   const stored = new Map<string, Record<string, unknown>>()
-  const opened: Record<string, unknown>[][] = []
+  const opened: (readonly Readonly<Record<string, unknown>>[])[] = []
   for (const [index, statement] of statements.entries()) {
     if (statement.name === sql.openName) {
       opened.push(results[index]?.rows ?? [])

@@ -1,0 +1,113 @@
+import { Query, types, type Client, type Connection } from 'pg'
+import type { Statement } from './connection.ts'
+
+export interface Answered {
+  /** The first word of the command tag: `SELECT`, `COMMIT`. */
+  readonly command: string
+  readonly rows: readonly Readonly<Record<string, unknown>>[]
+}
+
+/** The first error of a pipeline: of the server, or of the connection. */
+export class PipelineFailed extends Error {
+  /** How many statements were answered before; what came after them was not run, unless the connection was lost. */
+  readonly answered: number
+
+  constructor(answered: number, cause: unknown) {
+    super('a statement failed', { cause })
+    this.answered = answered
+  }
+}
+
+/**
+ * Sends statements in one write and under one Sync, so that each side wakes once for all of them. The server runs them in order
+ * up to the first that fails; whoever needs all or none of them begins a transaction. Rejects with PipelineFailed only.
+ */
+export function sendAll(client: Client, statements: readonly Statement[]): Promise<readonly Answered[]> {
+  return new Promise((resolve, reject) => {
+    const done = (error: unknown): void => {
+      if (error) reject(new PipelineFailed(pipeline.answered.length, error))
+      else resolve(pipeline.answered)
+    }
+    const pipeline = new Pipeline(statements, done)
+    client.query(pipeline)
+  })
+}
+
+/** By connection, the names of the statements that it has prepared here. */
+const prepared = new WeakMap<Connection, Set<string>>()
+
+interface Field {
+  readonly name: string
+  readonly dataTypeID: number
+}
+
+interface Column {
+  readonly name: string
+  readonly parse: (text: string) => unknown
+}
+
+/** A query in the eyes of `pg`, which hands the messages of the server to the one that is active until the next ReadyForQuery. */
+class Pipeline extends Query {
+  readonly answered: Answered[] = []
+  readonly #statements: readonly Statement[]
+  #columns: readonly Column[] = []
+  #rows: Record<string, unknown>[] = []
+  /** `pg` puts its time limit around it. */
+  callback: (error: unknown) => void
+
+  constructor(statements: readonly Statement[], done: (error: unknown) => void) {
+    super('')
+    this.#statements = statements
+    this.callback = done
+  }
+
+  override readonly submit = (connection: Connection): void => {
+    const known = prepared.get(connection) ?? new Set()
+    prepared.set(connection, known)
+    connection.stream.cork()
+    for (const { name, text, values } of this.#statements) {
+      if (!known.has(name)) {
+        // An earlier pipeline may have failed behind this very statement.
+        connection.close({ type: 'S', name }, true)
+        connection.parse({ name, text, types: [] }, true)
+      }
+      connection.bind({ statement: name, values: values.map(textOf) }, true)
+      connection.describe({ type: 'P' }, true)
+      connection.execute({}, true)
+    }
+    connection.sync()
+    connection.stream.uncork()
+  }
+
+  handleRowDescription({ fields }: { readonly fields: readonly Field[] }): void {
+    this.#columns = fields.map(({ name, dataTypeID }) => ({ name, parse: types.getTypeParser(dataTypeID, 'text') }))
+  }
+
+  handleDataRow({ fields }: { readonly fields: readonly (string | null)[] }): void {
+    const row: Record<string, unknown> = {}
+    for (const [index, { name, parse }] of this.#columns.entries()) {
+      const text = fields[index] ?? null
+      row[name] = text === null ? null : parse(text)
+    }
+    this.#rows.push(row)
+  }
+
+  handleCommandComplete({ text }: { readonly text: string }): void {
+    this.answered.push({ command: text.split(' ', 1)[0] ?? '', rows: this.#rows })
+    this.#rows = []
+  }
+
+  handleReadyForQuery(connection: Connection): void {
+    const known = prepared.get(connection)
+    for (const { name } of this.#statements) known?.add(name)
+    this.callback(undefined)
+  }
+
+  handleError(error: unknown): void {
+    this.callback(error)
+  }
+}
+
+function textOf(value: string | number | null): string | null {
+  return typeof value === 'number' ? String(value) : value
+}
