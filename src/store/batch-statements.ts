@@ -4,7 +4,6 @@ import type { Statement } from './connection.ts'
 import { operations } from './operations/index.ts'
 import { lockReservations, lookOf, openSpending, spendStatements } from './operations/spend.ts'
 import { addToRuns, lockRuns } from './run-totals.ts'
-import { byteaText } from './operations/statement.ts'
 
 export const begin: Statement = { name: 'begin', text: 'begin', values: [] }
 export const waitShort: Statement = { name: 'locks.short', text: `set local lock_timeout = '250ms'`, values: [] }
@@ -184,23 +183,23 @@ function followUps(group: TenantGroup, isDone: (index: number, part: number) => 
  * tried again under its key. The primary key stands behind the locks: a second effect under one key cannot commit.
  */
 function storeReplies(group: TenantGroup, replyOf: (index: number) => Uint8Array | undefined): readonly Statement[] {
-  const rows: { key: string; payload: string; reply: string }[] = []
+  const rows: string[] = []
   for (const [at, { idempotency }] of group.members.entries()) {
     if (idempotency === undefined) continue
     const reply = replyOf(group.indexes[at] ?? -1)
     if (reply === undefined) continue
-    rows.push({
-      key: byteaText(idempotency.keyDigest),
-      payload: byteaText(idempotency.payloadDigest),
-      reply: byteaText(Buffer.from(reply).toString('hex')),
-    })
+    const bytes = Buffer.from(reply.buffer, reply.byteOffset, reply.byteLength).toString('hex')
+    // Hexadecimal needs no escape in JSON but that of its prefix.
+    rows.push(
+      `{"key":"\\\\x${idempotency.keyDigest}","payload":"\\\\x${idempotency.payloadDigest}","reply":"\\\\x${bytes}"}`,
+    )
   }
   if (rows.length === 0) return []
   const store: Statement = {
     name: 'idempotency.store',
     text: `insert into portcullis.idempotency (tenant_id, key_digest, payload_digest, reply)
       select (select portcullis.tenant()), m.* from json_to_recordset($1::json) as m(key bytea, payload bytea, reply bytea) order by key`,
-    values: [JSON.stringify(rows)],
+    values: [`[${rows.join(',')}]`],
   }
   return [store]
 }

@@ -1,5 +1,6 @@
 import type { Client } from 'pg'
 import { isRefusal, refuse, uuidv7, type Refusal } from '#core'
+import type { LedgerRecord } from '#ledger'
 import type { SpendingPort, SpendOutcome, WriteResult, WriterMember } from '#hub'
 import type { Connection, Statement } from './connection.ts'
 import {
@@ -16,7 +17,17 @@ import * as sql from './batch-statements.ts'
 import { PipelineFailed, sendAll, type Answered } from './pipeline.ts'
 import { decideOn } from './spending.ts'
 import { makeTelemetryPartitions } from './time-series.ts'
-import { addRow, entry, isDone, judge, readRows, storedReply, type Rows, type Told, type Verdict } from './verdicts.ts'
+import {
+  addEntries,
+  addRow,
+  isDone,
+  judge,
+  readRows,
+  storedReply,
+  type Rows,
+  type Told,
+  type Verdict,
+} from './verdicts.ts'
 import type { WriterSettings } from './writer.ts'
 
 /** Told of each transaction that committed. */
@@ -207,7 +218,9 @@ export class Batch {
       verdicts = judge(held, told)
     }
     const more = [...spent.values()].flatMap(({ records }) => records)
-    const entries = [...held.flatMap((one, index) => entry(one.member, verdicts[index])), ...more]
+    const entries: LedgerRecord[] = []
+    for (const [index, { member }] of held.entries()) addEntries(entries, member, verdicts[index])
+    for (const record of more) entries.push(record)
     const closing = [
       ...(work.length > 0 ? [] : [sql.begin]),
       ...work.flatMap((group) =>
@@ -271,7 +284,9 @@ export class Batch {
       throw new OutcomeUnknown('the commit was not answered', { cause })
     }
     if (last?.command !== 'COMMIT')
-      throw new StoreGone('not committed', { cause: new Error(`the commit was answered with ${last?.command ?? 'nothing'}`) })
+      throw new StoreGone('not committed', {
+        cause: new Error(`the commit was answered with ${last?.command ?? 'nothing'}`),
+      })
   }
 }
 

@@ -65,18 +65,25 @@ class Pipeline extends Query {
     const known = prepared.get(connection) ?? new Set()
     prepared.set(connection, known)
     connection.stream.cork()
-    for (const { name, text, values } of this.#statements) {
-      if (!known.has(name)) {
-        // An earlier pipeline may have failed behind this very statement.
-        connection.close({ type: 'S', name }, true)
-        connection.parse({ name, text, types: [] }, true)
+    try {
+      for (const { name, text, values } of this.#statements) {
+        if (!known.has(name)) {
+          // An earlier pipeline may have failed behind this very statement.
+          connection.close({ type: 'S', name }, true)
+          connection.parse({ name, text, types: [] }, true)
+        }
+        connection.bind({ statement: name, values: values.map(textOf) }, true)
+        connection.describe({ type: 'P' }, true)
+        connection.execute({}, true)
       }
-      connection.bind({ statement: name, values: values.map(textOf) }, true)
-      connection.describe({ type: 'P' }, true)
-      connection.execute({}, true)
+      connection.sync()
+    } catch (error) {
+      // Of half a pipeline nothing may be run.
+      connection.stream.destroy()
+      throw error
+    } finally {
+      connection.stream.uncork()
     }
-    connection.sync()
-    connection.stream.uncork()
   }
 
   handleRowDescription({ fields }: { readonly fields: readonly Field[] }): void {

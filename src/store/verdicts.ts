@@ -1,6 +1,7 @@
 import { fromBinary, toBinary, type Message } from '@bufbuild/protobuf'
 import { isRefusal, refuse, type Refusal } from '#core'
 import type { Answer, Idempotency, OperationRow, WriterMember } from '#hub'
+import type { LedgerRecord } from '#ledger'
 import * as sql from './batch-statements.ts'
 import type { Statement } from './connection.ts'
 import type { Held } from './batch-kills.ts'
@@ -99,22 +100,26 @@ export function isDone(row: OperationRow | undefined): boolean {
   return row !== undefined && !('verdict' in row && row.verdict === 'refused')
 }
 
-export function entry(member: WriterMember, verdict: Verdict | undefined): ReturnType<WriterMember['record']>[] {
-  if (member.silent === true) return verdict?.kind === 'done' ? [...(verdict.answer?.entries ?? [])] : []
+/** Adds what is recorded of a member. */
+export function addEntries(entries: LedgerRecord[], member: WriterMember, verdict: Verdict | undefined): void {
+  if (member.silent === true) {
+    if (verdict?.kind === 'done') for (const record of verdict.answer?.entries ?? []) entries.push(record)
+    return
+  }
   switch (verdict?.kind) {
     case 'refused':
-      return [member.record({ outcome: 'deny', code: verdict.refusal.code, reason: verdict.refusal.reason })]
+      entries.push(member.record({ outcome: 'deny', code: verdict.refusal.code, reason: verdict.refusal.reason }))
+      return
     case 'replayed':
-      return [member.record({ outcome: 'allow', replayed: true })]
+      entries.push(member.record({ outcome: 'allow', replayed: true }))
+      return
     case 'done':
-      return [
-        member.record({ outcome: 'allow', told: verdict.answer?.told }),
-        ...(verdict.answer?.entries ?? []),
-        ...(member.more ?? []),
-      ]
+      entries.push(member.record({ outcome: 'allow', told: verdict.answer?.told }))
+      for (const record of verdict.answer?.entries ?? []) entries.push(record)
+      for (const record of member.more ?? []) entries.push(record)
+      return
     case 'elsewhere':
     case undefined:
-      break
+      return
   }
-  return []
 }
