@@ -1,6 +1,6 @@
 import { randomFillSync } from 'node:crypto'
 
-const idPattern = /^([a-z]{2,8})_([0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12})$/
+const idPattern = /^[a-z]{2,8}_[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
 const hex = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
 
 // Random bytes are drawn in blocks: one system call for 256 ids.
@@ -75,6 +75,7 @@ export function publicId(prefix: IdPrefix, uuid: string): string {
 
 /** The bare UUID of a public id, or undefined where the text is not an id of that kind. */
 export function parseId(prefix: IdPrefix, text: string): string | undefined {
-  const match = idPattern.exec(text)
-  return match?.[1] === prefix ? match[2] : undefined
+  return idPattern.test(text) && text.startsWith(prefix) && text[prefix.length] === '_'
+    ? text.slice(prefix.length + 1)
+    : undefined
 }

@@ -40,13 +40,13 @@ function withoutKey(schema: DescMessage, message: Message & { idempotencyKey?: s
   return bytes
 }
 
-const maps = new WeakMap<DescMessage, readonly DescField[]>()
+const mapFields = new WeakMap<DescMessage, readonly DescField[]>()
 
 function mapsOf(schema: DescMessage): readonly DescField[] {
-  const known = maps.get(schema)
+  const known = mapFields.get(schema)
   if (known !== undefined) return known
   const found = schema.fields.filter((field) => field.fieldKind === 'map')
-  maps.set(schema, found)
+  mapFields.set(schema, found)
   return found
 }
 

@@ -372,8 +372,13 @@ function killQuestions(
   refusalOf: (uses: NonNullable<Work['uses']>) => Refusal | undefined,
 ): readonly KillQuestion[] {
   const questions: KillQuestion[] = []
+  // Parts that use the same are asked about once.
+  const asked = new Set<object>()
   const add = ({ killed, uses }: { readonly uses?: Work['uses']; readonly killed?: KillQuestion }): void => {
-    if (uses !== undefined) questions.push(() => refusalOf(uses))
+    if (uses !== undefined && !asked.has(uses)) {
+      asked.add(uses)
+      questions.push(() => refusalOf(uses))
+    }
     if (killed !== undefined) questions.push(killed)
   }
   add(work)

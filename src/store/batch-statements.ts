@@ -1,6 +1,7 @@
 import type { LedgerRecord } from '#ledger'
-import type { Idempotency, OperationName, SpendArgs, SpendOutcome, WriterMember } from '#hub'
+import type { AttemptRecord, Idempotency, OperationName, SpendArgs, SpendOutcome, WriterMember } from '#hub'
 import type { Statement } from './connection.ts'
+import { AttemptBatch } from './operations/attempt-batch.ts'
 import { operations } from './operations/index.ts'
 import { lockReservations, lookOf, openSpending, spendStatements } from './operations/spend.ts'
 import { addToRuns, lockRuns } from './run-totals.ts'
@@ -103,13 +104,20 @@ export function effectStatements(group: TenantGroup, early = locksEarly([group])
   const claims: string[] = []
   const runIds = new Set<string>()
   const byOperation = new Map<OperationName, { key: string; row: string }[]>()
+  const attempts = new AttemptBatch()
   for (const [at, { effect, idempotency }] of group.members.entries()) {
     if (effect === undefined) continue
     const claim = idempotency === undefined ? '' : `${claimOf(idempotency)},`
     const claimed = new Set<OperationName>()
     if (idempotency !== undefined) claims.push(`{${claim.slice(0, -1)}}`)
-    for (const [part, { args, key, operation, runId }] of ('parts' in effect ? effect.parts : [effect]).entries()) {
+    const many = 'parts' in effect
+    if (many) attempts.begin(group.indexes[at] ?? -1, claim)
+    for (const [part, { args, key, operation, runId }] of (many ? effect.parts : [effect]).entries()) {
       if (runId !== undefined) runIds.add(runId)
+      if (many && operation === 'attempt.record') {
+        attempts.add(part, args as AttemptRecord)
+        continue
+      }
       // One part of each statement says under which key all of them are.
       const own = claimed.has(operation) ? '' : claim
       claimed.add(operation)
@@ -130,6 +138,7 @@ export function effectStatements(group: TenantGroup, early = locksEarly([group])
   if (byOperation.has('spend') && (byOperation.has('budget.put') || byOperation.has('budget.delete')))
     statements.push(...lockReservations(group.members))
   for (const [name, statement] of operations) {
+    if (name === 'attempt.record') statements.push(...attempts.statements())
     const rows = byOperation.get(name)
     if (rows === undefined) continue
     rows.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0))

@@ -20,6 +20,14 @@ export interface Statement {
   readonly name: string
   readonly text: string
   readonly values: readonly (string | number | null)[]
+  /** Of a statement whose rows stand for many parts each: what its row `s` is of. */
+  readonly places?: readonly Place[]
+}
+
+/** Parts of one member of a batch. */
+export interface Place {
+  readonly n: number
+  readonly parts: readonly number[]
 }
 
 const goodbyeMs = 1000

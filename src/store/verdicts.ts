@@ -3,7 +3,7 @@ import { isRefusal, refuse, type Refusal } from '#core'
 import type { Answer, Idempotency, OperationRow, WriterMember } from '#hub'
 import type { LedgerRecord } from '#ledger'
 import * as sql from './batch-statements.ts'
-import type { Statement } from './connection.ts'
+import type { Place, Statement } from './connection.ts'
 import type { Held } from './batch-kills.ts'
 import type { Answered } from './pipeline.ts'
 
@@ -45,6 +45,7 @@ export function readRows(statements: readonly Statement[], results: readonly Ans
       if (statement.name === sql.claimName) claimed.add(String(row['key']))
       else if (statement.name === sql.storedName) stored.set(String(row['key']), row)
       else if (typeof row['n'] === 'number') addRow(rows, row['n'], Number(row['p'] ?? 0), row)
+      else if (statement.places !== undefined) addRows(rows, statement.places[Number(row['s'])], row)
     }
   }
   return { rows, claimed, stored, opened }
@@ -74,6 +75,14 @@ export function addRow(rows: Map<number, OperationRow[]>, member: number, part: 
   const known = rows.get(member) ?? []
   known[part] = row as unknown as OperationRow
   rows.set(member, known)
+}
+
+/** One row that all of these parts were answered with. */
+function addRows(rows: Map<number, OperationRow[]>, place: Place | undefined, row: object): void {
+  if (place === undefined) throw new Error('a statement answered for parts that it was not given')
+  const known = rows.get(place.n) ?? []
+  for (const part of place.parts) known[part] = row as unknown as OperationRow
+  rows.set(place.n, known)
 }
 
 function replay(member: WriterMember, idempotency: Idempotency, earlier: Record<string, unknown>): Verdict {

@@ -1,4 +1,3 @@
-import { modelNames } from '../costs/model-names.ts'
 import type { HandlerContext } from '../handler.ts'
 import { priceAttempt } from '../costs/price-attempt.ts'
 import { bare } from '../handler.ts'
@@ -12,6 +11,8 @@ const ownTimeMs = 5 * 60_000
 export function chargedAttempt(
   asked: {
     readonly attempt: AttemptRecord
+    /** See `modelNames`. */
+    readonly models: readonly string[]
     readonly reservationId: string | null
     readonly tool: string
     readonly nowMs: number
@@ -19,10 +20,9 @@ export function chargedAttempt(
   },
   { caller, prices, rules }: Pick<HandlerContext, 'caller' | 'prices' | 'rules'>,
 ): Effect | undefined {
-  const { attempt, nowMs, reservationId } = asked
+  const { attempt, models, nowMs, reservationId } = asked
   const governing = rules.of(bare(caller.tenant.id))
   if (governing === undefined && reservationId === null) return undefined
-  const models = modelNames(attempt, prices)
   const { costNanoUsd, priceVersion } =
     Math.abs(nowMs - attempt.createdAtMs) <= ownTimeMs
       ? attempt

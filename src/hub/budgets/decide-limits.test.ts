@@ -134,7 +134,7 @@ describe('the bounds of a reservation', () => {
     const context = { caller, prices, rules: { of: () => ({ ...noCaps, budgets: true }) } } as unknown as HandlerContext
     const countedAt = (createdAtMs: number): unknown => {
       const told = { ...attemptOf('run', 2n), inputTokens: '10', createdAtMs }
-      const asked = { attempt: told, reservationId: null, tool: '', nowMs, answer: () => ({}) }
+      const asked = { attempt: told, models: [], reservationId: null, tool: '', nowMs, answer: () => ({}) }
       return (chargedAttempt(asked, context) as unknown as { readonly args: SpendAttempt }).args.nanoUsd
     }
     expect([countedAt(nowMs - 60_000), countedAt(nowMs - 600_000)]).toEqual([2n, 9n])

@@ -22,12 +22,11 @@ describe('the price of an attempt', () => {
       costNanoUsd: '5',
       priceVersion: 'v1',
       unitPrices: '1 1 1 1 1 0',
-      sku: 'p/m',
     })
   })
 
   it('H11: is what was reported where none is known, no token was told, or no column could hold it', () => {
-    const unknown = { costNanoUsd: '999', priceVersion: '', unitPrices: '', sku: 'p/m' }
+    const unknown = { costNanoUsd: '999', priceVersion: '', unitPrices: '' }
     expect(priceAttempt(asked, tokens, '999', 0, noPrices)).toEqual(unknown)
     expect(priceAttempt(asked, { ...tokens, inputTokens: '0' }, '999', 0, at(0n))).toEqual(unknown)
     expect(priceAttempt(asked, tokens, '999', 0, at(2n ** 63n))).toEqual(unknown)

@@ -8,7 +8,6 @@ export interface AttemptPrice {
   /** Empty where no price was known: then the cost is what was reported, and a hard budget of money has no room for it. */
   readonly priceVersion: string
   readonly unitPrices: string
-  readonly sku: string
 }
 
 const storedMax = 2n ** 63n - 1n
@@ -24,11 +23,10 @@ export function priceAttempt(
   atMs: number,
   prices: PricePort,
 ): AttemptPrice {
-  const sku = prices.skuOf(asked)
   const untold = reportedNanoUsd !== '0' && tokenClasses.every(([, column]) => tokens[column] === '0')
   const quote = untold ? undefined : prices.quoteOf(asked, tokens, atMs)
   // More than a column holds is no cost: counts and a price of the settings that are both absurd.
   if (quote === undefined || quote.nanoUsd > storedMax)
-    return { costNanoUsd: reportedNanoUsd, priceVersion: '', unitPrices: '', sku }
-  return { costNanoUsd: String(quote.nanoUsd), priceVersion: prices.version, unitPrices: quote.unitPrices, sku }
+    return { costNanoUsd: reportedNanoUsd, priceVersion: '', unitPrices: '' }
+  return { costNanoUsd: String(quote.nanoUsd), priceVersion: prices.version, unitPrices: quote.unitPrices }
 }

@@ -9,7 +9,7 @@ export const runColumns = `r.id, r.task_id as "taskId", r.workflow, r.agent_id a
   ${ms('r.started_at', 'startedAtMs')}, ${ms('r.finished_at', 'finishedAtMs')}`
 
 /** The row of one run, found by its key. */
-function lookUp(id: string): string {
+export function lookUp(id: string): string {
   return `(select * from portcullis.runs where tenant_id = (select portcullis.tenant()) and id = ${id} limit 1)`
 }
 
