@@ -1,6 +1,7 @@
 import type { Client } from 'pg'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { TestDatabase } from '../../test/harness/postgres.ts'
+import { recordAttempts } from './operations/attempt-batch.ts'
 import { operations } from './operations/index.ts'
 import { byKeyOnly } from './writer.ts'
 
@@ -26,7 +27,7 @@ beforeAll(async () => {
 })
 afterAll(() => database.stop())
 
-it.each([...operations])('H6: %s looks every row up by its key', async (_name, { text }) => {
+it.each([...operations.values(), recordAttempts])('H6: $name looks every row up by its key', async ({ text }) => {
   const { rows } = await app.query<{ 'QUERY PLAN': string }>(`explain (generic_plan) ${text}`)
   const lines = rows.map((row) => row['QUERY PLAN'])
   // Tables of telemetry are read by their partitions.

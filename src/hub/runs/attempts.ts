@@ -32,7 +32,7 @@ export function attemptEffect(
   const fields = new Fields()
   const outcomes = [AttemptOutcome.SUCCESS, AttemptOutcome.FAILED]
   const reported = fields.count('reportedCostNanoUsd', message.reportedCostNanoUsd, costMax)
-  const given = {
+  const args = {
     // Copied first, where copying is cheap: this runs for each of a thousand items.
     ...tokenColumns(fields, message.tokens),
     id: uuidv7(nowMs),
@@ -52,13 +52,17 @@ export function attemptEffect(
     latencyMs: fields.count('latencyMs', message.latencyMs),
     qualityScoreMilli: fields.integer('qualityScoreMilli', message.qualityScoreMilli, 0, 1000),
     createdAtMs: fields.time('createdAt', message.createdAt, nowMs),
+    costNanoUsd: reported,
+    priceVersion: '',
+    unitPrices: '',
+    sku: '',
   }
   const reservationId = message.reservationId === '' ? null : fields.id('reservationId', message.reservationId, 'rsv')
   const tool = fields.text('tool', message.tool, sizes.name)
   if (fields.refusal !== undefined) return fields.refusal
-  const { sku, uses } = models.of(given)
-  const { costNanoUsd, priceVersion, unitPrices } = priceAttempt(given, given, reported, given.createdAtMs, prices)
-  const args = { ...given, costNanoUsd, priceVersion, unitPrices, sku }
+  const { sku, uses } = models.of(args)
+  args.sku = sku
+  Object.assign(args, priceAttempt(args, args, reported, args.createdAtMs, prices))
   const answer = (row: Pick<StoredAttempt, 'workflow' | 'promptVersion' | 'agentId'>): Answer => {
     const { workflow, promptVersion, agentId } = row
     const attempt = attemptMessage({ ...args, workflow, promptVersion, agentId })

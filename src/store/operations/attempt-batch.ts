@@ -1,7 +1,7 @@
 import type { AttemptRecord } from '#hub'
 import type { Place, Statement } from '../connection.ts'
 import { lookUp } from './runs.ts'
-import { sparseMembers } from './statement.ts'
+import { sparseMembers, type OperationStatement } from './statement.ts'
 
 /** What attempts of one call have in common, written once for all of them. */
 interface Shape {
@@ -51,7 +51,9 @@ const sums = `sum("inputTokens"), sum("cachedReadTokens"), sum("cacheWriteTokens
  * As `recordAttempt`, for the attempts of calls that have many: `$1` has a row for what many of them have in common, which says where
  * they are in the arrays. Their runs are looked up once, and sums are made once, for each such row; it answers one row `s` for each.
  */
-const text = `with ${sparseMembers(`s int, first int, last int, "runId" uuid, "ownerAgentId" uuid, workflow text, "providerType" text,
+export const recordAttempts: OperationStatement = {
+  name: 'attempt.record_many',
+  text: `with ${sparseMembers(`s int, first int, last int, "runId" uuid, "ownerAgentId" uuid, workflow text, "providerType" text,
       provider text, model text, "promptVersion" text, "promptHash" text, hashes text[], "errorType" text, "errorMessage" text,
       "priceVersion" text, "unitPrices" text, sku text, "hourMs" float8`)},
   found as materialized (
@@ -99,7 +101,8 @@ const text = `with ${sparseMembers(`s int, first int, last int, "runId" uuid, "o
     select (select portcullis.tenant()), the_hour, agent_id, the_workflow, provider, model, sku, "priceVersion", "unitPrices",
            sum(attempts), ${sums}, sum("reportedCostNanoUsd")
       from found group by 2, 3, 4, 5, 6, 7, 8, 9)
-  select s, the_workflow as workflow, the_version as "promptVersion", agent_id as "agentId" from found`
+  select s, the_workflow as workflow, the_version as "promptVersion", agent_id as "agentId" from found`,
+}
 
 /** The attempts of all calls of a batch that have more than one part. */
 export class AttemptBatch {
@@ -141,16 +144,27 @@ export class AttemptBatch {
     })
     const columns = own.map(([, , valueOf]) => arrayOf(attempts, valueOf))
     const places = this.#shapes.map(({ n, parts }): Place => ({ n, parts }))
-    return [{ name: 'attempt.record_many', text, values: [`[${rows.join(',')}]`, ...columns], places }]
+    return [{ ...recordAttempts, values: [`[${rows.join(',')}]`, ...columns], places }]
   }
 }
 
-/** All that attempts with the same key have in common. */
+/** All that attempts with the same key have in common. No text of a caller holds a NUL. */
 function shapeOf(args: AttemptRecord): string {
-  const { runId, ownerAgentId, workflow, providerType, provider, model, promptVersion, errorType, errorMessage } = args
-  const hour = Math.floor(args.createdAtMs / hourMs)
-  // No text of a caller holds a NUL.
-  return `${runId}\0${ownerAgentId ?? ''}\0${workflow}\0${providerType}\0${provider}\0${model}\0${promptVersion}\0${errorType}\0${errorMessage}\0${args.sku}\0${args.priceVersion}\0${args.unitPrices}\0${hour}`
+  return [
+    args.runId,
+    args.ownerAgentId,
+    args.workflow,
+    args.providerType,
+    args.provider,
+    args.model,
+    args.promptVersion,
+    args.errorType,
+    args.errorMessage,
+    args.sku,
+    args.priceVersion,
+    args.unitPrices,
+    Math.floor(args.createdAtMs / hourMs),
+  ].join('\0')
 }
 
 function rowOf({ attempts, hashes, n, of }: Shape, s: number, first: number, last: number): object {
