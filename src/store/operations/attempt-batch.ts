@@ -10,9 +10,10 @@ interface Shape {
   readonly n: number
   readonly parts: number[]
   readonly attempts: AttemptRecord[]
-  /** Whether each has a hash of its own. */
-  hashes: boolean
 }
+
+/** Texts that often differ where all else is the same: sent as arrays where they do. */
+const loose = ['promptHash', 'errorType', 'errorMessage'] as const
 
 /** The columns of the attempts by themselves, as arrays: `$2` and what follows. */
 const own = [
@@ -54,7 +55,7 @@ const sums = `sum("inputTokens"), sum("cachedReadTokens"), sum("cacheWriteTokens
 export const recordAttempts: OperationStatement = {
   name: 'attempt.record_many',
   text: `with ${sparseMembers(`s int, first int, last int, "runId" uuid, "ownerAgentId" uuid, workflow text, "providerType" text,
-      provider text, model text, "promptVersion" text, "promptHash" text, hashes text[], "errorType" text, "errorMessage" text,
+      provider text, model text, "promptVersion" text, "promptHash" text[], "errorType" text[], "errorMessage" text[],
       "priceVersion" text, "unitPrices" text, sku text, "hourMs" float8`)},
   found as materialized (
     select m.*, r.agent_id, coalesce(nullif(m.workflow, ''), r.workflow) as the_workflow,
@@ -69,18 +70,21 @@ export const recordAttempts: OperationStatement = {
                string_agg(portcullis.latency_bucket(${at('latencyMs')})::text, ',') as latencies
           from generate_series(m.first, m.last) i) t
      where m."ownerAgentId" is null or r.agent_id = m."ownerAgentId"),
-  -- In the order of the ids, as indexes have it.
+  -- In the order of the ids, as indexes have it. What is sorted MUST NOT hold an array: each row would have a copy of it.
   written as (
     insert into portcullis.prompt_attempts (tenant_id, id, run_id, attempt_number, workflow, agent_id, provider_type, provider, model,
       prompt_version, prompt_hash, outcome, error_type, error_message, input_tokens, cached_read_tokens, cache_write_tokens,
       output_tokens, reasoning_tokens, cost_nano_usd, reported_cost_nano_usd, price_version, latency_ms, quality_score_milli, created_at)
     select (select portcullis.tenant()), ${at('id')}, "runId", ${at('attemptNumber')}, the_workflow, agent_id, "providerType", provider,
-      model, the_version, hash, ${at('outcome')}, "errorType", "errorMessage", ${at('inputTokens')}, ${at('cachedReadTokens')},
+      model, the_version, hash, ${at('outcome')}, error, message, ${at('inputTokens')}, ${at('cachedReadTokens')},
       ${at('cacheWriteTokens')}, ${at('outputTokens')}, ${at('reasoningTokens')}, ${at('costNanoUsd')}, ${at('reportedCostNanoUsd')},
       "priceVersion", ${at('latencyMs')}, ${at('qualityScoreMilli')}, to_timestamp(${at('createdAtMs')} / 1000)
       from (
-        select f.*, i, coalesce(own_hash, f."promptHash") as hash
-          from found f cross join lateral rows from (generate_series(f.first, f.last), unnest(f.hashes)) as u(i, own_hash)
+        select "runId", the_workflow, agent_id, "providerType", provider, model, the_version, "priceVersion", i,
+               coalesce(u.hash, f."promptHash"[1], '') as hash, coalesce(u.error, f."errorType"[1], '') as error,
+               coalesce(u.message, f."errorMessage"[1], '') as message
+          from found f cross join lateral rows from (generate_series(f.first, f.last), unnest(f."promptHash"), unnest(f."errorType"),
+            unnest(f."errorMessage")) as u(i, hash, error, message)
          order by ${at('id')}) a),
   counted as (
     insert into portcullis.workflow_deltas (tenant_id, workflow, attempts, failed_attempts, input_tokens, cached_read_tokens,
@@ -124,13 +128,12 @@ export class AttemptBatch {
     if (shape === undefined) {
       // One row says under which key all of the call are.
       const claim = this.#known.size === 0 ? this.#claim : ''
-      shape = { of: args, claim, n: this.#n, parts: [], attempts: [], hashes: false }
+      shape = { of: args, claim, n: this.#n, parts: [], attempts: [] }
       this.#known.set(key, shape)
       this.#shapes.push(shape)
     }
     shape.parts.push(part)
     shape.attempts.push(args)
-    if (args.promptHash !== shape.of.promptHash) shape.hashes = true
   }
 
   statements(): readonly Statement[] {
@@ -158,8 +161,6 @@ function shapeOf(args: AttemptRecord): string {
     args.provider,
     args.model,
     args.promptVersion,
-    args.errorType,
-    args.errorMessage,
     args.sku,
     args.priceVersion,
     args.unitPrices,
@@ -167,7 +168,7 @@ function shapeOf(args: AttemptRecord): string {
   ].join('\0')
 }
 
-function rowOf({ attempts, hashes, n, of }: Shape, s: number, first: number, last: number): object {
+function rowOf({ attempts, n, of }: Shape, s: number, first: number, last: number): object {
   return {
     n,
     s,
@@ -180,14 +181,19 @@ function rowOf({ attempts, hashes, n, of }: Shape, s: number, first: number, las
     provider: of.provider,
     model: of.model,
     promptVersion: of.promptVersion,
-    ...(hashes ? { hashes: attempts.map(({ promptHash }) => promptHash) } : { promptHash: of.promptHash }),
-    errorType: of.errorType,
-    errorMessage: of.errorMessage,
+    ...Object.fromEntries(loose.map((name) => [name, textsOf(attempts, name)])),
     priceVersion: of.priceVersion,
     unitPrices: of.unitPrices,
     sku: of.sku,
     hourMs: Math.floor(of.createdAtMs / hourMs) * hourMs,
   }
+}
+
+/** One text stands for all where they are the same; undefined where they are empty. */
+function textsOf(attempts: readonly AttemptRecord[], name: (typeof loose)[number]): readonly string[] | undefined {
+  const first = attempts[0]?.[name] ?? ''
+  if (attempts.some((attempt) => attempt[name] !== first)) return attempts.map((attempt) => attempt[name])
+  return first === '' ? undefined : [first]
 }
 
 /** An array of PostgreSQL of what needs no quotes: null where all are zero. */
