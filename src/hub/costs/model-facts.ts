@@ -8,22 +8,20 @@ export interface ModelFacts {
   readonly sku: string
 }
 
-/** The models of one call, each asked about once: a batch has a thousand attempts and a handful of models. */
-export class CallModels {
-  readonly #prices: PricePort
-  readonly #known = new Map<string, ModelFacts>()
+// Agents use few models, over and over. They may make names up, so their number is bounded.
+const known = new WeakMap<PricePort, Map<string, ModelFacts>>()
+const knownMax = 1000
 
-  constructor(prices: PricePort) {
-    this.#prices = prices
-  }
-
-  of(asked: PricedModel): ModelFacts {
-    // No text of a caller holds a NUL.
-    const key = `${asked.provider}\0${asked.model}`
-    const known = this.#known.get(key)
-    if (known !== undefined) return known
-    const facts = { uses: { models: modelNames(asked, this.#prices) }, sku: this.#prices.skuOf(asked) }
-    this.#known.set(key, facts)
-    return facts
-  }
+/** The same prices say the same of a model, so they are asked once. */
+export function modelFacts(asked: PricedModel, prices: PricePort): ModelFacts {
+  const facts = known.get(prices) ?? new Map<string, ModelFacts>()
+  if (facts.size === 0) known.set(prices, facts)
+  // No text of a caller holds a NUL.
+  const key = `${asked.provider}\0${asked.model}`
+  const found = facts.get(key)
+  if (found !== undefined) return found
+  const made = { uses: { models: modelNames(asked, prices) }, sku: prices.skuOf(asked) }
+  if (facts.size >= knownMax) facts.clear()
+  facts.set(key, made)
+  return made
 }

@@ -6,22 +6,6 @@ import type { PricedModel, PricePort } from './ports.ts'
  * Empty where the call names no model.
  */
 export function modelNames(asked: PricedModel, prices: Pick<PricePort, 'skuOf'>): readonly string[] {
-  const known = namesOf.get(prices) ?? new Map<string, readonly string[]>()
-  if (known.size === 0 || known.size >= namesMax) {
-    known.clear()
-    namesOf.set(prices, known)
-  }
-  const key = `${asked.provider}\n${asked.model}`
-  const names = known.get(key) ?? findNames(asked, prices)
-  known.set(key, names)
-  return names
-}
-
-// Agents use few models, over and over; they may make names up, so their number is bounded.
-const namesOf = new WeakMap<Pick<PricePort, 'skuOf'>, Map<string, readonly string[]>>()
-const namesMax = 1000
-
-function findNames(asked: PricedModel, prices: Pick<PricePort, 'skuOf'>): readonly string[] {
   const text = modelName(asked.model)
   if (text === '') return []
   const tail = text.slice(text.lastIndexOf('/') + 1)

@@ -13,7 +13,7 @@ import {
 import { isRefusal, publicId, uuidv7, type Refusal } from '#core'
 import { maskText } from '#ledger'
 import { chargedAttempt } from '../budgets/attempt-effect.ts'
-import { CallModels } from '../costs/model-facts.ts'
+import { modelFacts } from '../costs/model-facts.ts'
 import { priceAttempt } from '../costs/price-attempt.ts'
 import { Fields } from '../fields.ts'
 import { ownerOf, read, readScope, write, type HandlerContext } from '../handler.ts'
@@ -26,7 +26,6 @@ export function attemptEffect(
   message: RecordPromptAttemptRequest,
   context: Pick<HandlerContext, 'caller' | 'prices' | 'rules'>,
   nowMs: number,
-  models = new CallModels(context.prices),
 ): Effect | Refusal {
   const { caller, prices } = context
   const fields = new Fields()
@@ -60,7 +59,7 @@ export function attemptEffect(
   const reservationId = message.reservationId === '' ? null : fields.id('reservationId', message.reservationId, 'rsv')
   const tool = fields.text('tool', message.tool, sizes.name)
   if (fields.refusal !== undefined) return fields.refusal
-  const { sku, uses } = models.of(args)
+  const { sku, uses } = modelFacts(args, prices)
   args.sku = sku
   Object.assign(args, priceAttempt(args, args, reported, args.createdAtMs, prices))
   const answer = (row: Pick<StoredAttempt, 'workflow' | 'promptVersion' | 'agentId'>): Answer => {

@@ -1,7 +1,6 @@
 import { create } from '@bufbuild/protobuf'
 import { HubService, RecordBatchResponseSchema } from '@portcullis/contract'
 import { isRefusal, publicId, refuse, type IdPrefix, type Refusal } from '#core'
-import { CallModels } from '../costs/model-facts.ts'
 import { write } from '../handler.ts'
 import type { Effect } from '../ports.ts'
 import { attemptEffect } from './attempts.ts'
@@ -27,9 +26,8 @@ const recordBatch = write(
       return refuse('input.invalid', `${count} items`, { detail: `a batch holds 1 to ${itemsMax} items, not ${count}` })
     }
     const nowMs = clock.now()
-    const models = new CallModels(context.prices)
     const items: readonly Item[] = [
-      ...attempts.map((item): Item => ({ prefix: 'att', made: attemptEffect(item, context, nowMs, models) })),
+      ...attempts.map((item): Item => ({ prefix: 'att', made: attemptEffect(item, context, nowMs) })),
       ...events.map((item): Item => ({ prefix: 'evt', made: eventEffect(item, caller, nowMs) })),
       ...benchmarks.map((item): Item => ({ prefix: 'ben', made: benchmarkEffect(item, caller, nowMs) })),
     ]
