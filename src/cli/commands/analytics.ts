@@ -99,6 +99,8 @@ const list: List<Row> = {
 
 export function analyticsCommand(io: Io): Command {
   const command = withRange(withList(new Command('analytics')))
+    // What stands behind `compare` is its own: both have --model, --from and --json.
+    .enablePositionalOptions()
     .description('How prompts did: per workflow, prompt version, provider and model. Needs the scope telemetry:read.')
     .option('--workflow <name>', 'of this workflow')
     .option('--prompt-version <version>', 'of this version of the prompt')
