@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { embeddedHome } from '../src/server/embedded/index.ts'
+import { Command } from './harness/command.ts'
 import { call, removeInstance, startInstance, type TestInstance } from './harness/instance.ts'
 import { Portcullis, type Exit } from './harness/portcullis.ts'
 
@@ -19,7 +20,7 @@ afterAll(async () => {
 })
 
 function cli(...args: readonly string[]): Promise<Exit> {
-  return new Portcullis(args).exited
+  return new Command(args).exited
 }
 
 it('O12: a backup taken under load restores to an instance whose ledger verifies, with all that was acknowledged before', async () => {
@@ -61,7 +62,7 @@ it('O12: a backup taken under load restores to an instance whose ledger verifies
 
 it('O12: the keys of the instance are not in its backup', async () => {
   const backup = join(folder, 'no-keys')
-  expect(await cli('backup', backup, '--dir', instance.dir)).toMatchObject({ code: 0 })
+  expect(await new Portcullis(['backup', backup, '--dir', instance.dir]).exited).toMatchObject({ code: 0 })
   const { home } = embeddedHome(instance.dir)
   const secrets = await Promise.all(['master-key', 'signing-key.pem'].map((name) => readFile(join(home, name), 'utf8')))
   const names = await readdir(backup, { recursive: true })

@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { Command } from './harness/command.ts'
 import { startInstance, type TestInstance } from './harness/instance.ts'
 import { Portcullis, type Exit } from './harness/portcullis.ts'
 
@@ -17,11 +18,12 @@ describe('portcullis demo', () => {
     await rm(folder, { recursive: true })
   })
 
-  const demo = (...args: readonly string[]): Promise<Exit> => {
+  const env = (): Readonly<Record<string, string>> => {
     const { url, grpc, adminKey } = instance
-    const env = { PORTCULLIS_URL: url, PORTCULLIS_GRPC: grpc, PORTCULLIS_KEY: adminKey, NO_COLOR: '1' }
-    return new Portcullis(['demo', '--speed', 'max', ...args], env).exited
+    return { PORTCULLIS_URL: url, PORTCULLIS_GRPC: grpc, PORTCULLIS_KEY: adminKey, NO_COLOR: '1' }
   }
+  const demo = (...args: readonly string[]): Promise<Exit> =>
+    new Command(['demo', '--speed', 'max', ...args], env()).exited
 
   it('M3: the ledger and GetSummary hold what the demo says that it did', async () => {
     const { code, stdout, stderr } = await demo('--runs', '60', '--seed', '1', '--json')
@@ -127,7 +129,11 @@ describe('portcullis demo', () => {
   })
 
   it('M3: a person reads what was done, what agrees and where to look', async () => {
-    const { code, stdout, stderr } = await demo('--runs', '5', '--seed', '3')
+    // As the binary prints it.
+    const { code, stdout, stderr } = await new Portcullis(
+      ['demo', '--speed', 'max', '--runs', '5', '--seed', '3'],
+      env(),
+    ).exited
     expect(code, stderr).toBe(0)
     expect(stdout).toContain('A day of five agents in the tenant demo-3, seed 3')
     expect(stdout).toContain('ok  GetSummary has the same')
@@ -140,9 +146,7 @@ describe('portcullis demo', () => {
 
   it('M3: the key of another tenant makes no demo', async () => {
     const { body } = await instance.call('TenantService/Create', { name: 'guest' })
-    const { url, grpc } = instance
-    const env = { PORTCULLIS_URL: url, PORTCULLIS_GRPC: grpc, PORTCULLIS_KEY: body.key }
-    const { code, stderr } = await new Portcullis(['demo'], env).exited
+    const { code, stderr } = await new Command(['demo'], { ...env(), PORTCULLIS_KEY: body.key }).exited
     expect(code).toBe(1)
     expect(stderr).toContain('[auth.scope_missing]')
     expect(stderr).toContain('Use the key of an admin of the tenant main')

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Browser, type Page } from './harness/browser.ts'
+import { Command } from './harness/command.ts'
 import { startInstance, type TestInstance } from './harness/instance.ts'
 import { Portcullis, type Exit } from './harness/portcullis.ts'
 
@@ -44,12 +45,17 @@ async function settle(role: string, key?: string): Promise<Person> {
   return { id: body.operator.id, name, browser, home: join(folder, name) }
 }
 
-function command(home: string, ...args: readonly string[]): Portcullis {
+function command(home: string, ...args: readonly string[]): Command {
+  return new Command(args, { PORTCULLIS_URL: instance.url, XDG_CONFIG_HOME: home })
+}
+
+/** The same as a process of its own. */
+function binary(home: string, ...args: readonly string[]): Portcullis {
   return new Portcullis(args, { PORTCULLIS_URL: instance.url, XDG_CONFIG_HOME: home })
 }
 
 /** Begins `login`, and answers with the address that it prints. */
-async function begin(home: string, ...args: readonly string[]): Promise<{ process: Portcullis; address: URL }> {
+async function begin(home: string, ...args: readonly string[]): Promise<{ process: Command; address: URL }> {
   const process = command(home, 'login', ...args)
   await expect.poll(() => process.stderr, { timeout: 30_000 }).toMatch(/^http:.*\n/m)
   return { process, address: new URL(/^http:\S+/m.exec(process.stderr)?.[0] ?? '') }
@@ -97,7 +103,7 @@ describe('portcullis login', () => {
     const { writeFile } = await import('node:fs/promises')
     await writeFile(file, JSON.stringify(before), { mode: 0o600 })
     // Two at a time: the refresh token is used once.
-    const both = await Promise.all([1, 2].map(() => command(person.home, 'agent', 'list', '--json').exited))
+    const both = await Promise.all([1, 2].map(() => binary(person.home, 'agent', 'list', '--json').exited))
     expect(both.map(({ code }) => code)).toEqual([0, 0])
     const after = JSON.parse(await readFile(file, 'utf8'))
     expect(after.servers[instance.url].refreshToken).not.toBe(before.servers[instance.url].refreshToken)

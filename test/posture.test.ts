@@ -2,8 +2,9 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { Command } from './harness/command.ts'
 import { startInstance, type TestInstance } from './harness/instance.ts'
-import { Portcullis, type Exit } from './harness/portcullis.ts'
+import type { Exit } from './harness/portcullis.ts'
 
 describe('what checks found, as evidence', () => {
   let instance: TestInstance
@@ -22,7 +23,7 @@ describe('what checks found, as evidence', () => {
   })
 
   const cli = (...args: readonly string[]): Promise<Exit> =>
-    new Portcullis(args, { PORTCULLIS_URL: instance.url, PORTCULLIS_KEY: instance.adminKey }).exited
+    new Command(args, { PORTCULLIS_URL: instance.url, PORTCULLIS_KEY: instance.adminKey }).exited
 
   it('V5: a report is recorded, and an export of the ledger proves it without a server, byte for byte', async () => {
     const report = join(work, 'report.json')
