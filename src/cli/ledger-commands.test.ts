@@ -166,6 +166,49 @@ describe('ledger export', () => {
     expect(await runLine(`ledger verify --offline ${dir}`, await withRoom(server))).toMatchObject({ code: 0 })
   })
 
+  it('L13: a part begins with the hash of what stands before it, and verifies', async () => {
+    await using server = await fakeServer((seen) =>
+      seen.path.endsWith('/GetConsistencyProof')
+        ? { status: 404, body: { code: 'object.not_found', title: 'No checkpoint.' } }
+        : answers(seen),
+    )
+    const dir = join(await folder(), 'part')
+    const { code, out } = await runLine(`ledger export ${dir} --from 2 --to 3 --json`, await withRoom(server))
+    expect([code, JSON.parse(out)]).toEqual([0, { folder: dir, entries: 2, logs: [{ log: 'main', from: 2, to: 3 }] }])
+    const offline = await runLine(`ledger verify --offline ${dir} --json`, await withRoom(server))
+    expect(JSON.parse(offline.out)).toMatchObject({ chain_valid: true, from: 2, to: 3 })
+  })
+
+  it('L13: a part whose predecessor is gone is not exported, and says what to do', async () => {
+    await using server = await fakeServer((seen) => {
+      if (seen.path.endsWith('/GetConsistencyProof')) return { status: 404, body: { code: 'object.not_found' } }
+      return seen.path.endsWith('/Export') ? { body: { ndjson: '', nextSeq: '-1' } } : answers(seen)
+    })
+    const { code, err } = await runLine(
+      `ledger export ${join(await folder(), 'part')} --from 2`,
+      await withRoom(server),
+    )
+    expect([code, err]).toEqual([2, expect.stringContaining('Entry 1 of the log main is missing.')])
+    expect(err).toContain('portcullis ledger verify')
+  })
+
+  it.each([
+    ['--log other', 'There is no log other for this key.', 'use a key of its tenant'],
+    ['--from 9', 'The log main ends at 4.', 'Ask for an earlier --from.'],
+    ['--from 1', 'The log main begins at 2: what was before was archived by policy.', 'Ask for --from 2'],
+  ])('L13: %s is not to be had: it says where the log is', async (options, said, todo) => {
+    await using server = await fakeServer((seen) =>
+      seen.path.endsWith('/GetLogs')
+        ? { body: { logs: [{ log: 'main', size: '5', firstSeq: '2', pruneSeq: '-1' }] } }
+        : answers(seen),
+    )
+    const line = `ledger export ${join(await folder(), 'none')} ${options}`
+    const { code, out, err } = await runLine(line, await withRoom(server))
+    expect([code, out]).toEqual([2, ''])
+    expect(err).toContain(said)
+    expect(err).toContain(todo)
+  })
+
   it('L13: into one file, with a manifest beside it, for its owner alone; overwrites nothing', async () => {
     await using server = await fakeServer(answers)
     const file = join(await folder(), 'main.ndjson')

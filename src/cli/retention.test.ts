@@ -99,6 +99,51 @@ describe('ledger hold', () => {
   })
 })
 
+describe('holds that are there', () => {
+  const id = '5b0c1d3e-8a4f-4f5e-9b1a-2f6f0c7d8e90'
+  const hold = {
+    id,
+    subject: 'tenant acme',
+    reason: 'case\u001B[2J 4711',
+    placedBy: 'ada',
+    placedAt: '2026-11-01T00:00:00Z',
+    until: undefined,
+    releasedAt: undefined,
+  }
+
+  it('L12: are listed with who placed them and how they end', async () => {
+    const ended = [
+      { ...hold, until: '2027-06-30T23:59:59Z' },
+      { ...hold, releasedAt: '2026-11-20T00:00:00Z' },
+    ]
+    const listRetention = () => Promise.resolve({ logs: [], months: [], holds: [hold, ...ended] })
+    const { out } = await runLine('ledger hold list', withRoom({ listRetention }))
+    const said = String.raw`${id}  tenant acme  case\u{1b}[2J 4711  ada 2026-11-01T00:00:00Z`
+    expect(out).toBe(
+      ['in force', '2027-06-30T23:59:59Z', 'released 2026-11-20T00:00:00Z'].map((end) => `${said}  ${end}\n`).join(''),
+    )
+    const json = await runLine('ledger hold list --json', withRoom({ listRetention }))
+    expect(JSON.parse(json.out).holds).toHaveLength(3)
+    expect(await runLine('ledger hold list')).toEqual({ code: 0, out: '', err: 'There are no holds.\n' })
+  })
+
+  it('L12: are released by their id, with the reason and who does it', async () => {
+    const released: unknown[] = []
+    const releaseHold: ServerRoom['releaseHold'] = ({ by }, ...given) => {
+      released.push([by, ...given])
+      return Promise.resolve()
+    }
+    const line = `ledger hold release ${id} --reason closed --by ada`
+    expect((await runLine(line, withRoom({ releaseHold }))).out).toBe(`Released ${id}.\n`)
+    const json = await runLine(`${line} --json`, withRoom({ releaseHold }))
+    expect(JSON.parse(json.out)).toEqual({ id, released: true })
+    expect(released).toEqual([
+      ['ada', id, 'closed'],
+      ['ada', id, 'closed'],
+    ])
+  })
+})
+
 describe('ledger retention', () => {
   it('L4: says which log the entries of a tenant go to, and lists each log with its policy', async () => {
     const { out } = await runLine('ledger retention set clinic hipaa')
