@@ -22,6 +22,9 @@ export const p7: Bar = {
     try {
       await writeCorpus(folder, files)
       await writeCorpus(small, 1)
+      // While this process is small: starting another from a large one takes time of its own. The first start fills Node's cache.
+      coldStartMs(small)
+      const starts = Array.from({ length: rounds + 4 }, () => coldStartMs(small))
       await verifyAll(folder)
       await parseAll(folder)
       const rates: { ours: number[]; twin: number[] } = { ours: [], twin: [] }
@@ -35,7 +38,7 @@ export const p7: Bar = {
         twin: median(rates.twin),
         ratio: median(rates.ours.map((rate, round) => rate / (rates.twin[round] ?? Number.NaN))),
         unit: 'files/s',
-        more: { coldStartMs: median(Array.from({ length: rounds + 2 }, () => coldStartMs(small))) },
+        more: { coldStartMs: median(starts) },
       }
     } finally {
       await rm(folder, { recursive: true, force: true })
