@@ -11,13 +11,15 @@ if (major < 24) {
 }
 const { enableCompileCache, registerHooks } = await import('node:module')
 enableCompileCache()
-// A relative import of a source names its file. Node would look for links, packages and the kind of module anew at each of the
-// hundreds of imports of a start: a fifth of it. What is not there fails all the same, when it is read.
+// A relative import names its file, in our sources and in those of libraries. Node would look for links, packages and the kind of
+// module anew at each of the hundreds of imports of a start: a fourth of it. What is not there fails all the same, when it is read.
 registerHooks({
-  resolve: (specifier, context, next) =>
-    specifier.startsWith('.') && specifier.endsWith('.ts')
-      ? { url: new URL(specifier, context.parentURL).href, format: 'module-typescript', shortCircuit: true }
-      : next(specifier, context),
+  resolve: (specifier, context, next) => {
+    if (!specifier.startsWith('.') || context.parentURL === undefined) return next(specifier, context)
+    const url = new URL(specifier, context.parentURL).href
+    if (url.endsWith('.ts')) return { url, format: 'module-typescript', shortCircuit: true }
+    return url.endsWith('.js') ? { url, shortCircuit: true } : next(specifier, context)
+  },
 })
 const { main } = await import('../src/cli/main.ts')
 await main(process.argv.slice(2))
