@@ -1,6 +1,5 @@
-import { stderr, stdin, stdout } from 'node:process'
+import { stderr, stdout } from 'node:process'
 import { isatty } from 'node:tty'
-import { askSecret } from './ask-secret.ts'
 import { loadServerRoom, type ServerRoom } from './server-room.ts'
 
 /** All that a command touches outside itself, so that tests run commands in their own process. */
@@ -37,8 +36,11 @@ export function processIo(): Io {
     env: process.env,
     out: terminal(stdout),
     err: terminal(stderr),
-    stdin,
-    askSecret: isatty(stdin.fd) ? askSecret : undefined,
+    // Opened by those who read it.
+    get stdin() {
+      return process.stdin
+    },
+    askSecret: isatty(0) ? async (prompt) => (await import('./ask-secret.ts')).askSecret(prompt) : undefined,
     now: () => Date.now(),
     monotonic: () => performance.now(),
     sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
