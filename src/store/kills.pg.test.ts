@@ -223,12 +223,12 @@ describe('writes under the kill switch', () => {
       await alone('select portcullis.cancel_killed($1, $2, now(), 0) as ended', [kill, [uuidv7(), uuidv7()]]),
     ).toEqual([{ ended: 1 }])
     await app.query('commit')
-    const { rows } = await admin.query('select id, status from portcullis.runs where id = any ($1) order by id', [
+    const { rows } = await admin.query('select id, status from portcullis.runs where id = any ($1) order by status', [
       [mine, other],
     ])
     expect(rows).toEqual([
-      { id: mine, status: 5 },
       { id: other, status: 2 },
+      { id: mine, status: 5 },
     ])
     expect(await replicas.killWork(10)).toEqual([])
     const through = await replicas.killsThrough()
