@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { base62, checksum62 } from './base62.ts'
 import { Secret } from './secret.ts'
 
-const pattern = /^pc_[0-9A-Za-z]{22}_[0-9A-Za-z]{49}$/
+const pattern = /^(pc_([0-9A-Za-z]{22})_([0-9A-Za-z]{43}))([0-9A-Za-z]{6})$/
 
 /** The parts of an API key text, `pc_<id><_><secret><checksum>` (SPEC G4). */
 export interface ParsedKey {
@@ -22,8 +22,9 @@ export function makeKey(uuid: string): { readonly text: Secret; readonly secret:
 
 /** The parts, or undefined where the form or the checksum is wrong: such a text never reaches a look-up. */
 export function parseKey(text: string): ParsedKey | undefined {
-  if (!pattern.test(text) || text.slice(69) !== checksum62(text.slice(0, 69))) return undefined
-  return { id: text.slice(3, 25), secret: text.slice(26, 69) }
+  const [, summed, id, secret, sum] = pattern.exec(text) ?? []
+  if (summed === undefined || id === undefined || secret === undefined || sum !== checksum62(summed)) return undefined
+  return { id, secret }
 }
 
 /** How a key's UUID is written inside the key text. */

@@ -54,9 +54,7 @@ export interface Migrated {
 
 /** Brings the schema up to date as the owner role and makes the first admin; with `plan` only says what it would do. */
 export async function migrateWith({ plan, ...options }: FromFile & { readonly plan: boolean }): Promise<Migrated> {
-  const config = load(options)
-  const owner = await connectOwner(config)
-  try {
+  return asOwner(options, async (owner) => {
     if (plan)
       return {
         applied: (await pendingMigrations(owner)).map(({ version, name }) => ({ version, name })),
@@ -65,26 +63,23 @@ export async function migrateWith({ plan, ...options }: FromFile & { readonly pl
     const applied = (await migrate(owner)).map(({ version, name }) => ({ version, name }))
     const admin = await ensureFirstAdmin(owner)
     return { applied, adminKey: admin?.key.reveal() ?? null }
-  } finally {
-    await owner.end()
-  }
+  })
 }
 
 /** A new key for the first admin of a deployment, as the owner role (SPEC M1). */
-export async function recoverAdminWith(options: FromFile): Promise<Recovered> {
-  const owner = await connectOwner(load(options))
-  try {
-    return toRecovered(await recoverFirstAdmin(owner))
-  } finally {
-    await owner.end()
-  }
+export function recoverAdminWith(options: FromFile): Promise<Recovered> {
+  return asOwner(options, async (owner) => toRecovered(await recoverFirstAdmin(owner)))
 }
 
 /** A new password for an operator of a deployment, as the owner role; answers its id. */
-export async function setPasswordWith(options: FromFile, person: NewPassword): Promise<string> {
+export function setPasswordWith(options: FromFile, person: NewPassword): Promise<string> {
+  return asOwner(options, (owner) => setOperatorPassword(owner, person))
+}
+
+async function asOwner<Result>(options: FromFile, work: (owner: Client) => Promise<Result>): Promise<Result> {
   const owner = await connectOwner(load(options))
   try {
-    return await setOperatorPassword(owner, person)
+    return await work(owner)
   } finally {
     await owner.end()
   }

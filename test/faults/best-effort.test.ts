@@ -1,15 +1,11 @@
 import { Client } from 'pg'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { call, databaseOf, removeInstance } from '../harness/instance.ts'
-import { newFolder, Portcullis } from '../harness/portcullis.ts'
+import { newFolder, noLimits, Portcullis } from '../harness/portcullis.ts'
 import { verifyLog } from '../harness/postgres.ts'
 
 const workers = 48
 const rounds = 2
-const noLimits = {
-  PORTCULLIS__LIMITS__RATE__KEY__PER_SECOND: '1000000',
-  PORTCULLIS__LIMITS__RATE__KEY__BURST: '1000000',
-}
 
 let dir: string
 let server: Portcullis

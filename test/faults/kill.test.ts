@@ -1,18 +1,13 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Client } from 'pg'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { embeddedHome } from '../../src/server/embedded/index.ts'
-import { databaseOf, removeInstance } from '../harness/instance.ts'
-import { newFolder, Portcullis } from '../harness/portcullis.ts'
+import { removeInstance } from '../harness/instance.ts'
+import { newFolder, noLimits, Portcullis } from '../harness/portcullis.ts'
 import { expectNothingLost, Load } from './load.ts'
 
 const rounds = 10
 const workers = 24
-const noLimits = {
-  PORTCULLIS__LIMITS__RATE__KEY__PER_SECOND: '1000000',
-  PORTCULLIS__LIMITS__RATE__KEY__BURST: '1000000',
-}
 
 let dir: string
 let server: Portcullis
@@ -24,12 +19,6 @@ afterAll(async () => {
   await new Portcullis(['down', '--dir', dir]).exited
   await removeInstance(dir)
 })
-
-async function withAdmin(work: (admin: Client) => Promise<void>): Promise<void> {
-  const admin = new Client(await databaseOf(dir, 'postgres'))
-  await admin.connect()
-  await work(admin).finally(() => admin.end())
-}
 
 it(`L5: ${rounds} times killed under load, the server loses no acknowledged call and does none twice`, async () => {
   server = Portcullis.up(dir, noLimits)
@@ -43,7 +32,7 @@ it(`L5: ${rounds} times killed under load, the server loses no acknowledged call
   }
   await load.more(200)
   await load.stop()
-  await withAdmin((admin) => expectNothingLost(admin, load))
+  await expectNothingLost(dir, load)
   expect(load.acknowledged.size).toBeGreaterThan(200 * (rounds + 1))
   expect(load.refusals.get('no answer')).toBeGreaterThan(0)
   await server.end()
@@ -81,5 +70,5 @@ it(`L5: ${rounds} times its PostgreSQL is killed under load; no acknowledged cal
   expect((await server.end()).code).toBe(0)
   server = Portcullis.up(dir, noLimits)
   await server.ready()
-  await withAdmin((admin) => expectNothingLost(admin, load))
+  await expectNothingLost(dir, load)
 })

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Client } from 'pg'
+import { Client } from 'pg'
 import { expect } from 'vitest'
-import { call } from '../harness/instance.ts'
+import { call, databaseOf } from '../harness/instance.ts'
 import { verifyLog } from '../harness/postgres.ts'
 
 /**
@@ -80,8 +80,14 @@ export class Load {
   }
 }
 
-/** Every acknowledged call is there once with its entry, nothing is there without, and the chain verifies. */
-export async function expectNothingLost(admin: Client, load: Load): Promise<void> {
+/** Every acknowledged call is there once with its entry, nothing is there without, and the chain verifies; of the instance in a folder. */
+export async function expectNothingLost(dir: string, load: Load): Promise<void> {
+  const admin = new Client(await databaseOf(dir, 'postgres'))
+  await admin.connect()
+  await expectWhole(admin, load).finally(() => admin.end())
+}
+
+async function expectWhole(admin: Client, load: Load): Promise<void> {
   const runs = await admin.query<{ workflow: string; id: string }>(
     `select workflow, 'run_' || id as id from portcullis.runs where workflow like $1`,
     [`${load.name}-%`],

@@ -2,19 +2,14 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { closeSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { Client } from 'pg'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { embeddedHome } from '../../src/server/embedded/index.ts'
-import { call, databaseOf, removeInstance } from '../harness/instance.ts'
-import { newFolder, Portcullis } from '../harness/portcullis.ts'
+import { call, removeInstance } from '../harness/instance.ts'
+import { newFolder, noLimits, Portcullis } from '../harness/portcullis.ts'
 import { expectNothingLost, Load } from './load.ts'
 
 // Mounting needs root.
 const isRoot = process.getuid?.() === 0
-const noLimits = {
-  PORTCULLIS__LIMITS__RATE__KEY__PER_SECOND: '1000000',
-  PORTCULLIS__LIMITS__RATE__KEY__BURST: '1000000',
-}
 
 let dir: string
 let server: Portcullis
@@ -50,12 +45,6 @@ async function started(env: Readonly<Record<string, string>>): Promise<{ http: s
   return { http, adminKey: adminKey ?? '' }
 }
 
-async function expectWhole(load: Load): Promise<void> {
-  const admin = new Client(await databaseOf(dir, 'postgres'))
-  await admin.connect()
-  await expectNothingLost(admin, load).finally(() => admin.end())
-}
-
 describe.runIf(isRoot)('the disk of the store', () => {
   it('T1, O14: short of space, writes are refused before PostgreSQL runs full, reads and kills are not, and it goes on by itself', async () => {
     const { http, adminKey } = await started({ PORTCULLIS__LIMITS__FREE_BYTES_MIN: String(64 << 20) })
@@ -71,7 +60,7 @@ describe.runIf(isRoot)('the disk of the store', () => {
     await load.more(100)
     await load.stop()
     expect([...load.refusals.keys()]).toEqual(['store.full'])
-    await expectWhole(load)
+    await expectNothingLost(dir, load)
   })
 
   it('T1: full under PostgreSQL itself, nothing acknowledged is lost, and it goes on by itself once there is room', async () => {
@@ -89,6 +78,6 @@ describe.runIf(isRoot)('the disk of the store', () => {
     rmSync(join(dir, 'ballast'))
     await load.more(200)
     await load.stop()
-    await expectWhole(load)
+    await expectNothingLost(dir, load)
   })
 })

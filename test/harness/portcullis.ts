@@ -6,6 +6,12 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { freePorts } from './instance.ts'
 
+/** Settings of a server that one key may load as it can. */
+export const noLimits = {
+  PORTCULLIS__LIMITS__RATE__KEY__PER_SECOND: '1000000',
+  PORTCULLIS__LIMITS__RATE__KEY__BURST: '1000000',
+} as const
+
 const binary = fileURLToPath(new URL('../../bin/portcullis.js', import.meta.url))
 
 export interface ReadyLine {

@@ -4,17 +4,13 @@ import { Client } from 'pg'
 import { expect, it, vi } from 'vitest'
 import { embeddedHome } from '../../src/server/embedded/index.ts'
 import { call, databaseOf, removeInstance } from '../harness/instance.ts'
-import { newFolder, Portcullis } from '../harness/portcullis.ts'
+import { newFolder, noLimits, Portcullis } from '../harness/portcullis.ts'
 import { Spender } from './spender.ts'
 
 const reservations = wanted('SOAK_RESERVATIONS', 100_000)
 const crashes = 20
 const workers = 48
 const deadlineMs = 600_000
-const noLimits = {
-  PORTCULLIS__LIMITS__RATE__KEY__PER_SECOND: '1000000',
-  PORTCULLIS__LIMITS__RATE__KEY__BURST: '1000000',
-}
 
 function wanted(variable: string, byDefault: number): number {
   const given = process.env[variable]

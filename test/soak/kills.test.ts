@@ -1,12 +1,11 @@
 import { randomInt } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Client } from 'pg'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { embeddedHome } from '../../src/server/embedded/index.ts'
 import { expectNothingLost, Load } from '../faults/load.ts'
-import { databaseOf, removeInstance } from '../harness/instance.ts'
-import { newFolder, Portcullis } from '../harness/portcullis.ts'
+import { removeInstance } from '../harness/instance.ts'
+import { newFolder, noLimits, Portcullis } from '../harness/portcullis.ts'
 
 const serverKills = cycles('SOAK_SERVER_KILLS', 50)
 const postgresKills = cycles('SOAK_POSTGRES_KILLS', 20)
@@ -14,10 +13,6 @@ const callers = 24
 // A kill comes somewhere in the work, not always at the same place.
 const callsBetween = [20, 400] as const
 const deadlineMs = 300_000
-const noLimits = {
-  PORTCULLIS__LIMITS__RATE__KEY__PER_SECOND: '1000000',
-  PORTCULLIS__LIMITS__RATE__KEY__BURST: '1000000',
-}
 
 let dir: string
 let server: Portcullis
@@ -42,9 +37,7 @@ function say(line: string): void {
 }
 
 async function expectAll(load: Load): Promise<void> {
-  const admin = new Client(await databaseOf(dir, 'postgres'))
-  await admin.connect()
-  await expectNothingLost(admin, load).finally(() => admin.end())
+  await expectNothingLost(dir, load)
   say(`${load.acknowledged.size} acknowledged calls are there once, with their entries; ${load.replays} were replayed`)
 }
 

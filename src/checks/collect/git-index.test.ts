@@ -1,26 +1,21 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { afterAll, beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
+import { folders, putIn } from './folders.fixture.ts'
 import { secretFindings } from './secret-findings.ts'
 import { Tree } from './tree.ts'
 
-const base = mkdtempSync(join(tmpdir(), 'portcullis-index-'))
+const newRoot = folders()
+const home = newRoot()
 let root = ''
-let count = 0
-afterAll(() => rmSync(base, { recursive: true, force: true }))
 beforeEach(() => {
-  root = join(base, String((count += 1)))
-  mkdirSync(root)
+  root = newRoot()
 })
 
-function put(path: string, content: string | Buffer = 'x\n'): void {
-  mkdirSync(dirname(join(root, path)), { recursive: true })
-  writeFileSync(join(root, path), content)
-}
+const put = (path: string, content?: string | Buffer): string => putIn(root, path, content)
 function git(...args: readonly string[]): void {
-  const env = { PATH: process.env['PATH'], HOME: base, GIT_CONFIG_NOSYSTEM: '1' }
+  const env = { PATH: process.env['PATH'], HOME: home, GIT_CONFIG_NOSYSTEM: '1' }
   execFileSync('git', ['-C', root, ...args], { env, stdio: 'ignore' })
 }
 async function paths(folder = '.'): Promise<readonly string[]> {
@@ -68,7 +63,7 @@ describe('the index of git', () => {
     git('-c', 'user.name=a', '-c', 'user.email=a@example.org', 'commit', '-qm', 'a')
     git('worktree', 'add', '-q', '--detach', join(root, '../second'))
     expect((await Tree.open(join(root, '../second'))).files.map(({ path }) => path)).toEqual(everything)
-    expect((await Tree.open(base)).files.map(({ path }) => path)).toContain('second/out/deep/key.txt')
+    expect((await Tree.open(dirname(root))).files.map(({ path }) => path)).toContain('second/out/deep/key.txt')
   })
 
   it('V10: what git does not track stays excluded, and what is gone or became a link is not there', async () => {

@@ -1,27 +1,19 @@
 import { execFileSync } from 'node:child_process'
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
-import { afterAll, beforeEach, describe, expect, it } from 'vitest'
+import { chmodSync, rmSync, symlinkSync, truncateSync } from 'node:fs'
+import { join } from 'node:path'
+import { beforeEach, describe, expect, it } from 'vitest'
+import { folders, putIn } from './folders.fixture.ts'
 import { isReadable } from './source-file.ts'
 import { mayMatchBelow, NotJudgeable, Tree } from './tree.ts'
 import { workflows } from './workflows/workflows.ts'
 
-const base = mkdtempSync(join(tmpdir(), 'portcullis-tree-'))
+const newRoot = folders()
 let root = ''
-let count = 0
-afterAll(() => rmSync(base, { recursive: true, force: true }))
 beforeEach(() => {
-  root = join(base, String((count += 1)))
-  mkdirSync(root)
+  root = newRoot()
 })
 
-function put(path: string, content: string | Buffer = 'x\n'): string {
-  const absolute = join(root, path)
-  mkdirSync(dirname(absolute), { recursive: true })
-  writeFileSync(absolute, content)
-  return absolute
-}
+const put = (path: string, content?: string | Buffer): string => putIn(root, path, content)
 const paths = (tree: Tree): readonly string[] => tree.files.map(({ path }) => path)
 async function why(tree: Tree, path: string): Promise<string> {
   const found = tree.files.find((file) => file.path === path)

@@ -28,7 +28,7 @@ interface Span {
  * a `pseudonym`, e-mail addresses and phone numbers become that instead of a mark.
  */
 export function redactText(text: string, pseudonym?: Pseudonym): Redacted {
-  if (!mayHold(text) || clean.has(text)) return { text, hits: none }
+  if (isClean(text)) return { text, hits: none }
   const hits: DetectorName[] = []
   const spans: Span[] = []
   let view = viewOf(text)
@@ -55,6 +55,10 @@ const clean = new Set<string>()
 const cleanMax = 1024
 const cleanChars = 128
 
+function isClean(text: string): boolean {
+  return !mayHold(text) || clean.has(text)
+}
+
 function rememberClean(text: string): void {
   if (clean.size >= cleanMax) clean.clear()
   clean.add(text)
@@ -62,7 +66,7 @@ function rememberClean(text: string): void {
 
 /** The text as it may be shown or logged. */
 export function maskText(text: string, pseudonym?: Pseudonym): string {
-  return mayHold(text) && !clean.has(text) ? redactText(text, pseudonym).text : text
+  return isClean(text) ? text : redactText(text, pseudonym).text
 }
 
 // The order matters: what is specific comes before what could take a part of it.
