@@ -24,6 +24,8 @@ export interface Reached {
 /** The product as its users start it, in a process and a folder of its own, on free ports. */
 export interface OurServer extends Reached {
   readonly pid: number
+  /** Where its metrics are, as URL. */
+  readonly management: string
   stop(): Promise<void>
 }
 
@@ -46,10 +48,11 @@ export async function startOurs(
     },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
-  const { grpc, http, adminKey } = await firstLine(child)
+  const { grpc, http, management, adminKey } = await firstLine(child)
   return {
     ...reach({ dir, grpc, url: `http://${http}`, adminKey }),
     pid: child.pid ?? 0,
+    management: `http://${management}`,
     stop: async () => {
       if (child.exitCode === null) {
         child.kill('SIGTERM')

@@ -26,6 +26,7 @@ export const p2: Bar = {
       const results: { ours: LoadResult[]; twin: LoadResult[] } = { ours: [], twin: [] }
       await load(ours.grpc, 256, 2, call)
       await load(twin.grpc, 256, 2, call)
+      const before = await decided(ours.management)
       for (let round = 0; round < rounds; round += 1) {
         results.ours.push(await load(ours.grpc, 256, seconds, call))
         results.twin.push(await load(twin.grpc, 256, seconds, call))
@@ -33,6 +34,7 @@ export const p2: Bar = {
           `round ${round + 1}: ours ${results.ours.at(-1)?.perSecond.toFixed(0)}, twin ${results.twin.at(-1)?.perSecond.toFixed(0)} calls/s`,
         )
       }
+      const after = await decided(ours.management)
       const failed = [...results.ours, ...results.twin].reduce((sum, one) => sum + one.failed, 0)
       if (failed > 0) throw new Error(`${failed} calls failed: the figures mean nothing`)
       const rate = (list: readonly LoadResult[]): number => median(list.map((one) => one.perSecond))
@@ -44,6 +46,8 @@ export const p2: Bar = {
         more: {
           oursP99Ms: median(results.ours.map((one) => one.p99Ms)),
           twinP99Ms: median(results.twin.map((one) => one.p99Ms)),
+          // The bar is 0.99.
+          decidedWithin200Us: (after.quick - before.quick) / (after.all - before.all),
         },
       }
     } finally {
@@ -51,4 +55,21 @@ export const p2: Bar = {
       await ours.stop()
     }
   },
+}
+
+interface Decided {
+  readonly all: number
+  readonly quick: number
+}
+
+/** How many decisions the gate has made inside the process, and how many of them within 0.2 ms, by its metrics. */
+async function decided(management: string): Promise<Decided> {
+  const response = await fetch(`${management}/metrics`, { signal: AbortSignal.timeout(5000) })
+  const metrics = await response.text()
+  const counted = (series: string): number => {
+    const line = metrics.split('\n').find((one) => one.startsWith(`portcullis_gate_duration_seconds_${series}`))
+    if (line === undefined) throw new Error(`the metrics have no portcullis_gate_duration_seconds_${series}`)
+    return Number(line.slice(line.lastIndexOf(' ')))
+  }
+  return { all: counted('count'), quick: counted('bucket{le="0.0002"}') }
 }

@@ -203,7 +203,7 @@ export class Pipeline {
     if (full !== undefined) return this.#refuseFull(admission, full)
     const handler = handlers.get(call.method.path)
     if (handler === undefined) throw new Error(`no handler for ${call.method.path}`)
-    const { args, watch } = shownArguments(handler, message)
+    const { args, heard } = shownArguments(handler, message)
     const record: Recorder = (outcome, kind) =>
       recordOf({ call, caller, actor, args, arrivedAt, clock, pseudonym: pseudonyms?.of(caller.tenant) }, outcome, kind)
 
@@ -213,7 +213,7 @@ export class Pipeline {
     const killed = gate.kill?.refusal(call, caller)
     if (killed?.code === 'kill.engaged') return this.#submitDeny(call, caller, record, killed)
     const acted = handler.act(message, contextOf(this.#parts, admission, caller))
-    if (acted instanceof Promise) return this.#read(call, caller, record, watch(acted))
+    if (acted instanceof Promise) return this.#read(call, caller, record, acted, heard)
     if ('later' in acted) {
       return acted.later.then((work) =>
         isRefusal(work)
@@ -291,6 +291,7 @@ export class Pipeline {
     caller: Caller,
     record: Recorder,
     reading: Promise<Message | Refusal>,
+    heard: (reply: Message) => void,
   ): Promise<Reply | Refusal> {
     const tenantId = bare(caller.tenant.id)
     let found: Message | Refusal
@@ -302,6 +303,7 @@ export class Pipeline {
       return this.#submitDeny(call, caller, record, refusal, 'error')
     }
     if (isRefusal(found)) return this.#submitDeny(call, caller, record, found)
+    heard(found)
     if (call.method.bestEffort && this.#parts.bestEffort.offer(record({ outcome: 'allow' }))) {
       return { refused: false, message: found, replayed: false }
     }

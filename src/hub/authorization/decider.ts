@@ -19,8 +19,11 @@ interface Asking {
  * of another tenant than the one that asks is answered for as nobody is.
  */
 export interface Decider {
-  /** Looks at what cannot be decided at once, the signatures of tokens. Awaited before those credentials are asked about. */
-  ready?(credentials: readonly Secret[]): Promise<void>
+  /**
+   * Looks at what cannot be decided at once, the signatures of tokens; undefined where there is none. Awaited before those
+   * credentials are asked about.
+   */
+  ready?(credentials: readonly Secret[]): Promise<void> | undefined
   byCredential(credential: Secret, asking: Asking): Found | Refusal
   /** An agent or operator that the asking service has authenticated itself: it has the scopes of its usable keys together. */
   byCaller(id: string, asking: Asking): Found | Refusal

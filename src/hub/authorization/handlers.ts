@@ -19,7 +19,8 @@ const check = readTold(
     const fields = new Fields()
     validate(fields, '', message)
     if (fields.refusal !== undefined) return fields.refusal
-    await ready([message], context)
+    const looking = ready([message], context)
+    if (looking !== undefined) await looking
     return answer(message, context)
   },
   ({ caller, action, resource, tenant }) => ({ action, asked: caller, resource, tenant }),
@@ -56,9 +57,8 @@ const checkBatch = readTold(
   ({ checks }) => checks.length,
 )
 
-async function ready(checks: readonly CheckRequest[], { decider }: HandlerContext): Promise<void> {
-  const credentials = checks.flatMap(({ credential }) => (credential === '' ? [] : [new Secret(credential)]))
-  await decider.ready?.(credentials)
+function ready(checks: readonly CheckRequest[], { decider }: HandlerContext): Promise<void> | undefined {
+  return decider.ready?.(checks.flatMap(({ credential }) => (credential === '' ? [] : [new Secret(credential)])))
 }
 
 function answer(message: CheckRequest, { caller, decider, services, clock }: HandlerContext): CheckResponse {
