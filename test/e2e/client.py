@@ -16,14 +16,23 @@ import health_pb2
 import health_pb2_grpc
 import status_pb2
 from google.protobuf.json_format import MessageToDict
-from portcullis.v1 import hub_pb2, hub_pb2_grpc, identity_pb2, identity_pb2_grpc
+from portcullis.v1 import (
+    agent_pb2,
+    hub_pb2_grpc,
+    identity_pb2_grpc,
+    prompt_attempt_pb2,
+    run_event_pb2,
+    run_pb2,
+    task_pb2,
+    token_counts_pb2,
+)
 
 channel = grpc.insecure_channel(settings["grpc"], options=[("grpc.max_send_message_length", -1)])
 hub = hub_pb2_grpc.HubServiceStub(channel)
 identities = identity_pb2_grpc.IdentityServiceStub(channel)
 
-COMPLETED = hub_pb2.TASK_STATE_COMPLETED
-SUCCESS = hub_pb2.ATTEMPT_OUTCOME_SUCCESS
+COMPLETED = task_pb2.TASK_STATE_COMPLETED
+SUCCESS = prompt_attempt_pb2.ATTEMPT_OUTCOME_SUCCESS
 
 
 def auth(key=None):
@@ -31,14 +40,14 @@ def auth(key=None):
 
 
 def attempt(run_id, number, **more):
-    tokens = hub_pb2.TokenCounts(input=374, output=44)
-    return hub_pb2.RecordPromptAttemptRequest(
+    tokens = token_counts_pb2.TokenCounts(input=374, output=44)
+    return prompt_attempt_pb2.RecordPromptAttemptRequest(
         run_id=run_id, attempt_number=number, provider="example", model="model-a", outcome=SUCCESS, tokens=tokens, **more
     )
 
 
 def start(workflow="python", **more):
-    return hub.StartRun(hub_pb2.StartRunRequest(workflow=workflow, **more), metadata=auth()).run
+    return hub.StartRun(run_pb2.StartRunRequest(workflow=workflow, **more), metadata=auth()).run
 
 
 def refusal(call):
@@ -60,10 +69,12 @@ def refusal(call):
 def lifecycle():
     run = start(task_id="task-7", prompt_version="v3")
     recorded = hub.RecordPromptAttempt(attempt(run.id, 1), metadata=auth()).attempt
-    event = hub_pb2.RecordRunEventRequest(run_id=run.id, event_type="note", message="half way", data_json='{"a":1}')
+    event = run_event_pb2.RecordRunEventRequest(
+        run_id=run.id, event_type="note", message="half way", data_json='{"a":1}'
+    )
     noted = hub.RecordRunEvent(event, metadata=auth()).event
-    finished = hub.FinishRun(hub_pb2.FinishRunRequest(run_id=run.id, status=COMPLETED), metadata=auth()).run
-    read = hub.GetRun(hub_pb2.GetRunRequest(run_id=run.id), metadata=auth()).run
+    finished = hub.FinishRun(run_pb2.FinishRunRequest(run_id=run.id, status=COMPLETED), metadata=auth()).run
+    read = hub.GetRun(run_pb2.GetRunRequest(run_id=run.id), metadata=auth()).run
     return {
         "started": MessageToDict(run),
         "attempt": MessageToDict(recorded),
@@ -77,7 +88,7 @@ def paging():
     started = [start(workflow="paged").id for _ in range(5)]
     pages, token = [], ""
     while True:
-        request = hub_pb2.ListRunsRequest(page_size=2, page_token=token, workflow="paged")
+        request = run_pb2.ListRunsRequest(page_size=2, page_token=token, workflow="paged")
         reply = hub.ListRuns(request, metadata=auth())
         pages.append([run.id for run in reply.runs])
         token = reply.next_page_token
@@ -99,8 +110,8 @@ def replay():
 
 
 def refusals():
-    get = hub_pb2.GetRunRequest(run_id=settings["run_id"])
-    create = identity_pb2.CreateAgentRequest(name="by-an-agent")
+    get = run_pb2.GetRunRequest(run_id=settings["run_id"])
+    create = agent_pb2.CreateAgentRequest(name="by-an-agent")
     large = attempt(settings["run_id"], 1, error_message="x" * 2 * 1024 * 1024)
     unknown = channel.unary_unary("/portcullis.v1.HubService/NoSuchMethod")
     return {
@@ -122,7 +133,7 @@ def deadline():
 def after_deadline():
     request = attempt(settings["run_id"], 1, idempotency_key=settings["tag"])
     recorded = [hub.RecordPromptAttempt(request, metadata=auth()).attempt.id for _ in range(2)]
-    run = hub.GetRun(hub_pb2.GetRunRequest(run_id=settings["run_id"]), metadata=auth()).run
+    run = hub.GetRun(run_pb2.GetRunRequest(run_id=settings["run_id"]), metadata=auth()).run
     return {"attempts": recorded, "total": run.total_attempts}
 
 
