@@ -149,13 +149,6 @@ export function fakeServerRoom(given: Partial<ServerRoom> = {}): ServerRoom {
     showPolicySchema: () => 'namespace Portcullis {}\n',
     checkPolicies: () => Promise.resolve({ ok: true, files: 1, policies: 2, problems: [], warnings: [] }),
     listSecrets: () => Promise.resolve({ keys: [], databaseProblem: null }),
-    methodNames: () => [
-      'portcullis.v1.HubService/GetHealth',
-      'portcullis.v1.HubService/StartRun',
-      'portcullis.v1.TenantService/List',
-      'portcullis.v1.KillService/List',
-    ],
-    auditModes: () => ({ best_effort: [], required_offbox: ['portcullis.v1.IdentityService/CreateKey'] }),
     makeCheckpointKey: () => Promise.resolve(),
     showCheckpointKeys: ({ logs }) => Promise.resolve(logs.map((log) => ({ log, vkeys: [] }))),
     fileTally: (log) => {

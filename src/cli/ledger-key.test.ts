@@ -56,7 +56,7 @@ describe('portcullis ledger key', () => {
 
 describe('portcullis config print', () => {
   it('L7: ends with the audit modes, as comments, and says where one is not in force', async () => {
-    const printed = await runLine('config print', fakeIo({ server: () => Promise.resolve(room) }))
+    const printed = await runLine('config print', fakeIo())
     expect(printed.out).toContain('#   required_offbox, now as required, for there are no sinks:\n')
     expect(printed.out).toContain('#     portcullis.v1.IdentityService/CreateKey\n')
   })

@@ -31,8 +31,6 @@ export interface ServerRoom extends DoctorRoom, ExportRoom, PolicyRoom, Retentio
   /** Answers the id of the operator. */
   setPassword(dir: string, person: NewPassword): Promise<string>
   setPasswordWith(options: { readonly configFile: string; readonly env: Env }, person: NewPassword): Promise<string>
-  methodNames(): readonly string[]
-  auditModes(): Readonly<Record<string, readonly string[]>>
   makeCheckpointKey(file: string): Promise<void>
   showCheckpointKeys(options: {
     readonly dir: string

@@ -21,7 +21,7 @@ describe('usage', () => {
     ['key create --agent a --scopes ledger:read --rate 5', '--rate and --burst go together'],
     ['agent list --key a --key-file b', "cannot be used with option '--key-file"],
     ['call StartRn', 'Did you mean HubService/StartRun?'],
-    ['call List', 'Write one of TenantService/List, KillService/List'],
+    ['call List', 'Write one of KillService/List, TenantService/List'],
     ['call GetHealth {', 'The message is not JSON'],
     ['call GetHealth []', 'not a JSON object'],
     ['call GetHealth @/nonexistent', 'cannot be read (ENOENT)'],

@@ -8,6 +8,7 @@ export { divideHalfUp, divideUp, formatDecimal, parseDecimal, parseNanoUsd, scal
 export { parseDuration } from './duration.ts'
 export { guardedServices } from './guarded-services.ts'
 export { parseId, publicId, uuidv7, type IdPrefix } from './ids.ts'
+export { auditModes, methodNames } from './methods.ts'
 export { cidrContains, formatAddress, isLoopback, parseAddress, parseCidr, parseIp } from './net.ts'
 export type { Address, Cidr } from './net.ts'
 export { isCode, makeCode } from './one-time-code.ts'

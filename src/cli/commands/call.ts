@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { methodNames } from '#core'
 import { readBounded, readBoundedFile } from '../bounded-read.ts'
 import { Client } from '../client.ts'
 import { CliError, usage } from '../errors.ts'
@@ -23,10 +24,10 @@ export function callCommand(io: Io): Command {
     .option('--ca <file>', 'the authorities that sign servers (default: PORTCULLIS_CA, or those of Node)')
     .action(async (method: string, given: string, options: ClientOptions & TlsOptions) => {
       const text = await readMessage(given, io)
-      const path = await resolveMethod(method, () => methodNames(io))
+      const path = await resolveMethod(method, methodNames)
       const client = new Client(options, io)
       const { body } = await client.callText(path, text.json, !text.keyed).catch(async (error: unknown) => {
-        throw await withSuggestion(error, path, io)
+        throw await withSuggestion(error, path)
       })
       io.out.write(`${JSON.stringify(body, undefined, options.json ? undefined : 2)}\n`)
     })
@@ -36,10 +37,6 @@ export function callCommand(io: Io): Command {
     `portcullis call HubService/StartRun '{"workflow":"nightly"}'`,
     'portcullis call RecordPromptAttempt @attempt.json',
   )
-}
-
-async function methodNames(io: Io): Promise<readonly string[]> {
-  return (await io.server()).methodNames()
 }
 
 /** The text as it came: numbers of 64 bits would not survive a round trip through JavaScript. */
@@ -66,8 +63,8 @@ async function readText(given: string, io: Io): Promise<string> {
   return text
 }
 
-async function withSuggestion(error: unknown, path: string, io: Io): Promise<unknown> {
+async function withSuggestion(error: unknown, path: string): Promise<unknown> {
   if (!(error instanceof CliError) || error.code !== 'method.unknown') return error
-  const todo = await suggestMethod(path, await methodNames(io))
+  const todo = await suggestMethod(path, await methodNames())
   return new CliError(error.exit, error.code, error.message, { ...error.details, todo, cause: error })
 }

@@ -1,4 +1,5 @@
 import { Argument, Command } from 'commander'
+import { methodNames } from '#core'
 import { completionScript, shells, type Shell } from '../completion.ts'
 import type { Io } from '../io.ts'
 import { shortName } from '../method-names.ts'
@@ -9,7 +10,7 @@ export function completionCommand(io: Io, program: () => Command): Command {
     .description('Prints a script that completes commands, options, scopes and methods in a shell.')
     .addArgument(new Argument('<shell>', 'the shell').choices(shells))
     .action(async (shell: Shell) => {
-      const methods = (await io.server()).methodNames().map(shortName)
+      const methods = (await methodNames()).map(shortName)
       io.out.write(completionScript(shell, program(), methods))
     })
   return withExamples(

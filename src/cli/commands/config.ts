@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { auditModes } from '#core'
 import type { LoadResult } from '#config'
 import type { Io } from '../io.ts'
 import { withExamples, withJson, type JsonOption } from '../options.ts'
@@ -38,7 +39,7 @@ function printCommand(io: Io): Command {
       if (warnings.length > 0) io.err.write(formatProblems(warnings))
       const text = printConfig(config)
       if (options.json) io.out.write(`${JSON.stringify((await import('yaml')).parse(text))}\n`)
-      else io.out.write(`${text}${modesText((await io.server()).auditModes(), config.audit)}`)
+      else io.out.write(`${text}${modesText(await auditModes(), config.audit)}`)
     })
   return withExamples(command, 'portcullis config print --config portcullis.yaml')
 }
