@@ -127,6 +127,8 @@ export const workflowCases: Readonly<Record<string, Cases>> = {
       uses('docker://alpine:3.20'),
       text('Dockerfile', 'FROM node:22'),
       compose(''),
+      text('run.sh', '#!/bin/sh', 'set -eu', 'docker run --rm node:22 npm test'),
+      text('Makefile', 'test:', '\tdocker run --rm node:22 npm test'),
     ],
     unclear: torn,
     absent: none,

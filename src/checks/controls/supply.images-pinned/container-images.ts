@@ -6,9 +6,9 @@ import {
   type Stage,
 } from '../../collect/containers/dockerfiles.ts'
 import type { Container } from '../../collect/containers/kubernetes.ts'
-import { isReadable, type Parsed, type Spot } from '../../collect/source-file.ts'
-import { doubtful, type Evidence } from '../../evidence.ts'
-import { isPinned, unpinned } from './image.ts'
+import { isReadable, type Parsed } from '../../collect/source-file.ts'
+import type { Evidence } from '../../evidence.ts'
+import { endOfVariables, isPinned, openName, unpinned } from './image.ts'
 
 /** Images that a compose file builds under a name: nobody else's registry gives them. */
 export function imagesBuiltHere(composes: readonly Parsed<Compose>[]): ReadonlySet<string> {
@@ -27,7 +27,7 @@ export function ofService({ settings, compose }: Service, builtHere: ReadonlySet
   if (image === undefined || image.value === null || settings.get('build') !== undefined) return []
   if (/^(?:never|build)$/.test(settings.text('pull_policy') ?? '')) return []
   const { text, missing } = compose.resolve(image.text)
-  if (missing.length > 0) return open(image, image.text, image.text.lastIndexOf('}') + 1)
+  if (missing.length > 0) return openName(image, image.text, image.text.lastIndexOf('}') + 1)
   return text === '' || builtHere.has(text) || isPinned(text) ? [] : [unpinned(image, text)]
 }
 
@@ -35,7 +35,7 @@ export function ofService({ settings, compose }: Service, builtHere: ReadonlySet
 export function ofContainer({ image, node }: Container, kustomized: ReadonlySet<string>): readonly Evidence[] {
   if (image.text === '' || isPinned(image.text) || node.text('imagePullPolicy') === 'Never') return []
   if (kustomized.has(image.text.replace(/:[\w.-]+$/, ''))) return []
-  return image.text.includes('$') ? open(image, image.text, image.text.length) : [unpinned(image, image.text)]
+  return image.text.includes('$') ? openName(image, image.text, image.text.length) : [unpinned(image, image.text)]
 }
 
 /** What the stages of a Dockerfile go on from and copy from. */
@@ -50,7 +50,7 @@ export function ofDockerfile({ stages }: Dockerfile, builtHere: ReadonlySet<stri
 function baseOf({ base, baseSpot, parent }: Stage, builtHere: ReadonlySet<string>): readonly Evidence[] {
   const written = baseSpot.file.text.slice(baseSpot.start, baseSpot.end)
   if (parent !== undefined || base === 'scratch') return []
-  if (base === undefined) return open(baseSpot, written, endOfVariables(written))
+  if (base === undefined) return openName(baseSpot, written, endOfVariables(written))
   return isPinned(base) || builtHere.has(base) || base === '' ? [] : [unpinned(baseSpot, base)]
 }
 
@@ -68,24 +68,6 @@ function copied(
     if (image === 'scratch' || isPinned(image) || builtHere.has(image)) return []
     const at = file.text.slice(start, textStart).indexOf(image)
     const spot = insideInstruction(instruction, start + at - textStart, start + at + image.length - textStart)
-    return image.includes('$') ? open(spot, image, endOfVariables(image)) : [unpinned(spot, image)]
+    return image.includes('$') ? openName(spot, image, endOfVariables(image)) : [unpinned(spot, image)]
   })
-}
-
-function endOfVariables(text: string): number {
-  const last = text.lastIndexOf('$')
-  const [written] = /^\$(?:\{[^}]*\}|\w+)/.exec(last === -1 ? '' : text.slice(last)) ?? []
-  return written === undefined ? text.length : last + written.length
-}
-
-// Of a name with variables that have no value here, what stands behind them tells whether it can be a digest.
-function open(spot: Spot, image: string, end: number): readonly Evidence[] {
-  if (isPinned(image)) return []
-  if (/:[\w.-]+$/.test(image.slice(end))) return [unpinned(spot, image, 'medium')]
-  return [
-    doubtful(spot, `Which image ${image} is, is known to who builds or starts it alone.`, {
-      confidence: 'low',
-      subject: image,
-    }),
-  ]
 }
