@@ -1,6 +1,8 @@
 import type { Client } from 'pg'
+import type { ReadScope } from '#hub'
 import { Frontier, TiledTree } from '#ledger'
 import { Connection, send, type ConnectionSettings, type Statement } from './connection.ts'
+import { readAs } from './read-as.ts'
 import { TlogReader } from './tiles.ts'
 
 const tilesAtOnce = 64
@@ -137,27 +139,12 @@ export class CheckpointStore {
     return rows as readonly Row[]
   }
 
-  async #scoped<Row>(scope: Scope, statement: Statement): Promise<readonly Row[]> {
-    const client = await this.#connection.client()
-    const identity: Statement = {
-      name: 'read.identity',
-      text: `select set_config('portcullis.tenant', $1, true), set_config('portcullis.platform', $2, true)`,
-      values: [scope.tenantId, scope.platform ? 'on' : 'off'],
-    }
-    const begin: Statement = { name: 'read.begin', text: 'begin transaction read only', values: [] }
-    const commit: Statement = { name: 'read.commit', text: 'commit', values: [] }
-    const [, , result] = await Promise.allSettled([begin, identity, statement, commit].map((one) => send(client, one)))
-    if (result?.status !== 'fulfilled') throw new Error('a read of the ledger failed', { cause: result?.reason })
-    return result.value.rows as readonly Row[]
+  async #scoped<Row>(scope: ReadScope, statement: Statement): Promise<readonly Row[]> {
+    return readAs<Row>(await this.#connection.client(), scope, statement)
   }
 }
 
-interface Scope {
-  readonly tenantId: string
-  readonly platform: boolean
-}
-
-function scopeOf({ tenantId }: CheckpointState): Scope {
+function scopeOf({ tenantId }: CheckpointState): ReadScope {
   return { tenantId: tenantId ?? '', platform: tenantId === undefined }
 }
 

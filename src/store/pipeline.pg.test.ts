@@ -1,4 +1,4 @@
-import { Client } from 'pg'
+import { Client, types } from 'pg'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import { TestDatabase } from '../../test/harness/postgres.ts'
 import type { Statement } from './connection.ts'
@@ -70,6 +70,24 @@ it('L5: a connection that is lost leaves no sender waiting', async () => {
   const { answered, cause } = await waiting
   expect(answered).toBe(0)
   expect(sqlState(cause)).toBeUndefined()
+})
+
+it('L5: a value that cannot be read fails its sender and nobody behind it', async () => {
+  const { MONEY } = types.builtins
+  const parse = types.getTypeParser(MONEY, 'text')
+  types.setTypeParser(MONEY, () => {
+    throw new Error('no money')
+  })
+  try {
+    const [bad, good] = await Promise.allSettled([
+      sendAll(client, [{ name: 'money', text: 'select 1::money, 1 as more', values: [] }, one]),
+      sendAll(client, [number]),
+    ])
+    expect(bad).toMatchObject({ status: 'rejected', reason: { answered: 2, cause: { message: 'no money' } } })
+    expect(good).toMatchObject({ status: 'fulfilled', value: [{ rows: [{ number: 1, text: null }] }] })
+  } finally {
+    types.setTypeParser(MONEY, parse)
+  }
 })
 
 async function failureOf(sent: Promise<unknown>): Promise<PipelineFailed> {

@@ -33,7 +33,7 @@ export function sendAll(client: Client, statements: readonly Statement[]): Promi
   })
 }
 
-/** By connection, the names of the statements that it has prepared here. */
+/** By connection, the names of the statements that were prepared on it here, or are being. */
 const prepared = new WeakMap<Connection, Set<string>>()
 
 interface Field {
@@ -50,8 +50,12 @@ interface Column {
 class Pipeline extends Query {
   readonly answered: Answered[] = []
   readonly #statements: readonly Statement[]
+  /** What it is the first to prepare. */
+  readonly #first: string[] = []
   #columns: readonly Column[] = []
+  #empty: Readonly<Record<string, null>> = {}
   #rows: Record<string, unknown>[] = []
+  #unreadable: unknown
   /** `pg` puts its time limit around it. */
   callback: (error: unknown) => void
 
@@ -71,6 +75,8 @@ class Pipeline extends Query {
           // An earlier pipeline may have failed behind this very statement.
           connection.close({ type: 'S', name }, true)
           connection.parse({ name, text, types: [] }, true)
+          known.add(name)
+          this.#first.push(name)
         }
         connection.bind({ statement: name, values: values.map(textOf) }, true)
         connection.describe({ type: 'P' }, true)
@@ -88,13 +94,20 @@ class Pipeline extends Query {
 
   handleRowDescription({ fields }: { readonly fields: readonly Field[] }): void {
     this.#columns = fields.map(({ name, dataTypeID }) => ({ name, parse: types.getTypeParser(dataTypeID, 'text') }))
+    this.#empty = Object.fromEntries(fields.map(({ name }) => [name, null]))
   }
 
   handleDataRow({ fields }: { readonly fields: readonly (string | null)[] }): void {
-    const row: Record<string, unknown> = {}
-    for (const [index, { name, parse }] of this.#columns.entries()) {
-      const text = fields[index] ?? null
-      row[name] = text === null ? null : parse(text)
+    // A copy, so that all rows have one shape: an object that grows to twenty columns becomes a dictionary, slow for whoever reads it.
+    const row: Record<string, unknown> = { ...this.#empty }
+    try {
+      for (const [index, { name, parse }] of this.#columns.entries()) {
+        const text = fields[index] ?? null
+        if (text !== null) row[name] = parse(text)
+      }
+    } catch (error) {
+      // Thrown on, it would take the messages behind it along, and those belong to others.
+      this.#unreadable = error
     }
     this.#rows.push(row)
   }
@@ -104,13 +117,13 @@ class Pipeline extends Query {
     this.#rows = []
   }
 
-  handleReadyForQuery(connection: Connection): void {
-    const known = prepared.get(connection)
-    for (const { name } of this.#statements) known?.add(name)
-    this.callback(undefined)
+  handleReadyForQuery(): void {
+    this.callback(this.#unreadable)
   }
 
-  handleError(error: unknown): void {
+  handleError(error: unknown, connection: Connection): void {
+    // Which of them the server has is not known. Whoever has sent one behind this fails, and whoever sends one from here on prepares it.
+    for (const name of this.#first) prepared.get(connection)?.delete(name)
     this.callback(error)
   }
 }

@@ -60,7 +60,7 @@ import type {
 import { blockStatement, entriesBlock, type BlockRow, type EntriesBlock } from './entries-block.ts'
 import { headOf, LogVerifier } from './log-verifier.ts'
 import { TlogReader } from './tiles.ts'
-import { Connection, send, type ConnectionSettings, type Statement } from './connection.ts'
+import { Connection, type ConnectionSettings, type Statement } from './connection.ts'
 import { runColumns } from './operations/runs.ts'
 import { totalsText } from './list-columns.ts'
 import { alongIndexes, listStatement, looks, pageOf, recentSince, type List, type Marked } from './list-statement.ts'
@@ -70,11 +70,9 @@ import { promptAnalytics, promptVersions, rowsOf, type AnalyticsLine } from './a
 import { Leaderboards } from './leaderboards.ts'
 import { pastAttemptsStatement } from './past-attempts.ts'
 import { policyStatement, storedPolicy, type PolicyLine } from './policies.ts'
+import { readAs } from './read-as.ts'
 import { eventsOf, eventsStatement, type EventRow as TokenEventRow } from './token-events.ts'
 import { Turns, turnsDefaults } from './turns.ts'
-
-const begin: Statement = { name: 'read.begin', text: 'begin transaction read only', values: [] }
-const commit: Statement = { name: 'read.commit', text: 'commit', values: [] }
 
 /** Rows that a list with the largest page reads; one that looks at more than it lists counts as such. */
 const fullPageRows = 1000
@@ -383,17 +381,7 @@ export class Reader implements ReaderPort {
     }
   }
 
-  async #rows<Row>(scope: ReadScope, statement: Statement, unsorted = false): Promise<readonly Row[]> {
-    const identity: Statement = {
-      name: 'read.identity',
-      text: `select set_config('portcullis.tenant', $1, true), set_config('portcullis.platform', $2, true),
-        set_config('enable_sort', $3, true)`,
-      values: [scope.tenantId, scope.platform ? 'on' : 'off', unsorted ? 'off' : 'on'],
-    }
-    const [, , result] = await this.#withClient((client) =>
-      Promise.allSettled([begin, identity, statement, commit].map((one) => send(client, one))),
-    )
-    if (result?.status !== 'fulfilled') throw new Error('a read of the store failed', { cause: result?.reason })
-    return result.value.rows as readonly Row[]
+  #rows<Row>(scope: ReadScope, statement: Statement, unsorted = false): Promise<readonly Row[]> {
+    return this.#withClient((client) => readAs<Row>(client, scope, statement, unsorted))
   }
 }
