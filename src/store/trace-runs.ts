@@ -1,7 +1,7 @@
 import type { AskedTrace, KnownTrace, TracePort } from '#hub'
-import { Connection, send, type ConnectionSettings, type Statement } from './connection.ts'
-import { sqlState } from './errors.ts'
+import { Connection, type ConnectionSettings, type Statement } from './connection.ts'
 import { byteaText } from './operations/statement.ts'
+import { PipelineFailed, sendAll } from './pipeline.ts'
 
 const insertText = `insert into portcullis.ingested_traces (tenant_id, owner, trace_id, run_id)
   select (select portcullis.tenant()), $1::uuid, m.trace, m.run from json_to_recordset($2::json) as m(trace bytea, run uuid)
@@ -44,27 +44,23 @@ export class TraceRuns implements TracePort {
       text,
       values: [owner, JSON.stringify(rows)],
     })
-    const client = await this.#connection.client()
-    const sent = [
-      send(client, { name: 'begin', text: 'begin', values: [] }),
-      send(client, {
-        name: 'tenant.set',
-        text: `select set_config('portcullis.tenant', $1, true)`,
-        values: [tenantId],
-      }),
-      ...(made.length === 0 ? [] : [send(client, statement('traces.keep', insertText, made))]),
-      send(client, statement('traces.look', lookText, traces)),
-      send(client, statement('traces.recorded', recordedText, spans)),
-      send(client, { name: 'commit', text: 'commit', values: [] }),
-    ]
-    const answers = await Promise.allSettled(sent)
-    const failed = answers.find((one) => one.status === 'rejected')
-    if (failed !== undefined) {
-      // An error of a statement was rolled back by the commit behind it; after any other one nobody knows the state.
-      if (sqlState(failed.reason) === undefined) this.#connection.discard()
-      throw new Error('which runs the traces are could not be asked', { cause: failed.reason })
+    const identity = {
+      name: 'tenant.set',
+      text: `select set_config('portcullis.tenant', $1, true)`,
+      values: [tenantId],
     }
-    const [rows, recordedRows] = answers.slice(-3, -1).map((one) => (one.status === 'fulfilled' ? one.value.rows : []))
+    const client = await this.#connection.client()
+    // One transaction: it ends with the Sync behind the last of them.
+    const answers = await sendAll(client, [
+      identity,
+      ...(made.length === 0 ? [] : [statement('traces.keep', insertText, made)]),
+      statement('traces.look', lookText, traces),
+      statement('traces.recorded', recordedText, spans),
+    ]).catch((error: unknown) => {
+      const cause = error instanceof PipelineFailed ? error.cause : error
+      throw new Error('which runs the traces are could not be asked', { cause })
+    })
+    const [rows, recordedRows] = answers.slice(-2).map((answer) => answer.rows)
     const recorded = new Map<string, Set<string>>()
     for (const { trace, span } of (recordedRows ?? []) as { trace: string; span: string }[]) {
       const known = recorded.get(trace)
