@@ -1,5 +1,28 @@
-import type { KeyCreate, KeyRevoke, KeyRotate, KeyRotated, KeyRow } from './identities/key-rows.ts'
-import type { SigningKeyCreate, SigningKeyRevoke, SigningKeyRow } from './identities/key-rows.ts'
+import type { AppCreate, AppRotated, AppRotateSecret, AppRow } from './identities/app-rows.ts'
+import type {
+  CertificateBind,
+  CertificateRow,
+  KeyCreate,
+  KeyRevoke,
+  KeyRotate,
+  KeyRotated,
+  KeyRow,
+  SigningKeyCreate,
+  SigningKeyRevoke,
+  SigningKeyRow,
+} from './identities/key-rows.ts'
+import type {
+  AppSessionStart,
+  OperatorCreate,
+  OperatorDisable,
+  OperatorRow,
+  PasswordSet,
+  SessionOpen,
+  SessionOwner,
+  SessionRevoke,
+  SessionRow,
+  SessionStart,
+} from './identities/people-rows.ts'
 import type { IngestOperations } from './ingest/ports.ts'
 import type { KillOperations } from './kills/kill-rows.ts'
 import type { CapBefore, CapPut, CapRow, PolicyRow, PolicySet } from './policies/policy-rows.ts'
@@ -8,9 +31,10 @@ import type { UsageImport, UsageImported } from './costs/cost-rows.ts'
 import type { BudgetPut, BudgetPutRow, BudgetRow, SpendArgs, SpendRow } from './budgets/spend-rows.ts'
 import type { PostureOperations } from './postures/posture-rows.ts'
 import type { ScriptRecord, ScriptRow } from './ops/script-rows.ts'
-import type { OperatorRole } from '#core'
 export type * from './budgets/spend-rows.ts'
+export type * from './identities/app-rows.ts'
 export type * from './identities/key-rows.ts'
+export type * from './identities/people-rows.ts'
 export type * from './ingest/ports.ts'
 export type * from './kills/kill-rows.ts'
 export type * from './jobs/job-rows.ts'
@@ -168,58 +192,6 @@ export interface AgentCreate {
   readonly createdAtMs: number
 }
 
-/** An app as stored; what an app has none of is null. */
-export interface AppRow {
-  readonly id: string
-  readonly name: string
-  readonly agentId: string | null
-  readonly scopes: readonly string[]
-  readonly redirectUris: readonly string[]
-  readonly grantTypes: readonly string[]
-  readonly authMethod: string
-  readonly jwksJson: string | null
-  readonly tlsSubjectDn: string | null
-  readonly dpopBound: boolean
-  readonly certificateBound: boolean
-  readonly createdAtMs: number
-  readonly secretCreatedAtMs: number | null
-  readonly oldSecretExpiresAtMs: number | null
-  readonly disabledAtMs: number | null
-}
-
-export interface AppCreate extends Omit<AppRow, 'secretCreatedAtMs' | 'oldSecretExpiresAtMs' | 'disabledAtMs'> {
-  /** Hex; null where the app has no secret. */
-  readonly secretDigest: string | null
-}
-
-export interface AppRotateSecret {
-  readonly id: string
-  /** Hex. */
-  readonly secretDigest: string
-  /** How long the old secret goes on working. */
-  readonly overlapSeconds: number
-  /** The scopes that whoever asks may grant. */
-  readonly grantable: readonly string[]
-  readonly atMs: number
-}
-
-/** `scopes`: the app has more than is grantable. `rotating`: another call of the same batch came first. */
-type AppRotated = 'done' | 'scopes' | 'disabled' | 'no_secret' | 'rotating'
-
-export interface CertificateRow {
-  readonly id: string
-  readonly agentId: string
-  /** Hex of the SHA-256 of its DER. */
-  readonly thumbprint: string
-  readonly subjectDn: string
-  readonly scopes: readonly string[]
-  readonly createdAtMs: number
-  readonly expiresAtMs: number
-  readonly revokedAtMs: number | null
-}
-
-export type CertificateBind = Omit<CertificateRow, 'revokedAtMs'>
-
 export interface TenantCreate {
   readonly id: string
   readonly name: string
@@ -282,81 +254,6 @@ export interface BenchmarkRow extends TokenColumns {
   readonly samples: string
   readonly notes: string
   readonly createdAtMs: number
-}
-
-export interface SessionOpen {
-  readonly codeDigest: string
-  readonly sessionDigest: string
-}
-
-/** An operator as stored. */
-export interface OperatorRow {
-  readonly id: string
-  readonly name: string
-  readonly role: OperatorRole
-  readonly upstreamSubject: string | null
-  readonly passwordSetAtMs: number | null
-  readonly createdAtMs: number
-  readonly disabledAtMs: number | null
-}
-
-export interface OperatorCreate extends Omit<OperatorRow, 'passwordSetAtMs' | 'disabledAtMs'> {
-  /** Hex of the digest of the link under which the password is chosen; null where the person signs in elsewhere. */
-  readonly codeDigest: string | null
-  readonly codeMinutes: number
-}
-
-export interface OperatorDisable {
-  readonly id: string
-  /** Those who have power over tenants are not there for other callers. */
-  readonly platformToo: boolean
-  readonly atMs: number
-}
-
-export interface SessionRow {
-  readonly id: string
-  readonly operatorId: string
-  /** The client id; null for the console. */
-  readonly appId: string | null
-  readonly createdAtMs: number
-  readonly expiresAtMs: number
-  readonly revokedAtMs: number | null
-}
-
-export interface SessionRevoke {
-  readonly id: string
-  /** Sessions of those who have power over tenants are not there for other callers. */
-  readonly platformToo: boolean
-}
-
-interface SessionOwner {
-  readonly operatorId: string
-  readonly tenantId: string
-}
-
-export interface SessionStart extends SessionOwner {
-  readonly id: string
-  /** Hex. */
-  readonly sessionDigest: string
-  /** Of the password that was verified; null where another issuer said who it is. */
-  readonly passwordVersion: string | null
-}
-
-export interface AppSessionStart extends SessionOwner {
-  readonly id: string
-  readonly appId: string
-  readonly grantId: string
-  readonly expiresAtMs: number
-}
-
-/** Under a code, or for the operator of a session: exactly one of both is not null. All digests in hex. */
-export interface PasswordSet {
-  readonly codeDigest: string | null
-  readonly sessionDigest: string | null
-  /** argon2id as a PHC string. */
-  readonly hash: string
-  readonly newId: string
-  readonly newDigest: string
 }
 
 /** A run as stored; status is the number of TaskState. */

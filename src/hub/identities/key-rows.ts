@@ -84,3 +84,17 @@ export interface SigningKeyCreate extends Omit<SigningKeyRow, 'revokedAtMs'> {
   readonly envelope: string | null
   readonly masterKeyId: string | null
 }
+
+export interface CertificateRow {
+  readonly id: string
+  readonly agentId: string
+  /** Hex of the SHA-256 of its DER. */
+  readonly thumbprint: string
+  readonly subjectDn: string
+  readonly scopes: readonly string[]
+  readonly createdAtMs: number
+  readonly expiresAtMs: number
+  readonly revokedAtMs: number | null
+}
+
+export type CertificateBind = Omit<CertificateRow, 'revokedAtMs'>
