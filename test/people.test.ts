@@ -5,7 +5,7 @@ import { run } from '../src/cli/main.ts'
 import { loadServerRoom } from '../src/cli/server-room.ts'
 import { Browser, type Page } from './harness/browser.ts'
 import { startInstance, type TestInstance } from './harness/instance.ts'
-import { plantSession } from './harness/people.ts'
+import { operatorKey, plantSession } from './harness/people.ts'
 
 const password = 'a lantern over water'
 let instance: TestInstance
@@ -332,7 +332,7 @@ describe('sessions', () => {
 
   it('A10: a disabled operator is out at once, with its sessions and keys', async () => {
     const { id, browser } = await settle('OPERATOR_ROLE_ADMIN')
-    const { key } = await operatorKey(id)
+    const { key } = await operatorKey(instance, id)
     expect((await instance.call('HubService/ListRuns', {}, { key })).status).toBe(200)
     const { body } = await instance.call('IdentityService/DisableOperator', { operatorId: id })
     expect(body.operator.disabledAt).toMatch(/^20/)
@@ -347,7 +347,7 @@ describe('sessions', () => {
       'object.state',
     )
     const { id } = await settle('OPERATOR_ROLE_ADMIN')
-    const { key } = await operatorKey(id)
+    const { key } = await operatorKey(instance, id)
     const answer = await instance.call('IdentityService/DisableOperator', { operatorId: first }, { key })
     expect(answer.body.code).toBe('object.not_found')
   })
@@ -357,8 +357,8 @@ describe('sessions', () => {
     const [{ id: first }] = body.operators
     const { id } = await settle('OPERATOR_ROLE_ADMIN')
     const [{ key }, { keyId }, sessionId] = await Promise.all([
-      operatorKey(id),
-      operatorKey(first),
+      operatorKey(instance, id),
+      operatorKey(instance, first),
       plantSession(instance, first),
     ])
     const publicKeyPem = generateKeyPairSync('ed25519').publicKey.export({ format: 'pem', type: 'spki' })
@@ -374,27 +374,9 @@ describe('sessions', () => {
     }
     // Their own, and those of others without that power, as ever.
     const other = await settle('OPERATOR_ROLE_ADMIN')
-    for (const mine of [await operatorKey(id), await operatorKey(other.id)])
+    for (const mine of [await operatorKey(instance, id), await operatorKey(instance, other.id)])
       expect((await instance.call('IdentityService/RevokeKey', { keyId: mine.keyId }, { key })).status).toBe(200)
     const theirs = await plantSession(instance, other.id)
     expect((await instance.call('IdentityService/RevokeSession', { sessionId: theirs }, { key })).status).toBe(200)
   })
 })
-
-/** A key of an operator, as `admin recover` makes one. */
-async function operatorKey(operatorId: string): Promise<{ readonly key: string; readonly keyId: string }> {
-  const { makeKey, publicId, sha256, tenantAdminScopes, uuidv7 } = await import('#core')
-  const id = uuidv7()
-  const { text, secret } = makeKey(id)
-  const postgres = await instance.connect('postgres')
-  await postgres.query(
-    `insert into portcullis.keys (tenant_id, id, operator_id, digest, scopes)
-       select o.tenant_id, $2, o.id, $3, $4 from portcullis.operators o where o.id = $1`,
-    [operatorId.slice(4), id, sha256(secret), tenantAdminScopes],
-  )
-  await postgres.query(`select pg_notify('portcullis_credentials', '')`)
-  await expect
-    .poll(async () => (await instance.call('HubService/ListRuns', {}, { key: text.reveal() })).status)
-    .toBe(200)
-  return { key: text.reveal(), keyId: publicId('key', id) }
-}

@@ -1,9 +1,8 @@
 import { Option, type Command } from 'commander'
-import type { EntryFilters } from './export-pages.ts'
 import { parseMoment } from './values.ts'
 
 /** What chooses entries, for every command that lists them. */
-export interface FilterOptions {
+export interface EntryFilters {
   readonly caller?: string
   readonly action?: string
   readonly outcome?: string
@@ -28,7 +27,7 @@ export function withEntryFilters(command: Command): Command {
     .option('--before <time>', 'only entries before this time', parseMoment)
 }
 
-export function filtersOf(options: FilterOptions): EntryFilters {
+export function filtersOf(options: EntryFilters): EntryFilters {
   const { caller, action, outcome, code, requestId, tenant, after, before } = options
   const given = { caller, action, outcome, code, requestId, tenant, after, before }
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))

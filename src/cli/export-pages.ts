@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import type { Client } from './client.ts'
+import type { EntryFilters } from './entry-filters.ts'
 import { CliError } from './errors.ts'
 import type { ProvenPrefix } from './export-room.ts'
 import type { Io } from './io.ts'
@@ -34,17 +35,6 @@ const logsShape = z.object({
 })
 
 export type LogState = z.output<typeof logsShape>['logs'][number]
-
-export interface EntryFilters {
-  readonly caller?: string
-  readonly action?: string
-  readonly outcome?: string
-  readonly code?: string
-  readonly requestId?: string
-  readonly tenant?: string
-  readonly after?: string
-  readonly before?: string
-}
 
 /** Reads logs for an export, and waits where the server asks for it: an export is long and in no hurry. */
 export class ExportPages {

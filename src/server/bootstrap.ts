@@ -1,7 +1,6 @@
 import type { Client } from 'pg'
 import { makeCode, makeKey, platformAdminScopes, publicId, sha256, uuidv7, type Secret } from '#core'
 import { encodeBody, type EntryKind } from '#ledger'
-import { tokenDigest } from './instance.ts'
 
 const codeMinutes = 15
 
@@ -64,8 +63,8 @@ async function makeSignInCode(owner: Client, tenantId: string, operatorId: strin
   const code = makeCode().reveal()
   await owner.query(
     `insert into portcullis.sign_in_codes (digest, tenant_id, operator_id, expires_at)
-     values (decode($1, 'hex'), $2, $3, now() + make_interval(mins => $4))`,
-    [tokenDigest(code), tenantId, operatorId, codeMinutes],
+     values ($1, $2, $3, now() + make_interval(mins => $4))`,
+    [sha256(code), tenantId, operatorId, codeMinutes],
   )
   return code
 }

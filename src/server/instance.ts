@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
 import type { Config } from '#config'
-import { sha256Hex, systemClock } from '#core'
+import { systemClock } from '#core'
 import type { GatePorts } from '#gate'
 import { unhandledMethods } from '#hub'
 import {
@@ -390,9 +390,4 @@ export async function startInstance(config: Config, connection: ConnectionSettin
     await stop()
     throw error
   }
-}
-
-/** Hex of SHA-256, the form in which one-time codes and session tokens are stored. */
-export function tokenDigest(token: string): string {
-  return sha256Hex(token)
 }

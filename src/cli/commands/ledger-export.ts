@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander'
 import { Client } from '../client.ts'
-import { withEntryFilters, filtersOf, type FilterOptions } from '../entry-filters.ts'
+import { withEntryFilters, filtersOf, type EntryFilters } from '../entry-filters.ts'
 import { usage } from '../errors.ts'
 import { exportBundle, type BundleDone } from '../export-bundle.ts'
 import { exportFile, type FileDone } from '../export-file.ts'
@@ -9,7 +9,7 @@ import type { Io } from '../io.ts'
 import { withClient, withExamples, type ClientOptions } from '../options.ts'
 import { integerBetween } from '../values.ts'
 
-interface ExportOptions extends ClientOptions, FilterOptions {
+interface ExportOptions extends ClientOptions, EntryFilters {
   readonly log?: string
   readonly allLogs?: boolean
   readonly from?: number

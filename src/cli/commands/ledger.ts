@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { Client } from '../client.ts'
-import { filtersOf, withEntryFilters, type FilterOptions } from '../entry-filters.ts'
+import { filtersOf, withEntryFilters, type EntryFilters } from '../entry-filters.ts'
 import { entryLine } from '../entry-line.ts'
 import type { Io } from '../io.ts'
 import { Tail } from '../ledger-tail.ts'
@@ -15,7 +15,7 @@ import { pruneCommand, retentionCommand } from './ledger-retention.ts'
 import { verifyCommand } from './ledger-verify.ts'
 import type { Entry } from '../replies.ts'
 
-interface TailOptions extends ClientOptions, FilterOptions {
+interface TailOptions extends ClientOptions, EntryFilters {
   readonly log?: string
   readonly limit: number
   readonly follow?: boolean
