@@ -10,10 +10,13 @@ export const database = section('PostgreSQL 15 to 18: exactly one of `url`, `url
     plain: 'DATABASE_URL',
   }),
   urlFile: secretFile('A file that holds the URL.'),
-  owner: section('The role that owns the schema. Only `portcullis migrate` uses it.', {
-    url: secretText('URL of the owner role.', { form: databaseUrl }),
-    urlFile: secretFile('A file that holds the URL of the owner role.'),
-  }),
+  owner: section(
+    'The role that owns the schema. `portcullis migrate`, `admin recover` and `operator password` use it; no server does.',
+    {
+      url: secretText('URL of the owner role.', { form: databaseUrl }),
+      urlFile: secretFile('A file that holds the URL of the owner role.'),
+    },
+  ),
   maintenance: section(
     'The role that archives and prunes. `portcullis ledger prune`, `hold` and `retention` use it, and the job `retention` where `audit.retention.archiveDir` is set.',
     {
