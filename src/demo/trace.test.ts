@@ -52,6 +52,13 @@ describe('the trace of the demo', () => {
     expect(await failure(['a,b'])).toContain('the columns TIMESTAMP, ContextTokens, GeneratedTokens are missing')
   })
 
+  it('M3: a column that is there twice is refused: which of them counts cannot be told', async () => {
+    expect(await failure([`${header},"ContextTokens"`, `${row},1`])).toBe(
+      'calls.csv, line 1: ContextTokens must be there once, not twice or more',
+    )
+    expect(await parseTrace([`${header},Model,Model`, `${row},a,b`], 'calls.csv')).toHaveLength(1)
+  })
+
   it('M3: a file without rows says so', async () => {
     const file = join(folder, 'empty.csv')
     await writeFile(file, '')
@@ -65,6 +72,10 @@ describe('the trace of the demo', () => {
   it.each([
     ['yesterday,1,2', 'TIMESTAMP is not a time'],
     ['2023-11-16 18:61:00.000,1,2', 'TIMESTAMP is not a time'],
+    ['2023-02-30 18:15:46,1,2', 'TIMESTAMP is not a time'],
+    ['2023-11-16 24:00:00,1,2', 'TIMESTAMP is not a time'],
+    ['2019-12-31 23:59:59,1,2', 'TIMESTAMP must be since 2020'],
+    ['2999-01-01 00:00:00,1,2', 'TIMESTAMP must be since 2020 and not in the future'],
     ['2023-11-16 18:15:46,-1,2', 'ContextTokens is not a whole number'],
     ['2023-11-16 18:15:46,1,2.5', 'GeneratedTokens is not a whole number'],
     ['2023-11-16 18:15:46,1,9999999999999', 'GeneratedTokens is not a whole number'],

@@ -1,5 +1,6 @@
 import { createReadStream } from 'node:fs'
 import { createInterface } from 'node:readline'
+import { systemClock } from '#core'
 
 /** One call of a model in a trace. */
 export interface TraceRow {
@@ -32,6 +33,7 @@ export async function parseTrace(
   rowsMax = Infinity,
 ): Promise<readonly TraceRow[]> {
   const rows: TraceRow[] = []
+  const nowMs = systemClock.now()
   let columns: Columns | undefined
   let number = 0
   for await (const line of lines) {
@@ -42,7 +44,7 @@ export async function parseTrace(
     }
     if (line.trim() === '') continue
     if (rows.length >= rowsMax) break
-    const row = parseRow(line, columns)
+    const row = parseRow(line, columns, nowMs)
     if (typeof row === 'string') throw new TraceError(`${name}, line ${number}: ${row}`)
     rows.push(row)
   }
@@ -62,11 +64,17 @@ const wanted = ['TIMESTAMP', 'ContextTokens', 'GeneratedTokens'] as const
 // Published traces have seven digits of a second; without a zone a time is UTC.
 const timePattern = /^(\d{4}-\d\d-\d\d)[ T](\d\d)(:\d\d:\d\d)(?:(\.\d{1,3})\d*)?Z?$/
 const countPattern = /^\d{1,12}$/
+// What the server takes: told here, a file that it would refuse in the middle is refused before anything is sent.
+const earliestMs = Date.UTC(2020, 0, 1)
 
 function findColumns(line: string, name: string): Columns {
   const names = cells(line.replace(/^\uFEFF/, ''))
   const [time = -1, input = -1, output = -1] = wanted.map((each) => names.indexOf(each))
   const missing = wanted.filter((each) => !names.includes(each))
+  // Two of a name: nobody can tell which of them is meant.
+  const twice = wanted.filter((each) => names.indexOf(each) !== names.lastIndexOf(each))
+  if (twice.length > 0)
+    throw new TraceError(`${name}, line 1: ${twice.join(', ')} must be there once, not twice or more`)
   if (missing.length === 0) return { time, input, output, count: names.length }
   if (line.trim() === '') throw new TraceError(`${name}, line 1: is empty; it must name ${wanted.join(', ')}`)
   const columns = missing.length === 1 ? 'the column' : 'the columns'
@@ -76,12 +84,15 @@ function findColumns(line: string, name: string): Columns {
 }
 
 /** The row, or what is wrong with the line. */
-function parseRow(line: string, { time, input, output, count }: Columns): TraceRow | string {
+function parseRow(line: string, { time, input, output, count }: Columns, nowMs: number): TraceRow | string {
   const found = cells(line)
   if (found.length !== count) return `has ${found.length} columns, the first line has ${count}`
   const [, day = '', hour = '', minutes = '', fraction = ''] = timePattern.exec(found[time] ?? '') ?? []
   const atMs = Date.parse(`${day}T${hour}${minutes}${fraction}Z`)
-  if (Number.isNaN(atMs)) return 'TIMESTAMP is not a time such as 2023-11-16 18:15:46.680'
+  // A day that its month does not have would become one of the next month.
+  if (Number.isNaN(atMs) || !new Date(atMs).toISOString().startsWith(`${day}T${hour}`))
+    return 'TIMESTAMP is not a time such as 2023-11-16 18:15:46.680'
+  if (atMs < earliestMs || atMs > nowMs) return 'TIMESTAMP must be since 2020 and not in the future'
   const [inputTokens = '', outputTokens = ''] = [found[input], found[output]]
   if (!countPattern.test(inputTokens)) return 'ContextTokens is not a whole number'
   if (!countPattern.test(outputTokens)) return 'GeneratedTokens is not a whole number'
