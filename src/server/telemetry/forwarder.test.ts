@@ -262,6 +262,37 @@ describe('a forwarder', () => {
     expect(JSON.stringify(broken.lines)).not.toContain(notAFolder)
   })
 
+  it('O4: a spill folder that could not be made at the start is used as soon as it can be', async () => {
+    const dir = await folder()
+    const parent = join(dir, 'not-mounted-yet')
+    await writeFile(parent, '')
+    const spill = spillIn(join(parent, 'spill'))
+    await expect(spill.open()).rejects.toThrow()
+    await rm(parent)
+    await spill.keep(JSON.stringify([event('kept-late')]))
+    expect(await readdir(join(parent, 'spill'))).toHaveLength(1)
+  })
+
+  it('O4: a file without events that cannot be removed is not said to have been sent', async () => {
+    const dir = await folder()
+    const spill = spillIn(dir)
+    await spill.keep('torn {')
+    const [file] = await readdir(dir)
+    const read = spill.oldest.bind(spill)
+    spill.oldest = async () => {
+      const first = await read()
+      if (first === undefined) return undefined
+      await rm(join(dir, String(file)), { force: true })
+      await mkdirWithFile(join(dir, String(file)))
+      return first
+    }
+    const { forwarder: made, lines } = forwarder('http://127.0.0.1:9/intake', spill)
+    await made.close()
+    expect(lines.map(({ level, event: name, file: of }) => [level, name, of])).toEqual([
+      [20, 'forwarder.spill_stays', file],
+    ])
+  })
+
   it('O4: the token is the one that its file holds when events are sent', async () => {
     const dir = await folder()
     await writeFile(join(dir, 'token'), 'token-at-the-start\n', { mode: 0o600 })

@@ -137,16 +137,16 @@ export class Forwarder {
     }
     for (let first = await spill.oldest(); first !== undefined; first = await spill.oldest()) {
       const events = eventsOf(first.text)
-      if (events.length > 0 && !(await this.#send(events))) return
+      const hasEvents = events.length > 0
+      if (hasEvents && !(await this.#send(events))) return
       count('replayed', events.length)
       try {
         await spill.removeOldest()
       } catch (error) {
-        // Once per file: it is not offered again.
-        log.warn(
-          { event: 'forwarder.spill_stays', file: first.name, error: messageOf(error) },
-          'a spilled batch was sent and cannot be removed; a restart sends it again',
-        )
+        const fields = { event: 'forwarder.spill_stays', file: first.name, error: messageOf(error) }
+        // Once per file: it is not offered again. One that holds no events was not sent, and a restart sends nothing of it.
+        if (hasEvents) log.warn(fields, 'a spilled batch was sent and cannot be removed; a restart sends it again')
+        else log.debug(fields, 'a spilled file holds no events and cannot be removed')
       }
     }
   }

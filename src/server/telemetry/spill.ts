@@ -30,9 +30,12 @@ export class Spill {
     return this.#waiting.length
   }
 
-  /** Finds what an earlier process left. Rejects where the folder cannot be read. */
+  /** Finds what an earlier process left. Rejects where the folder cannot be read; the next use then looks again. */
   open(): Promise<void> {
-    this.#opened ??= this.#open()
+    this.#opened ??= this.#open().catch((error: unknown) => {
+      this.#opened = undefined
+      throw error
+    })
     return this.#opened
   }
 
