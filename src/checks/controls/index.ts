@@ -34,6 +34,7 @@ import { releasesUncached } from './supply.releases-uncached/control.ts'
 import { writesTyped } from './contract.writes-typed/control.ts'
 import { listenersOnLoopback } from './edge.listeners-on-loopback/control.ts'
 import { reflectionOff } from './edge.reflection-off/control.ts'
+import { legacyTokenOff } from './access.legacy-token-off/control.ts'
 
 /** Every control, in the order of `verify list`: that of the checks of files, then those that have none. */
 export const controls: readonly Control[] = [
@@ -72,4 +73,5 @@ export const controls: readonly Control[] = [
   writesTyped,
   listenersOnLoopback,
   reflectionOff,
+  legacyTokenOff,
 ]
