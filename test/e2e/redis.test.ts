@@ -109,7 +109,37 @@ describe('buckets in Redis', () => {
     await expect(buckets.take([charge])).rejects.toThrow('no answer within 200 ms')
     redis.thaw()
   })
+
+  it('G7: are away for as long as Redis cannot write, which a mere PING does not tell', async () => {
+    const buckets = await connected()
+    const charge: Charge = { bucket: 'calls', subject: fresh(), cost: 1, rate: { perSecond: 1, burst: 1 }, take: true }
+    const admin = await redisClient()
+    await admin.configSet('maxmemory', '1')
+    await expect(buckets.take([charge])).rejects.toThrow('OOM')
+    await expect(buckets.ping()).rejects.toThrow('OOM')
+    await admin.configSet('maxmemory', '0')
+    await buckets.ping()
+    expect(await buckets.take([charge])).toMatchObject({ limited: undefined })
+  })
+
+  it('G7: ask a Redis that stands still once whether it is back, however long it does', async () => {
+    const buckets = await connected(50)
+    const admin = await redisClient()
+    await admin.configResetStat()
+    redis.freeze()
+    for (let turn = 0; turn < 5; turn += 1) await expect(buckets.ping()).rejects.toThrow('no answer within 50 ms')
+    redis.thaw()
+    await expect.poll(async () => /cmdstat_evalsha:calls=(\d+)/.exec(await admin.info('commandstats'))?.[1]).toBe('1')
+  })
 })
+
+async function redisClient() {
+  const { createClient } = await import('redis')
+  const client = createClient({ url: redis.url })
+  client.on('error', () => undefined)
+  onTestFinished(() => client.destroy())
+  return client.connect()
+}
 
 /** Another server over the database of the instance, with its rates in Redis. */
 async function replica(
@@ -200,11 +230,6 @@ describe('instances that share their rates', () => {
 
 /** The buckets that Redis holds. */
 async function connectedKeys(): Promise<readonly string[]> {
-  const { createClient } = await import('redis')
-  const client = createClient({ url: redis.url })
-  client.on('error', () => undefined)
-  await client.connect()
-  const keys = await client.keys('portcullis:rate:calls:key_*')
-  client.destroy()
-  return keys
+  const client = await redisClient()
+  return client.keys('portcullis:rate:calls:key_*')
 }

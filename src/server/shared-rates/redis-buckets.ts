@@ -21,6 +21,7 @@ export class RedisBuckets {
   readonly #client: ReturnType<typeof createClient>
   readonly #timeoutMs: number
   readonly #connected: Promise<unknown>
+  #probe: Promise<unknown> | undefined
 
   constructor({ url, timeoutMs }: RedisSettings) {
     this.#timeoutMs = timeoutMs
@@ -54,9 +55,15 @@ export class RedisBuckets {
     await within(connectMs, this.#connected)
   }
 
-  /** Resolves where the server answers in time. */
+  /**
+   * Resolves where the server does in time what calls ask of it: one that is out of memory, or only a copy of another, still answers
+   * a mere PING. One question at a time: a server that stands still is not asked again before it has answered.
+   */
   async ping(): Promise<void> {
-    await within(this.#timeoutMs, this.#client.ping())
+    this.#probe ??= this.#evaluate([`${prefix}:probe`], ['', '1', '1000', '1000', '1']).finally(() => {
+      this.#probe = undefined
+    })
+    await within(this.#timeoutMs, this.#probe)
   }
 
   close(): void {
