@@ -50,7 +50,10 @@ export class Outbound {
     this.#settings = settings
   }
 
-  /** Resolves with the reply once there is a status; rejects with an Error whose message holds no part of the URL but its host. */
+  /**
+   * Resolves with the reply once there is a status; rejects with an Error whose message holds no part of the URL but its host, with
+   * {@link LateReply} where the deadline passed behind the status.
+   */
   async send(request: OutboundRequest, signal?: AbortSignal): Promise<OutboundReply> {
     const url = parseTarget(request.url, this.#settings)
     const late = AbortSignal.timeout(this.#settings.deadlineMs)
@@ -112,16 +115,27 @@ export class Outbound {
 class StaleConnection extends Error {}
 
 function failure(error: Error, outgoing: Http.ClientRequest, until: AbortSignal, pooled: boolean): Error {
-  if (until.aborted) return lateError(until)
+  if (until.aborted) return new Error(lateText(until), { cause: until.reason })
   const reset = 'code' in error && (error.code === 'ECONNRESET' || error.code === 'EPIPE')
   if (pooled && reset && outgoing.reusedSocket)
     return new StaleConnection('the connection was closed', { cause: error })
   return error
 }
 
-function lateError({ reason }: AbortSignal): Error {
+/** There was a status, and then the deadline passed. */
+export class LateReply extends Error {
+  override readonly name = 'LateReply'
+  readonly status: number
+
+  constructor(status: number, until: AbortSignal) {
+    super(lateText(until), { cause: until.reason })
+    this.status = status
+  }
+}
+
+function lateText({ reason }: AbortSignal): string {
   const late = reason instanceof DOMException && reason.name === 'TimeoutError'
-  return new Error(late ? 'the deadline passed before a whole reply' : 'the call was given up', { cause: reason })
+  return late ? 'the deadline passed before a whole reply' : 'the call was given up'
 }
 
 function read(response: Http.IncomingMessage, until: AbortSignal): Promise<OutboundReply> {
@@ -140,7 +154,7 @@ function read(response: Http.IncomingMessage, until: AbortSignal): Promise<Outbo
       if (bytes >= replyBytesMax) finish('cut')
     })
     response.on('end', () => finish('whole'))
-    const broken = (): void => (until.aborted ? reject(lateError(until)) : finish('broken'))
+    const broken = (): void => (until.aborted ? reject(new LateReply(status, until)) : finish('broken'))
     response.on('error', broken)
     response.on('close', broken)
   })

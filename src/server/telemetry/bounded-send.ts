@@ -1,4 +1,4 @@
-import type { Outbound } from '#core'
+import { LateReply, type Outbound } from '#core'
 
 /** Where events go. Such systems may be in a network of one's own: they are named by who runs this server. */
 export interface Target {
@@ -26,9 +26,14 @@ export async function sendBounded(
     const until = AbortSignal.timeout(Math.max(1, Math.ceil(deadlineMs)))
     const own = await headers()
     const request = { url, headers: { ...own, 'content-type': 'application/json' }, body: await encode() }
-    const { status } = await outbound.send(request, until)
-    return status >= 200 && status < 300 ? { ok: true } : { ok: false, why: 'not a success', status }
+    return judge((await outbound.send(request, until)).status)
   } catch (error) {
+    // A reply without end, byte by byte, is no reason to send again what was taken.
+    if (error instanceof LateReply) return judge(error.status)
     return { ok: false, why: error instanceof Error ? error.message : String(error) }
   }
+}
+
+function judge(status: number): Sent {
+  return status >= 200 && status < 300 ? { ok: true } : { ok: false, why: 'not a success', status }
 }

@@ -127,6 +127,25 @@ describe('one bounded send', () => {
     }
   })
 
+  it('O4: an endless reply of a byte at a time is dropped at the deadline, and counts by its status', async () => {
+    for (const [status, sent] of [
+      [200, { ok: true }],
+      [500, { ok: false, status: 500 }],
+    ] as const) {
+      const gone = Promise.withResolvers<void>()
+      const { url } = await target((_request, response) => {
+        response.writeHead(status)
+        const drip = setInterval(() => response.write('.'), 10)
+        response.on('close', () => {
+          clearInterval(drip)
+          gone.resolve()
+        })
+      })
+      expect(await ask(url, 200)).toMatchObject(sent)
+      await gone.promise
+    }
+  })
+
   it('O4: a target that hangs is given up at the deadline', async () => {
     const { url } = await target(() => undefined)
     expect(await ask(url, 50)).toMatchObject({
