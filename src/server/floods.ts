@@ -44,16 +44,21 @@ export class Floods {
     return this.#unknownMethods
   }
 
-  /** A refusal of a caller that nobody knows. */
-  async anonymous(remote: string, code: string, record: () => LedgerRecord): Promise<void> {
+  /** A refusal, or failure, of a call of a caller that nobody knows; `outcome` is that of the record. */
+  async anonymous(
+    remote: string,
+    code: string,
+    record: () => LedgerRecord,
+    outcome: 'deny' | 'error' = 'deny',
+  ): Promise<void> {
     const group = addressGroup(remote)
     const about = (): About => {
       const { action, requestId } = record()
       const sample = requestId === undefined ? undefined : { method: action, requestId }
       const bypass = this.#fromBypass(remote)
-      return { kind: 'denials.counted', outcome: 'deny', code, remote: group, bypass, sample }
+      return { kind: 'denials.counted', outcome, code, remote: group, bypass, sample }
     }
-    if (!this.#strangers.own(`${code} ${group}`, this.#clock.now(), about)) return
+    if (!this.#strangers.own(`${outcome} ${code} ${group}`, this.#clock.now(), about)) return
     await this.#writer.submit({ tenantId: undefined, record })
   }
 

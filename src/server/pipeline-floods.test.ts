@@ -30,10 +30,17 @@ const opened: Floods[] = []
 afterEach(() => Promise.all(opened.splice(0).map((floods) => floods.close())))
 
 /** A pipeline whose writer keeps what it is given; with `stuck` it never answers. */
-function pipelineWith({ stuck = false, scopes = key.scopes } = {}) {
+function pipelineWith({
+  stuck = false,
+  scopes = key.scopes,
+  entries = (() => Promise.resolve({ rows: [], next: undefined })) as ReaderPort['entries'],
+  publicSummary = (() => Promise.resolve([])) as ReaderPort['publicSummary'],
+} = {}) {
   const at = { ms: 1_800_000_000_000 }
   const clock = { now: () => at.ms, monotonic: () => at.ms }
   const records: LedgerRecord[] = []
+  const faults: unknown[] = []
+  const decided: (string | undefined)[] = []
   const writer: WriterPort = {
     submit: (member) => {
       records.push(member.record({ outcome: 'allow' }), ...(member.more ?? []))
@@ -53,8 +60,8 @@ function pipelineWith({ stuck = false, scopes = key.scopes } = {}) {
   const wide = { perSecond: 1e6, burst: 1e6 }
   const gate: GatePorts = { clock, keys, failures: new Gcra(rate), addresses: new Gcra(wide), calls: new Gcra(wide) }
   const reader: Partial<ReaderPort> = {
-    publicSummary: () => Promise.resolve([]),
-    entries: () => Promise.resolve({ rows: [], next: undefined }),
+    publicSummary,
+    entries,
   }
   const pipeline = new Pipeline({
     gate,
@@ -64,11 +71,10 @@ function pipelineWith({ stuck = false, scopes = key.scopes } = {}) {
     floods,
     bestEffort: new BestEffort(writer, clock, () => undefined),
     clock,
-    fault: (error) => {
-      throw error
-    },
+    fault: (error) => faults.push(error),
+    told: ({ outcome, code }) => decided.push(outcome, code),
   })
-  return { pipeline, records, floods, at }
+  return { pipeline, records, floods, at, faults, decided }
 }
 
 function callOf(method: Method, credential: string | undefined, remote = '192.0.2.1'): Call {
@@ -195,5 +201,31 @@ describe('audit modes', () => {
     await pipeline.reject(admission, said)
     expect(records[0]?.body).not.toContain(secretText)
     expect(records[0]?.body).toContain('sk-***')
+  })
+
+  it('G19: a fault in a read is server.internal, in the log and in the ledger, and not a store that is away', async () => {
+    const torn = { log: 'acme', seq: '7', entry: Buffer.from('torn {'), leaf: Buffer.alloc(32) }
+    const { pipeline, records, faults } = pipelineWith({
+      entries: () => Promise.resolve({ rows: [torn], next: undefined }),
+    })
+    const admission = await pipeline.admit(callOf(query, text.reveal()))
+    if (isRefusal(admission)) throw new Error(admission.code)
+    expect(await pipeline.perform(admission, create(QueryRequestSchema), undefined)).toMatchObject({
+      code: 'server.internal',
+    })
+    expect(faults).toEqual([expect.any(SyntaxError)])
+    expect(records.map(({ outcome, code }) => [outcome, code])).toEqual([['error', 'server.internal']])
+  })
+
+  it('G20, L14: a public read that the store cannot serve is 503, no fault, and told to the ledger as to the metrics', async () => {
+    const { pipeline, records, faults, decided } = pipelineWith({
+      publicSummary: () => Promise.reject(new Error('a read of the store failed', { cause: new Error('gone') })),
+    })
+    const admission = await pipeline.admit(callOf(summary, undefined))
+    if (isRefusal(admission)) throw new Error(admission.code)
+    const reply = await pipeline.perform(admission, create(GetTelemetrySummaryRequestSchema), undefined)
+    expect(reply).toMatchObject({ code: 'store.unavailable', retryAfterSeconds: 1 })
+    expect([faults, decided]).toEqual([[], ['error', 'store.unavailable']])
+    expect(records.map(({ outcome, code }) => [outcome, code])).toEqual([['error', 'store.unavailable']])
   })
 })

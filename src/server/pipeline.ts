@@ -11,13 +11,14 @@ import { contextOf, type HandlerParts } from './handler-context.ts'
 import { idempotencyOf } from './idempotency.ts'
 import { decodeBytes, Openings, type FullPort } from './openings.ts'
 import { watchSpent } from './kill/spent.ts'
+import { readFailure } from './read-failure.ts'
 import { recordOf } from './record.ts'
 import type { Offbox } from './checkpoints/offbox.ts'
 import { readPublic } from './public-reads.ts'
 import { spend } from './settle-rates.ts'
 import type { SignedRequests } from './signed-requests.ts'
 import { shownArguments } from './shown-arguments.ts'
-import { timesOf, toldOf, type Decided } from './telemetry/decided.ts'
+import { outcomeOf, timesOf, toldOf, type Decided } from './telemetry/decided.ts'
 
 export interface PipelineParts extends AdmissionParts, HandlerParts {
   readonly writer: WriterPort
@@ -228,9 +229,9 @@ export class Pipeline {
   /** A few entries for each address, then counts: refusals for want of room must not fill what is left. */
   async #refuseFull({ call, arrivedAt }: Admission, refusal: Refusal): Promise<Refusal> {
     const { clock, floods } = this.#parts
-    const told = { outcome: 'deny', code: refusal.code, reason: refusal.reason } as const
+    const told = { outcome: outcomeOf(refusal.code), code: refusal.code, reason: refusal.reason }
     const record = () => recordOf({ call, caller: undefined, args: () => ({}), arrivedAt, clock }, told)
-    await floods.anonymous(call.remote, refusal.code, record)
+    await floods.anonymous(call.remote, refusal.code, record, told.outcome)
     return refusal
   }
 
@@ -298,9 +299,7 @@ export class Pipeline {
     try {
       found = await reading
     } catch (error) {
-      const reason = error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error)
-      const refusal = refuse('store.unavailable', reason, { retryAfterSeconds: 1 })
-      return this.#submitDeny(call, caller, record, refusal, 'error')
+      return this.#submitDeny(call, caller, record, readFailure(error))
     }
     if (isRefusal(found)) return this.#submitDeny(call, caller, record, found)
     heard(found)
@@ -312,14 +311,9 @@ export class Pipeline {
     return { refused: false, message: found, replayed: false }
   }
 
-  async #submitDeny(
-    call: Call,
-    caller: Caller,
-    record: Recorder,
-    refusal: Refusal,
-    outcome: 'deny' | 'error' = 'deny',
-  ): Promise<Refusal> {
+  async #submitDeny(call: Call, caller: Caller, record: Recorder, refusal: Refusal): Promise<Refusal> {
     const { code, reason } = refusal
+    const outcome = outcomeOf(code)
     const own = this.#parts.floods.ownDenial(caller, code, call.method.path, call.remote, outcome)
     if (!own) return refusal
     await this.#submitOwn(record({ outcome, code, reason }))
@@ -333,7 +327,7 @@ export class Pipeline {
     const told = { outcome, code: refusal.code, reason: refusal.reason }
     const record = () => recordOf({ call, caller, actor, args: () => ({}), arrivedAt, clock }, told)
     try {
-      if (caller === undefined) await floods.anonymous(call.remote, refusal.code, record)
+      if (caller === undefined) await floods.anonymous(call.remote, refusal.code, record, outcome)
       else if (floods.ownDenial(caller, refusal.code, call.method.path, call.remote, outcome))
         await this.#submitOwn(record())
     } catch (error) {

@@ -13,7 +13,9 @@ import { isRefusal, refuse, type Refusal } from '#core'
 import { checkpointOf, leaderboard, telemetrySummary, tileOf, type ReaderPort } from '#hub'
 import type { Admission } from './admissions.ts'
 import type { PipelineParts, Reply } from './pipeline.ts'
+import { readFailure } from './read-failure.ts'
 import { recordOf } from './record.ts'
+import { outcomeOf } from './telemetry/decided.ts'
 import { version } from './version.ts'
 
 /** Methods that the settings can open to everybody: as they are then (SPEC L11). */
@@ -63,11 +65,12 @@ export async function readPublic(
   const { method, remote } = call
   const answer = answers.get(method)
   if (answer === undefined) throw new Error(`no answer for ${method.path}`)
-  const found = await answer(reader, message)
+  const found = await answer(reader, message).catch(readFailure)
   const recorded = { call, caller: undefined, args: () => ({}), arrivedAt, clock }
   if (isRefusal(found)) {
-    const told = { outcome: 'deny', code: found.code, reason: found.reason } as const
-    await floods.anonymous(remote, found.code, () => recordOf(recorded, told))
+    const outcome = outcomeOf(found.code)
+    const told = { outcome, code: found.code, reason: found.reason }
+    if (!method.unrecorded) await floods.anonymous(remote, found.code, () => recordOf(recorded, told), outcome)
     return found
   }
   if (!method.unrecorded && floods.ownRead(remote, method.path)) {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { DatabaseError } from 'pg'
-import { classify, describe as describeError, sqlState } from './errors.ts'
+import { classify, describe as describeError, isFault, sqlState } from './errors.ts'
 
 function answered(state: string): DatabaseError {
   const error = new DatabaseError('said the server', 0, 'error')
@@ -35,5 +35,17 @@ describe('classify', () => {
 
   it('L5: the reason in the ledger names the state', () => {
     expect(describeError(answered('23505'))).toBe('23505 said the server')
+  })
+
+  it('G19, G20: a read that fails by a fault of ours is told from a store that is away', () => {
+    const asRead = (cause: unknown): Error => new Error('a read of the store failed', { cause })
+    const faults = [new TypeError('x is not a function'), asRead(new SyntaxError('no JSON')), asRead(answered('42703'))]
+    expect(faults.map(isFault)).toEqual([true, true, true])
+    const away = [
+      new Error('the connection to the store is closed'),
+      asRead(answered('57014')),
+      asRead(answered('57P01')),
+    ]
+    expect(away.map(isFault)).toEqual([false, false, false])
   })
 })

@@ -21,6 +21,15 @@ export function classify(error: unknown): StoreError {
   return 'statement'
 }
 
+// What the language throws by itself: no connection and no server says so.
+const ofTheLanguage = [TypeError, RangeError, ReferenceError, SyntaxError, URIError] as const
+
+/** Whether a read failed by a fault of ours, a statement that the database does not take included, and not for want of the store. */
+export function isFault(error: unknown): boolean {
+  const of = error instanceof Error && error.cause !== undefined ? error.cause : error
+  return ofTheLanguage.some((kind) => of instanceof kind) || classify(of) === 'statement'
+}
+
 /** The SQLSTATE of an error of the server; undefined where the error is of the connection. */
 export function sqlState(error: unknown): string | undefined {
   if (!(error instanceof Error) || !('code' in error)) return undefined

@@ -33,6 +33,11 @@ export const none = '(none)'
 /** Refusals that are ours to answer for, and not the caller's. */
 const ours = /^(?:server|store|audit|outcome)\./
 
+/** What the ledger and the metrics call a refusal, the same in both. */
+export function outcomeOf(code: RefusalCode): 'deny' | 'error' {
+  return ours.test(code) ? 'error' : 'deny'
+}
+
 export function toldOf(
   call: Pick<Call, 'remote' | 'requestId' | 'traceparent' | 'bypass' | 'door'> & {
     readonly method: { readonly path: string } | undefined
@@ -40,7 +45,7 @@ export function toldOf(
   caller: Caller | undefined,
   elapsedMs: number,
   code: RefusalCode | undefined,
-  outcome: Decided['outcome'] = code === undefined ? 'allow' : ours.test(code) ? 'error' : 'deny',
+  outcome: Decided['outcome'] = code === undefined ? 'allow' : outcomeOf(code),
   times?: Pick<Decided, 'gateMs' | 'storeFromMs' | 'about'>,
 ): Decided {
   return {
