@@ -67,6 +67,11 @@ describe('portcullis demo', () => {
     // The first two; the others are counted, and there after their window.
     expect(strangers.rowCount).toBe(2)
 
+    // The roll-ups, of which the leaderboard is made, are folded every two seconds.
+    const board = async (): Promise<readonly unknown[]> =>
+      (await instance.call('HubService/GetLeaderboard', {}, { key: undefined })).body.entries ?? []
+    await expect.poll(board, { timeout: 20_000 }).toContainEqual(expect.objectContaining({ provider: 'example' }))
+
     // Later calls of other tests go to other tenants.
     const again = await demo('--seed', '1')
     expect([again.code, again.stdout]).toEqual([1, ''])

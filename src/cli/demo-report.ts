@@ -93,6 +93,7 @@ export function demoText({ result, work, seed, url, isDefaultUrl }: DemoShown, c
     '  npx portcullis ledger tail --limit 50',
     '  npx portcullis ledger tail --outcome deny',
     '  npx portcullis call GetSummary',
+    ...(work === 'day' ? ['  npx portcullis leaderboard'] : []),
     `  ${url}/  ${dim('the console')}`,
     '',
   ].join('\n')

@@ -99,6 +99,9 @@ export const roles: Some<Role> = [
   },
 ]
 
+/** What they work at, each once. */
+export const workflows: readonly string[] = [...new Set(roles.flatMap(({ workflows: own }) => own))]
+
 export const providerType = 'api'
 
 function model(name: string, inputNanoUsd: number, outputNanoUsd: number): Model {

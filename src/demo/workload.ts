@@ -1,7 +1,7 @@
 import { Random } from './random.ts'
 import { planRun, type PlannedRun } from './plan-run.ts'
 import { conversationTrace } from './quantiles.ts'
-import { roles, type Model } from './roles.ts'
+import { roles, workflows, type Model } from './roles.ts'
 
 /** A day of five agents: what is called when. The same seed gives the same day. Times are milliseconds since its midnight. */
 export interface Day {
@@ -83,7 +83,11 @@ export function planDay(seed: number, runs: number): Day {
   const denied = denials.flatMap(([kind, count]) => Array.from({ length: count }, () => planDenied(random, kind)))
   const searching = Array.from({ length: searches }, () => planSearch(random))
   const stories = [...planned, ...closings, ...benchmarks, ...denied, ...searching].toSorted((a, b) => a.atMs - b.atMs)
-  return { tasks, stories, calls: tasks.length + stories.reduce((sum, story) => sum + callsOf(story), 0) }
+  return {
+    tasks,
+    stories,
+    calls: workflows.length + tasks.length + stories.reduce((sum, story) => sum + callsOf(story), 0),
+  }
 }
 
 export function callsOf(story: Story): number {
