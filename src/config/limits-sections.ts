@@ -48,7 +48,7 @@ export const limits = section('Bounds on what callers can ask for. Sizes are byt
       4_096,
       1,
       1_000_000,
-      'Calls beyond this are refused as `store.busy`; the last quarter is for what ends or revokes something.',
+      'Calls beyond this are refused as `store.busy`; the last quarter is for what ends, extends or revokes something.',
     ),
     waitMs: integer(5_000, 100, 600_000, 'A call that waited longer is refused as `store.busy`; nothing was done.'),
   }),

@@ -33,10 +33,11 @@ describe('free space', () => {
     made.close()
   })
 
-  it('O14: what ends something, or takes power away, is shed last, and nothing else', () => {
+  it('O14: what ends something or keeps it alive, or takes power away, is shed last, and nothing else', () => {
     const last = [...methods.values()].filter(({ shedLast }) => shedLast).map(({ path }) => path.split('.').at(-1))
     expect(last).toEqual([
       'BudgetService/Settle',
+      'BudgetService/Extend',
       'BudgetService/Release',
       'HubService/FinishRun',
       'IdentityService/DisableAgent',

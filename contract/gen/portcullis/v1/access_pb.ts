@@ -71,7 +71,7 @@ export type MethodAccess = Message<"portcullis.v1.MethodAccess"> & {
   cost: number;
 
   /**
-   * Under pressure refused after all others: takes power away, gives money back, or ends what is under way.
+   * Under pressure refused after all others: takes power away, gives money back, or ends or keeps alive what is under way.
    *
    * @generated from field: bool shed_last = 9;
    */
