@@ -161,4 +161,14 @@ describe('addresses and public reads', () => {
     ])
     expect(bodies()[0].args.count).toBe(98)
   })
+
+  it('L7, L14: public reads of more addresses than are told apart are told as reads, and not as denials', async () => {
+    const { floods, bodies } = floodsAt({ ms: 1_800_000_000_000 })
+    for (let at = 0; at < 1024; at += 1) floods.ownRead(`10.0.${at >> 8}.${at & 255}`, '/summary')
+    for (let at = 0; at < 7; at += 1) floods.ownRead(`192.0.2.${at}`, '/summary')
+    await floods.close()
+    expect(bodies()).toEqual([
+      expect.objectContaining({ kind: 'reads.counted', outcome: 'allow', args: expect.objectContaining({ count: 7 }) }),
+    ])
+  })
 })

@@ -106,7 +106,14 @@ export class Floods {
   /** Writes the counts of windows that have ended; all of them where `end` says that the process stops. */
   async flush(end = false): Promise<void> {
     const nowMs = this.#clock.now()
-    const due = [this.#strangers, this.#callers, this.#reads].flatMap((flood) => flood.due(nowMs, end))
+    const floods = [
+      [this.#strangers, manyDenials],
+      [this.#callers, manyDenials],
+      [this.#reads, manyReads],
+    ] as const
+    const due = floods.flatMap(([flood, many]) =>
+      flood.due(nowMs, end).map((one) => ({ ...one, about: one.about ?? many })),
+    )
     await Promise.all(due.map((one) => this.#write(one, nowMs)))
   }
 
@@ -116,9 +123,9 @@ export class Floods {
     await this.flush(true)
   }
 
-  async #write(counted: Counted<About>, nowMs: number): Promise<void> {
+  async #write(counted: Counted<About> & { readonly about: About }, nowMs: number): Promise<void> {
     const { about, count, firstAtMs, lastAtMs } = counted
-    const { kind, outcome, ...sample } = about ?? manySubjects
+    const { kind, outcome, ...sample } = about
     const reason = `${count} ${kind === 'reads.counted' ? 'reads' : 'refusals'} counted together`
     const record = countedRecord({ ...sample, kind, outcome, count, firstAtMs, lastAtMs, reason }, nowMs)
     try {
@@ -130,4 +137,6 @@ export class Floods {
   }
 }
 
-const manySubjects: About = { kind: 'denials.counted', outcome: 'deny', code: 'others' }
+// Of more subjects than are told apart.
+const manyDenials: About = { kind: 'denials.counted', outcome: 'deny', code: 'others' }
+const manyReads: About = { kind: 'reads.counted', outcome: 'allow' }
