@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
@@ -131,7 +133,47 @@ describe('buckets in Redis', () => {
     redis.thaw()
     await expect.poll(async () => /cmdstat_evalsha:calls=(\d+)/.exec(await admin.info('commandstats'))?.[1]).toBe('1')
   })
+
+  it('G7: give up a connection whose other end vanished, and go on with a new one', async () => {
+    const { url, vanish } = await vanishing()
+    const buckets = new RedisBuckets({ url: new Secret(url), timeoutMs: 100, silenceMs: 500 })
+    onTestFinished(() => buckets.close())
+    await buckets.reached()
+    await buckets.ping()
+    vanish()
+    await expect(buckets.ping()).rejects.toThrow('no answer within 100 ms')
+    const back = (): Promise<boolean> =>
+      buckets.ping().then(
+        () => true,
+        () => false,
+      )
+    await expect.poll(back, { timeout: 10_000 }).toBe(true)
+  })
 })
+
+/** Passes connections on to Redis, until those that are there hang in the air, as where a machine vanishes. */
+async function vanishing() {
+  const there = new Set<Socket>()
+  const server = createServer((near) => {
+    const far = connect(redis.port, '127.0.0.1')
+    near.pipe(far).pipe(near)
+    for (const socket of [near, far]) {
+      there.add(socket)
+      socket.on('error', () => undefined)
+    }
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  onTestFinished(() => {
+    for (const socket of there) socket.destroy()
+    server.close()
+  })
+  const vanish = (): void => {
+    for (const socket of there) socket.unpipe().pause()
+  }
+  const { port } = server.address() as AddressInfo
+  return { url: `redis://127.0.0.1:${port}`, vanish }
+}
 
 async function redisClient() {
   const { createClient } = await import('redis')
