@@ -4,7 +4,7 @@ import { makeKey, uuidv7, type Secret } from '#core'
 import type { As, Calls } from './calls.ts'
 import { inOrder, type Pace } from './pace.ts'
 import { retriesMax, type Attempt, type Event, type PlannedRun } from './plan-run.ts'
-import { providerType, workflows } from './roles.ts'
+import { allWorkflows, providerType } from './roles.ts'
 import { makeSearchBudget, playEvening, searchOnce } from './limits.ts'
 import type { Team, TeamAgent } from './team.ts'
 import type { Check } from './run-demo.ts'
@@ -49,7 +49,7 @@ export async function replayDay(day: Day, parts: Parts): Promise<readonly Check[
 async function publishWorkflows({ calls, team }: Parts): Promise<void> {
   const as = { key: team.adminKey }
   await Promise.all(
-    workflows.map((workflow) => calls.must(HubService.method.publishWorkflow, { workflow, published: true }, as)),
+    allWorkflows.map((workflow) => calls.must(HubService.method.publishWorkflow, { workflow, published: true }, as)),
   )
 }
 

@@ -100,7 +100,7 @@ export const roles: Some<Role> = [
 ]
 
 /** What they work at, each once. */
-export const workflows: readonly string[] = [...new Set(roles.flatMap(({ workflows: own }) => own))]
+export const allWorkflows: readonly string[] = [...new Set(roles.flatMap(({ workflows }) => workflows))]
 
 export const providerType = 'api'
 

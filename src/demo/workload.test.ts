@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { codeTrace, conversationTrace, quantileLevels, type Quantiles } from './quantiles.ts'
 import { Random, valueAt } from './random.ts'
-import { roles, workflows } from './roles.ts'
+import { allWorkflows, roles } from './roles.ts'
 import { arrivals, burstCalls, callsOf, dayMs, planDay, type Day } from './workload.ts'
 
 const seeds = fc.integer({ min: 0, max: 2 ** 32 - 1 })
@@ -36,7 +36,7 @@ describe('the day of the demo', () => {
         }
         expect(runsOf(day)).toHaveLength(runs)
         expect(day.calls).toBe(
-          workflows.length + day.tasks.length + day.stories.reduce((sum, story) => sum + callsOf(story), 0),
+          allWorkflows.length + day.tasks.length + day.stories.reduce((sum, story) => sum + callsOf(story), 0),
         )
       }),
       { numRuns: 30 },

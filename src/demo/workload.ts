@@ -1,7 +1,7 @@
 import { Random } from './random.ts'
 import { planRun, type PlannedRun } from './plan-run.ts'
 import { conversationTrace } from './quantiles.ts'
-import { roles, workflows, type Model } from './roles.ts'
+import { allWorkflows, roles, type Model } from './roles.ts'
 
 /** A day of five agents: what is called when. The same seed gives the same day. Times are milliseconds since its midnight. */
 export interface Day {
@@ -86,7 +86,7 @@ export function planDay(seed: number, runs: number): Day {
   return {
     tasks,
     stories,
-    calls: workflows.length + tasks.length + stories.reduce((sum, story) => sum + callsOf(story), 0),
+    calls: allWorkflows.length + tasks.length + stories.reduce((sum, story) => sum + callsOf(story), 0),
   }
 }
 

@@ -33,9 +33,8 @@ afterEach(() => Promise.all(opened.splice(0).map((floods) => floods.close())))
 function pipelineWith({
   stuck = false,
   scopes = key.scopes,
-  entries = (() => Promise.resolve({ rows: [], next: undefined })) as ReaderPort['entries'],
-  publicSummary = (() => Promise.resolve([])) as ReaderPort['publicSummary'],
-} = {}) {
+  ...reads
+}: { stuck?: boolean; scopes?: ReadonlySet<string> } & Partial<ReaderPort> = {}) {
   const at = { ms: 1_800_000_000_000 }
   const clock = { now: () => at.ms, monotonic: () => at.ms }
   const records: LedgerRecord[] = []
@@ -60,8 +59,9 @@ function pipelineWith({
   const wide = { perSecond: 1e6, burst: 1e6 }
   const gate: GatePorts = { clock, keys, failures: new Gcra(rate), addresses: new Gcra(wide), calls: new Gcra(wide) }
   const reader: Partial<ReaderPort> = {
-    publicSummary,
-    entries,
+    publicSummary: () => Promise.resolve([]),
+    entries: () => Promise.resolve({ rows: [], next: undefined }),
+    ...reads,
   }
   const pipeline = new Pipeline({
     gate,
