@@ -137,15 +137,21 @@ function gateInterceptor({ pipeline, log, open, certificates }: InterceptorParts
     const remote = peerAddress(call.getConnectionInfo().remoteAddress)
     let requestId = ''
     let admission: Admission | undefined
-    const own = interceptOwnStatus(call, async (told) => {
-      const refusal = transportRefusal(told)
+    let handedOver = false
+    let told: Refusal | undefined
+    const own = interceptOwnStatus(call, async (status) => {
+      const refusal = transportRefusal(status)
+      told = refusal
       if (refusal.code === 'bounds.message_too_large') {
         log.warn(
           { event: 'bounds.message_too_large', method: descriptor.path, remote, requestId },
           'gRPC message over the bound',
         )
       }
-      if (admission !== undefined && refusal.code !== 'bounds.deadline') await pipeline.reject(admission, refusal)
+      // Where the work goes on behind a deadline, its own entry says what became of it.
+      if (admission !== undefined && !(handedOver && refusal.code === 'bounds.deadline')) {
+        await pipeline.reject(admission, refusal)
+      }
       return statusOf(refusal, requestId, admission?.decision.limit)
     })
     return new ServerInterceptingCall(call, {
@@ -164,6 +170,8 @@ function gateInterceptor({ pipeline, log, open, certificates }: InterceptorParts
             }
             const proceed = (decided: Admission | Refusal): void => {
               if (isRefusal(decided)) return refuseWith(decided)
+              // Its deadline passed while it was decided on.
+              if (told !== undefined) return void pipeline.reject(decided, told)
               admission = decided
               remember(metadata, decided)
               return forward(metadata)
@@ -187,6 +195,12 @@ function gateInterceptor({ pipeline, log, open, certificates }: InterceptorParts
             // Decided at once but for refusals, which are recorded first.
             if (decided instanceof Promise) void decided.then(proceed)
             else proceed(decided)
+          },
+          // What grpc-js has answered by itself is not done as well.
+          onReceiveHalfClose: (forward) => {
+            if (own.said()) return
+            handedOver = true
+            forward()
           },
         })
       },

@@ -82,7 +82,7 @@ export function makeServer(
     settings: { ...commonServerOptions.settings, maxHeaderListSize: limits.headerBytes },
     ...tls?.handshake,
   })
-  showDuplicates(server, onFault)
+  adaptHeaders(server, onFault)
   watchSessions(server, onFault, tls)
   return server
 }
@@ -129,12 +129,14 @@ function faultOf(errno: number | undefined): TransportFault {
   return nghttp2Faults[errno ?? 0] ?? 'connection'
 }
 
-function showDuplicates(server: Server, onFault: OnFault): void {
+/** What grpc-js makes of the headers is put right before it reads them: doubled credentials, and deadlines beyond its timers. */
+function adaptHeaders(server: Server, onFault: OnFault): void {
   const inner = internals(server)
   const handle = inner[streamHandler]
   inner[streamHandler] = function (interceptors, stream, headers, flags, raw): void {
     // grpc-js answers it with 415 and tells nobody.
     if (!String(headers['content-type']).startsWith('application/grpc')) onFault('content_type')
+    if (beyondTimers(headers['grpc-timeout'])) delete headers['grpc-timeout']
     let first: Map<string, number> | undefined
     for (let at = 0; at + 1 < raw.length; at += 2) {
       const name = raw[at] ?? ''
@@ -147,6 +149,18 @@ function showDuplicates(server: Server, onFault: OnFault): void {
     }
     handle.call(server, interceptors, stream, headers, flags, raw)
   }
+}
+
+const timerMsMax = 2 ** 31 - 1
+// The form that grpc-js looks for, and the units in which eight digits can be more than a timer of node holds.
+const timeoutForm = /(\d{1,8})\s*([HMSmun])/
+const longUnitsMs: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000 }
+
+/** Deadlines of more than 24 days, which grpc-js would let pass at once: they are as good as none. */
+function beyondTimers(timeout: string | string[] | undefined): boolean {
+  if (timeout === undefined) return false
+  const [, digits = '', unit = ''] = timeoutForm.exec(String(timeout)) ?? []
+  return Number(digits) * (longUnitsMs[unit] ?? 0) > timerMsMax
 }
 
 /** Serves every path that was not registered with one handler, which is given the path in the metadata of its interceptor. */
@@ -178,6 +192,8 @@ export function interceptOwnStatus(
 ): {
   /** Marks the status with this metadata as ours, so that it passes as it is. */
   readonly ours: (metadata: Metadata) => void
+  /** grpc-js has ended the call: what still comes of it must not be acted on. */
+  readonly said: () => boolean
 } {
   const inner = call as { sendStatus: (value: { code: number; details: string; metadata: Metadata | null }) => void }
   const send = inner.sendStatus.bind(inner)
@@ -196,6 +212,7 @@ export function interceptOwnStatus(
     ours: (metadata) => {
       ourMetadata = metadata
     },
+    said: () => replaced,
   }
 }
 
