@@ -154,6 +154,27 @@ describe('portcullis up', () => {
     },
   )
 
+  it('M1: a first start that fails on a port in use has not used up the admin key: the next one that is ready shows it', async () => {
+    const fresh = await newFolder()
+    const holder = createServer()
+    holder.listen(0, '127.0.0.1')
+    await once(holder, 'listening')
+    const address = holder.address()
+    const taken = { PORTCULLIS__LISTEN__HTTP: `127.0.0.1:${typeof address === 'object' ? address?.port : ''}` }
+    const failed = await Portcullis.up(fresh, taken).exited
+    holder.close()
+    expect([failed.code, failed.stdout + failed.stderr]).toEqual([3, expect.not.stringMatching(/pc_/)])
+    const second = Portcullis.up(fresh)
+    const { http, adminKey: key, consoleUrl } = await second.ready()
+    expect([key, consoleUrl]).toEqual([expect.stringMatching(keyPattern), expect.stringContaining(http)])
+    expect((await call(`http://${http}`, 'HubService/ListRuns', {}, { key: key ?? '' })).status).toBe(200)
+    await second.end()
+    const third = Portcullis.up(fresh)
+    expect((await third.ready()).adminKey).toBeNull()
+    await third.end()
+    await removeInstance(fresh)
+  })
+
   it('M1: two over one folder share the PostgreSQL; the one that stays goes on after the other has stopped it', async () => {
     const [one, two] = [up(), up()]
     const [first, second] = [await one.ready(), await two.ready()]

@@ -18,8 +18,9 @@ import { keepRunning } from './keep-running.ts'
 import { ensureKeyFiles, withMasterKey } from './key-files.ts'
 import { makeLog } from './log.ts'
 import { setOperatorPassword, type NewPassword } from './people/operator-password.ts'
-import { passwordsFile, provision } from './provision.ts'
+import { passwordsFile, provision, type RoleAccess } from './provision.ts'
 import { StartError } from './start-error.ts'
+import { adminIsShown, adminIsUnshown, isAdminUnshown } from './unshown-admin.ts'
 import { startWorkers } from './workers.ts'
 
 export interface Ready {
@@ -86,35 +87,45 @@ export async function runEmbedded(
   const { config, load: settled } = withMasterKey(given, load, embeddedHome(dir).home)
   const log = makeLog(config.log)
   const store = await openEmbedded(dir, config, log)
+  let serving: Serving | undefined
   try {
-    const serving = await startServing({ config, load: settled, connection: store.app, log, workers })
+    const started = await startServing({ config, load: settled, connection: store.app, log, workers })
+    serving = started
+    const admin = store.admin ?? (await unshownAdmin(store))
     const startAgain = async (): Promise<void> => {
       const { port } = await openPostgres(dir, log)
       // Connections read it when they connect; it changes only where another program took the old one.
       store.app.client.port = port
-      serving.moved(store.app)
+      started.moved(store.app)
     }
+    await adminIsShown(store.home)
     const watch = keepRunning(store.postgres, startAgain, log)
     return {
       ready: {
-        ...serving.ready,
-        adminKey: store.admin?.key.reveal() ?? null,
-        consoleUrl: store.admin === undefined ? null : `http://${serving.ready.http}${signInPath(store.admin)}`,
+        ...started.ready,
+        adminKey: admin?.key.reveal() ?? null,
+        consoleUrl: admin === undefined ? null : `http://${started.ready.http}${signInPath(admin)}`,
       },
       notes:
         store.postgres.movedTo === undefined
           ? []
           : [`running as root: the database lives in ${store.postgres.movedTo}, where its own user can reach it`],
       stop: async () => {
-        await serving.stop()
+        await started.stop()
         await watch.stop()
         await store.postgres.stop()
       },
     }
   } catch (error) {
+    await serving?.stop()
     await leave(store.postgres)
     throw error
   }
+}
+
+/** Another key, where the first was made by a start that failed before it could show it. */
+async function unshownAdmin({ home, owner }: OpenStore): Promise<AdminAccess | undefined> {
+  return isAdminUnshown(home) ? asOwner(owner, recoverFirstAdmin) : undefined
 }
 
 interface Served {
@@ -169,9 +180,11 @@ export function down(dir: string): Promise<'stopped' | 'not_running'> {
 
 /** A new key for the first admin and a one-time sign-in link, whether or not the server runs (SPEC M1). */
 export async function recoverAdmin(dir: string): Promise<Recovered> {
-  return withInstance(dir, async ({ access }) =>
-    toRecovered(await asOwner(access('portcullis_owner'), recoverFirstAdmin)),
-  )
+  return withInstance(dir, async ({ home, access }) => {
+    const recovered = toRecovered(await asOwner(access('portcullis_owner'), recoverFirstAdmin))
+    await adminIsShown(home)
+    return recovered
+  })
 }
 
 /** A new password for an operator of the instance in a folder; answers its id. */
@@ -215,7 +228,9 @@ function signInPath({ signInCode }: AdminAccess): string {
 }
 
 interface OpenStore {
+  readonly home: string
   readonly postgres: EmbeddedPostgres
+  readonly owner: RoleAccess
   readonly app: ConnectionSettings
   readonly admin: AdminAccess | undefined
 }
@@ -225,13 +240,17 @@ async function openEmbedded(dir: string, config: Config, log: Logger): Promise<O
   try {
     const { home } = embeddedHome(dir)
     await ensureKeyFiles(home)
+    if (!existsSync(join(home, passwordsFile))) await adminIsUnshown(home)
     const access = await provision(postgres, home)
-    const admin = await asOwner(access('portcullis_owner'), async (owner) => {
-      await migrate(owner)
-      return ensureFirstAdmin(owner)
+    const owner = access('portcullis_owner')
+    const admin = await asOwner(owner, async (client) => {
+      await migrate(client)
+      return ensureFirstAdmin(client)
     })
     return {
+      home,
       postgres,
+      owner,
       app: { ...settingsForRole(access('portcullis_app'), config.database.pool), dataDir: home },
       admin,
     }
