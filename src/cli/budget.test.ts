@@ -113,6 +113,19 @@ describe('budget commands', () => {
     })
   })
 
+  it('B3: an agent may be named, and is sent by its id; one that is not there is said to be missing', async () => {
+    await using server = await fakeServer(({ path }) =>
+      path.endsWith('/ListAgents') ? { body: { agents: [{ id: 'agt_1', name: 'researcher' }] } } : { body: { budget } },
+    )
+    const line = 'budget set --limit-requests 2 --per day --agent'
+    expect((await runLine(`${line} researcher`, ioFor(server))).code).toBe(0)
+    expect(server.seen.at(-1)?.message['budget']).toMatchObject({
+      subject: { kind: 'SUBJECT_KIND_AGENT', id: 'agt_1' },
+    })
+    const missing = await runLine(`${line} reseacher`, ioFor(server))
+    expect([missing.code, missing.err]).toEqual([1, expect.stringContaining('Did you mean researcher?')])
+  })
+
   it('B3: delete names the budget', async () => {
     await using server = await fakeServer(() => ({ body: {} }))
     expect((await runLine('budget delete bud_1', ioFor(server))).out).toBe('The budget bud_1 is gone.\n')

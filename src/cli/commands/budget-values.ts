@@ -44,7 +44,7 @@ export function withBudget(command: Command): Command {
   return command
     .option('--tenant', 'counts everything of the tenant')
     .option('--team <name>', 'counts a team: the label `team` of agents; `*` for each one apart')
-    .option('--agent <id>', 'counts an agent, agt_…, or `*`')
+    .option('--agent <agent>', 'counts an agent, by name or id, or `*` for each one apart')
     .option('--key-id <id>', 'counts a key, key_…, or `*`')
     .option('--run <id>', 'counts a run, run_…, or `*`')
     .option('--model <name>', 'counts a model, or `*`')

@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import * as z from 'zod'
+import { findAgentId } from '../agents.ts'
 import { Client } from '../client.ts'
 import type { Io } from '../io.ts'
 import { printList, type List } from '../lists.ts'
@@ -81,8 +82,9 @@ function setCommand(io: Io): Command {
     .option('--dry-run', 'let pass and record what would have been refused')
     .option('--inactive', 'keep it without holding anybody to it')
     .action(async (options: SetOptions) => {
+      const client = new Client(options, io)
       const wanted = {
-        ...budgetOf(options),
+        ...(await withAgentId(client, budgetOf(options), options)),
         ...(options.id === undefined ? {} : { id: options.id }),
         ...(options.name === undefined ? {} : { name: options.name }),
         hard: options.soft !== true,
@@ -90,7 +92,7 @@ function setCommand(io: Io): Command {
         active: options.inactive !== true,
       }
       const reply = z.object({ budget: budgetShape })
-      const { budget } = await new Client(options, io).call('BudgetService/UpsertBudget', { budget: wanted }, reply)
+      const { budget } = await client.call('BudgetService/UpsertBudget', { budget: wanted }, reply)
       if (options.json) io.out.write(`${JSON.stringify(budget)}\n`)
       else
         io.out.write(
@@ -102,6 +104,12 @@ function setCommand(io: Io): Command {
     'portcullis budget set --tenant --limit-dollars 50 --per day --zone Europe/Berlin',
     "portcullis budget set --agent '*' --limit-requests 1000 --last 1h --dry-run",
   )
+}
+
+/** The budget with the agent by its id, whom a person may also name. */
+async function withAgentId(client: Client, budget: object, { agent }: BudgetOptions): Promise<object> {
+  if (agent === undefined || agent === '*') return budget
+  return { ...budget, subject: { kind: 'SUBJECT_KIND_AGENT', id: await findAgentId(client, agent) } }
 }
 
 interface SetOptions extends ClientOptions, BudgetOptions {
@@ -146,8 +154,9 @@ function simulateCommand(io: Io): Command {
     .addOption(new Option('--days <n>', 'how far back, 31 at most').argParser(daysOf).default(7))
     .action(async (options: ClientOptions & BudgetOptions & { readonly days: number }) => {
       const from = new Date(io.now() - options.days * 86_400_000).toISOString()
-      const asked = { budget: budgetOf(options), from }
-      const told = await new Client(options, io).call('BudgetService/Simulate', asked, simulated)
+      const client = new Client(options, io)
+      const asked = { budget: await withAgentId(client, budgetOf(options), options), from }
+      const told = await client.call('BudgetService/Simulate', asked, simulated)
       if (options.json) io.out.write(`${JSON.stringify(told)}\n`)
       else {
         const first = told.firstDeniedAt === null ? '' : `, the first at ${told.firstDeniedAt}`
