@@ -120,6 +120,16 @@ describe('failures', () => {
     )
   })
 
+  it('U1: https to a server without TLS is said so, in words', async () => {
+    await using server = await fakeServer(() => ({}))
+    const url = server.url.replace('http:', 'https:')
+    const { code, err } = await runLine(`agent list --url ${url}`, ioFor(server))
+    expect([code, err.split('\n')[0]]).toEqual([
+      3,
+      `error: No server answers at ${url} (it does not speak TLS; write http:// if that is meant).`,
+    ])
+  })
+
   it('U1: with --json a refusal is one document on stdout and the exit code tells', async () => {
     await using server = await fakeServer(() => refusal(409, 'object.exists'))
     const { code, out, err } = await runLine('agent create a --json', ioFor(server))

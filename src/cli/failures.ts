@@ -68,6 +68,7 @@ const reasons: Readonly<Record<string, string>> = {
   EHOSTUNREACH: 'no route to the host',
   ENETUNREACH: 'no route to the network',
   UND_ERR_CONNECT_TIMEOUT: 'no connection in time',
+  ERR_SSL_WRONG_VERSION_NUMBER: 'it does not speak TLS; write http:// if that is meant',
   SELF_SIGNED_CERT_IN_CHAIN: 'no authority known here signed its certificate; name that with PORTCULLIS_CA',
   DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate signed itself; name that with PORTCULLIS_CA',
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'no authority known here signed its certificate; name that with PORTCULLIS_CA',
