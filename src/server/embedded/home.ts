@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs'
 import { chmod, chown, mkdir, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { StartError } from '../start-error.ts'
 import { findDedicatedUser, isRoot } from './owner.ts'
 import { canReach, type Identity } from './reach.ts'
 
@@ -35,6 +36,9 @@ export type EmbeddedFiles = ReturnType<typeof embeddedFiles>
  */
 export function embeddedHome(dir: string): EmbeddedHome {
   const home = canonical(dir)
+  if (statSync(home, { throwIfNoEntry: false })?.isDirectory() === false) {
+    throw new StartError(`${dir} is not a folder`, ['name the folder of an instance, or one that is not there yet'])
+  }
   if (!isRoot() || hasCluster(home)) return { home }
   const moved = join(stateRoot, createHash('sha256').update(home).digest('hex').slice(0, 16))
   const user = findDedicatedUser()
