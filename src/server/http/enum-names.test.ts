@@ -12,8 +12,15 @@ describe('short enum names', () => {
     }
   })
 
+  it('C2: a text that is no value is refused with those that are, and is not repeated', () => {
+    const choices = /^status must be one of .*COMPLETED, FAILED, CANCELED.*$/
+    for (const value of ['nope', 'constructor', '__proto__', ''])
+      expect(() => expandEnumNames(FinishRunRequestSchema, { status: value })).toThrow(choices)
+    expect(() => expandEnumNames(FinishRunRequestSchema, { status: 'nope' })).not.toThrow(/nope|UNSPECIFIED/)
+  })
+
   it('C2: everything else is left to the decoder', () => {
-    for (const value of ['nope', 'constructor', '__proto__', '', 3, null, true, [], {}])
+    for (const value of [3, null, true, [], {}])
       expect(expandEnumNames(FinishRunRequestSchema, { status: value })).toEqual({ status: value })
     for (const document of [null, 'text', 5, [], [{ status: 'completed' }], undefined])
       expect(expandEnumNames(FinishRunRequestSchema, document)).toEqual(document)

@@ -2,7 +2,8 @@ import type { DescEnum, DescMessage } from '@bufbuild/protobuf'
 
 /**
  * Lets a person write `completed` for `TASK_STATE_COMPLETED` in JSON, also in a message within, though not in lists of them. Returns the
- * document with such names written out; everything else, right or wrong, is left to the decoder.
+ * document with such names written out. Throws where a text is no value, with those that are: the decoder names only the type.
+ * Everything else, right or wrong, is left to the decoder.
  */
 export function expandEnumNames(schema: DescMessage, json: unknown, depth = 0): unknown {
   const { enums, messages } = enumFields(schema)
@@ -17,8 +18,10 @@ export function expandEnumNames(schema: DescMessage, json: unknown, depth = 0): 
   for (const [names, values] of enums) {
     for (const name of names) {
       const value = document[name]
-      if (typeof value === 'string' && !values.names.has(value))
-        document[name] = values.byShortName.get(value.toLowerCase()) ?? value
+      if (typeof value !== 'string' || values.names.has(value)) continue
+      const written = values.byShortName.get(value.toLowerCase())
+      if (written === undefined) throw new Error(`${name} must be one of ${values.choices}`)
+      document[name] = written
     }
   }
   return document
@@ -30,6 +33,8 @@ const depthMax = 4
 interface EnumNames {
   readonly names: ReadonlySet<string>
   readonly byShortName: ReadonlyMap<string, string>
+  /** What a person may write; the first value of an enum stands for none. */
+  readonly choices: string
 }
 
 type Named<Of> = readonly (readonly [readonly string[], Of])[]
@@ -68,8 +73,10 @@ function holdsEnums({ fields }: DescMessage, depth = 0): boolean {
 
 function namesOf(schema: DescEnum): EnumNames {
   const prefix = schema.sharedPrefix ?? ''
+  const short = schema.values.map(({ name }) => name.slice(prefix.length))
   return {
-    names: new Set(schema.values.map((value) => value.name)),
-    byShortName: new Map(schema.values.map((value) => [value.name.slice(prefix.length).toLowerCase(), value.name])),
+    names: new Set(schema.values.map(({ name }) => name)),
+    byShortName: new Map(schema.values.map(({ name }, at) => [short[at]?.toLowerCase() ?? '', name])),
+    choices: short.slice(1).join(', '),
   }
 }
