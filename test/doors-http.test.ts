@@ -152,7 +152,9 @@ describe('credentials', () => {
   it.each(['access_token', 'key', 'api_key', 'token', 'x-portcullis-key', 'authorization'])(
     'G3: a credential in the query string as %s is refused, even beside a good header',
     async (name) => {
-      expect(problemOf(await post(`${listRuns}?${name}=${instance.adminKey}`, '{}'))).toEqual(ambiguous)
+      const answer = await post(`${listRuns}?${name}=${instance.adminKey}`, '{}')
+      expect(problemOf(answer)).toEqual(ambiguous)
+      expect(JSON.parse(answer.text).detail).toContain('not in the query string')
       expect(problemOf(await post(`${listRuns}?a=1&${name}=`, '{}', { authorization: [] }))).toEqual(ambiguous)
     },
   )

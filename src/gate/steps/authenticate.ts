@@ -47,7 +47,9 @@ export const authenticate: Step = (call, progress, ports) => {
 
 function identify(call: Call, progress: Progress, ports: GatePorts): Refusal | undefined {
   if (call.credentials.some(({ kind }) => kind === 'query'))
-    return refuse('auth.credential_ambiguous', 'credential in the query string')
+    return refuse('auth.credential_ambiguous', 'credential in the query string', {
+      detail: 'a credential belongs in a header, not in the query string',
+    })
   const [credential, second] = call.credentials
   if (second !== undefined) return refuse('auth.credential_ambiguous', `${call.credentials.length} credentials`)
   if (credential === undefined) return identifyBare(call, progress, ports)
