@@ -87,9 +87,9 @@ function longTakes(name: string): number | undefined {
 // `-it`, `-itp 80:80`, `-p80:80`.
 function shortTakes(
   letters: string,
-  { flag, value }: { readonly flag: RegExp; readonly value: RegExp },
+  { noFlag, value }: { readonly noFlag: RegExp; readonly value: RegExp },
 ): number | undefined {
-  const at = [...letters].findIndex((letter) => !flag.test(letter))
+  const at = letters.search(noFlag)
   if (at === -1) return 0
   if (!value.test(letters[at] ?? '')) return undefined
   return at === letters.length - 1 ? 1 : 0
@@ -111,7 +111,10 @@ function list(text: string): readonly string[] {
   return text.split(' ')
 }
 
-const shortOptions = { pull: { flag: /[aq]/, value: /(?!)/ }, run: { flag: /[ditPq]/, value: /[acehlmpuvw]/ } }
+const shortOptions = {
+  pull: { noFlag: /[^aq]/, value: /(?!)/ },
+  run: { noFlag: /[^ditPq]/, value: /[acehlmpuvw]/ },
+}
 
 // Of the manuals of docker, podman and nerdctl: pull, run and create.
 const flags = list(
