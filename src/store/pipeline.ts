@@ -33,6 +33,11 @@ export function sendAll(client: Client, statements: readonly Statement[]): Promi
   })
 }
 
+/** What the server or the connection said. */
+export function causeOf(error: unknown): unknown {
+  return error instanceof PipelineFailed ? error.cause : error
+}
+
 /** By connection, the names of the statements that were prepared on it here, or are being. */
 const prepared = new WeakMap<Connection, Set<string>>()
 

@@ -109,6 +109,25 @@ it('G20: a session that the server ends fails what it had in hand and what is be
   expect(await Promise.all(sent)).toEqual(['57P01', 'no state', 'no state'])
 })
 
+it('G20: a server that answers nothing fails what was sent in time, and the next read is on another connection', async () => {
+  const hurried = new Connection({ ...database.settings(), statementTimeoutMs: 100 }, 'hurried')
+  const on = await hurried.client()
+  const { rows } = await on.query<{ pid: number }>('select pg_backend_pid() as pid')
+  const pid = rows[0]?.pid ?? 0
+  process.kill(pid, 'SIGSTOP')
+  try {
+    const sent = ['one', 'two'].map((asked) => readAs(on, scope(uuidv7()), who(asked)).catch(stateOf))
+    expect(await Promise.all(sent)).toEqual(['no state', 'no state'])
+    await expect.poll(() => hurried.holds(on)).toBe(false)
+    expect(await readAs(await hurried.client(), scope(''), who('again'))).toEqual([
+      { tenant: null, platform: false, asked: 'again' },
+    ])
+  } finally {
+    process.kill(pid, 'SIGCONT')
+    await hurried.close()
+  }
+})
+
 function stateOf(error: unknown): string {
   return (error instanceof Error ? sqlState(error.cause) : undefined) ?? 'no state'
 }

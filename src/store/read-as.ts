@@ -1,7 +1,7 @@
 import type { Client } from 'pg'
 import type { ReadScope } from '#hub'
 import type { Statement } from './connection.ts'
-import { PipelineFailed, sendAll } from './pipeline.ts'
+import { causeOf, sendAll } from './pipeline.ts'
 
 const identityText = `select set_config('transaction_read_only', 'on', true), set_config('portcullis.tenant', $1, true),
   set_config('portcullis.platform', $2, true), set_config('enable_sort', $3, true)`
@@ -18,10 +18,9 @@ export async function readAs<Row>(
   unsorted = false,
 ): Promise<readonly Row[]> {
   const values = [tenantId, platform ? 'on' : 'off', unsorted ? 'off' : 'on']
-  try {
-    const [, answer] = await sendAll(client, [{ name: 'read.identity', text: identityText, values }, statement])
-    return (answer?.rows ?? []) as readonly Row[]
-  } catch (error) {
-    throw new Error('a read of the store failed', { cause: error instanceof PipelineFailed ? error.cause : error })
-  }
+  const identity: Statement = { name: 'read.identity', text: identityText, values }
+  const [, answer] = await sendAll(client, [identity, statement]).catch((error: unknown) => {
+    throw new Error('a read of the store failed', { cause: causeOf(error) })
+  })
+  return (answer?.rows ?? []) as readonly Row[]
 }

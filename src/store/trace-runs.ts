@@ -1,7 +1,7 @@
 import type { AskedTrace, KnownTrace, TracePort } from '#hub'
 import { Connection, type ConnectionSettings, type Statement } from './connection.ts'
 import { byteaText } from './operations/statement.ts'
-import { PipelineFailed, sendAll } from './pipeline.ts'
+import { causeOf, sendAll } from './pipeline.ts'
 
 const insertText = `insert into portcullis.ingested_traces (tenant_id, owner, trace_id, run_id)
   select (select portcullis.tenant()), $1::uuid, m.trace, m.run from json_to_recordset($2::json) as m(trace bytea, run uuid)
@@ -57,8 +57,7 @@ export class TraceRuns implements TracePort {
       statement('traces.look', lookText, traces),
       statement('traces.recorded', recordedText, spans),
     ]).catch((error: unknown) => {
-      const cause = error instanceof PipelineFailed ? error.cause : error
-      throw new Error('which runs the traces are could not be asked', { cause })
+      throw new Error('which runs the traces are could not be asked', { cause: causeOf(error) })
     })
     const [rows, recordedRows] = answers.slice(-2).map((answer) => answer.rows)
     const recorded = new Map<string, Set<string>>()
