@@ -139,8 +139,8 @@ function gateInterceptor({ pipeline, log, open, certificates }: InterceptorParts
     let admission: Admission | undefined
     let handedOver = false
     let told: Refusal | undefined
-    const own = interceptOwnStatus(call, async (status) => {
-      const refusal = transportRefusal(status)
+    const own = interceptOwnStatus(call, async (said) => {
+      const refusal = transportRefusal(said)
       told = refusal
       if (refusal.code === 'bounds.message_too_large') {
         log.warn(
