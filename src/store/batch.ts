@@ -14,7 +14,7 @@ import {
 } from './errors.ts'
 import { denyKilled, type Held, type KnownKills } from './batch-kills.ts'
 import * as sql from './batch-statements.ts'
-import { PipelineFailed, sendAll, type Answered } from './pipeline.ts'
+import { causeOf, PipelineFailed, sendAll, type Answered } from './pipeline.ts'
 import { decideOn } from './spending.ts'
 import { makeTelemetryPartitions } from './time-series.ts'
 import {
@@ -288,10 +288,6 @@ export class Batch {
         cause: new Error(`the commit was answered with ${last?.command ?? 'nothing'}`),
       })
   }
-}
-
-function causeOf(error: unknown): unknown {
-  return error instanceof PipelineFailed ? error.cause : error
 }
 
 function membersOf(held: readonly Held[]): readonly WriterMember[] {

@@ -237,6 +237,25 @@ describe('a forwarder', () => {
     ])
   })
 
+  it('O4: a batch that the target refuses as it is holds up none behind it, neither from disk nor from memory', async () => {
+    const spill = spillIn(await folder())
+    await spill.keep(JSON.stringify([event('refused1')]))
+    await spill.keep(JSON.stringify([event('kept-001')]))
+    const seen: string[] = []
+    const { url } = await target((request, response) => {
+      void bodyOf(request).then((body) => {
+        seen.push(...requestIds(body))
+        response.writeHead(body.includes('refused') ? 413 : 200).end()
+      })
+    })
+    const { forwarder: made, counts } = forwarder(url, spill)
+    made.give(event('live-001'))
+    await made.close()
+    expect(seen).toEqual(['refused1', 'kept-001', 'live-001'])
+    expect(counts).toEqual({ dropped: 1, replayed: 1, sent: 1 })
+    expect(await spill.oldest()).toBeUndefined()
+  })
+
   it('O4: a sent batch whose file cannot be removed is a WARN with the base name, once per file', async () => {
     const dir = await folder()
     const spill = spillIn(dir)

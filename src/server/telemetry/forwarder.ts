@@ -28,6 +28,10 @@ export const forwarderDefaults = { gatherMs: 1000, retryMs: 10_000 } as const
 export const queueMax = 4096
 const batchMax = 256
 const closeMs = 3_000
+// A target that says this of a batch says it each time, and whatever is behind the batch would wait for ever.
+const refusedFor: ReadonlySet<number> = new Set([400, 413, 422])
+
+type Became = 'sent' | 'dropped' | 'away'
 
 /**
  * Sends events in batches to one system that watches this one. Giving it an event costs a push onto a bounded queue and cannot
@@ -91,7 +95,8 @@ export class Forwarder {
       while (this.#queue.length > 0) {
         // Order: while older batches wait on disk, newer ones go behind them.
         const events = this.#queue.slice(0, batchMax)
-        if (!this.#away && (await this.#send(events))) this.#parts.count('sent', events.length)
+        const became = this.#away ? 'away' : await this.#send(events)
+        if (became !== 'away') this.#parts.count(became, events.length)
         else if (this.#parts.spill === undefined) return
         else await this.#keep(this.#parts.spill, events)
         this.#queue.splice(0, events.length)
@@ -101,7 +106,7 @@ export class Forwarder {
     }
   }
 
-  async #send(events: readonly ForwardedEvent[]): Promise<boolean> {
+  async #send(events: readonly ForwardedEvent[]): Promise<Became> {
     const { target, encode, log, name } = this.#parts
     const leftMs = (this.#closeBy ?? Number.POSITIVE_INFINITY) - performance.now()
     const deadlineMs = Math.min(target.deadlineMs, leftMs)
@@ -109,10 +114,11 @@ export class Forwarder {
       deadlineMs > 0
         ? await sendBounded({ ...target, deadlineMs }, () => encode(events))
         : { ok: false, why: 'the server stops' }
-    if (sent.ok) return true
-    this.#away = true
+    if (sent.ok) return 'sent'
     log.debug({ event: 'forwarder.not_sent', forwarder: name, status: sent.status, why: sent.why }, 'events not sent')
-    return false
+    if (refusedFor.has(sent.status ?? 0)) return 'dropped'
+    this.#away = true
+    return 'away'
   }
 
   async #keep(spill: Spill, events: readonly ForwardedEvent[]): Promise<void> {
@@ -138,15 +144,16 @@ export class Forwarder {
     for (let first = await spill.oldest(); first !== undefined; first = await spill.oldest()) {
       const events = eventsOf(first.text)
       const hasEvents = events.length > 0
-      if (hasEvents && !(await this.#send(events))) return
-      count('replayed', events.length)
+      const became = hasEvents ? await this.#send(events) : 'dropped'
+      if (became === 'away') return
+      count(became === 'sent' ? 'replayed' : 'dropped', events.length)
       try {
         await spill.removeOldest()
       } catch (error) {
         const fields = { event: 'forwarder.spill_stays', file: first.name, error: messageOf(error) }
-        // Once per file: it is not offered again. One that holds no events was not sent, and a restart sends nothing of it.
-        if (hasEvents) log.warn(fields, 'a spilled batch was sent and cannot be removed; a restart sends it again')
-        else log.debug(fields, 'a spilled file holds no events and cannot be removed')
+        // Once per file: it is not offered again. One that was not sent is refused again after a restart, or holds nothing.
+        if (became === 'sent') log.warn(fields, 'a spilled batch was sent and cannot be removed; a restart sends it again')
+        else log.debug(fields, 'a spilled file that was not sent cannot be removed')
       }
     }
   }
