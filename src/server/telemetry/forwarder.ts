@@ -152,7 +152,8 @@ export class Forwarder {
       } catch (error) {
         const fields = { event: 'forwarder.spill_stays', file: first.name, error: messageOf(error) }
         // Once per file: it is not offered again. One that was not sent is refused again after a restart, or holds nothing.
-        if (became === 'sent') log.warn(fields, 'a spilled batch was sent and cannot be removed; a restart sends it again')
+        if (became === 'sent')
+          log.warn(fields, 'a spilled batch was sent and cannot be removed; a restart sends it again')
         else log.debug(fields, 'a spilled file that was not sent cannot be removed')
       }
     }
