@@ -1,5 +1,7 @@
 import { create, toBinary } from '@bufbuild/protobuf'
-import type { ClientHttp2Session } from 'node:http2'
+import { once } from 'node:events'
+import { constants, type ClientHttp2Session, type ClientHttp2Stream } from 'node:http2'
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
 import { StartRunRequestSchema } from '@portcullis/contract'
 import { startInstance, type TestInstance } from './harness/instance.ts'
@@ -13,7 +15,7 @@ let authorization: string
 let session: ClientHttp2Session
 
 beforeAll(async () => {
-  instance = await startInstance()
+  instance = await startInstance({ PORTCULLIS__LIMITS__GRPC__REQUEST_TIMEOUT_MS: '400' })
   authorization = `Bearer ${instance.adminKey}`
 })
 afterAll(() => instance.stop())
@@ -22,9 +24,12 @@ beforeEach(async () => {
 })
 afterEach(() => session.close())
 
-async function outcomesOf(requestId: string): Promise<readonly string[]> {
+async function refusalsOf(requestId: string): Promise<readonly string[]> {
   const { body } = await instance.call('LedgerService/Query', { requestId })
-  return body.entries.map(({ entryJson }: { entryJson: string }) => JSON.parse(entryJson).body.outcome)
+  return body.entries.map(({ entryJson }: { entryJson: string }) => {
+    const { outcome, code } = JSON.parse(entryJson).body
+    return `${outcome} ${code}`
+  })
 }
 
 it('G1: a call that is refused for its deadline is not performed as well, and has one entry', async () => {
@@ -35,19 +40,50 @@ it('G1: a call that is refused for its deadline is not performed as well, and ha
   expect([answer.code, answer.info?.reason]).toEqual([3, 'input.malformed'])
   const { body } = await instance.call('HubService/ListRuns', { workflow })
   expect(body.runs).toEqual([])
-  expect(await outcomesOf(workflow)).toEqual(['deny'])
+  expect(await refusalsOf(workflow)).toEqual(['deny input.malformed'])
 })
+
+/** A call whose message does not end. */
+function begin(requestId: string, more: Readonly<Record<string, string>> = {}): ClientHttp2Stream {
+  const headers = { 'content-type': 'application/grpc', te: 'trailers', authorization, 'x-request-id': requestId }
+  return session.request({ ':method': 'POST', ':path': startRun, ...headers, ...more }).resume()
+}
+
+async function statusOf(stream: ClientHttp2Stream): Promise<unknown> {
+  const [received] = await once(stream, 'response')
+  return received['grpc-status']
+}
 
 it('G1: a call whose deadline passes before its message has come is not performed, and has its entry', async () => {
   const requestId = 'message-too-late'
-  const answer = await new Promise((resolve) => {
-    const headers = { 'content-type': 'application/grpc', te: 'trailers', authorization, 'x-request-id': requestId }
-    const stream = session.request({ ':method': 'POST', ':path': startRun, ...headers, 'grpc-timeout': '20m' })
-    stream.on('response', (received) => resolve(received['grpc-status']))
-    stream.resume()
-  })
-  expect(answer).toBe('4')
-  expect(await outcomesOf(requestId)).toEqual(['deny'])
+  expect(await statusOf(begin(requestId, { 'grpc-timeout': '20m' }))).toBe('4')
+  expect(await refusalsOf(requestId)).toEqual(['deny bounds.deadline'])
+})
+
+it('G1: a message has its time to come, whatever deadline the caller sets and however slowly it sends', async () => {
+  const [silent, slow] = [begin('message-never'), begin('message-slow', { 'grpc-timeout': '1H' })]
+  const message = frame(
+    toBinary(StartRunRequestSchema, create(StartRunRequestSchema, { workflow: 'a-byte-at-a-time' })),
+  )
+  let sent = 0
+  const drip = setInterval(() => slow.write(message.subarray(sent, (sent += 1))), 50)
+  expect(await Promise.all([statusOf(silent), statusOf(slow)])).toEqual(['4', '4'])
+  clearInterval(drip)
+  expect(sent).toBeLessThan(message.length)
+  expect([await refusalsOf('message-never'), await refusalsOf('message-slow')]).toEqual([
+    ['deny bounds.deadline'],
+    ['deny bounds.deadline'],
+  ])
+  const { body } = await instance.call('HubService/ListRuns', { workflow: 'a-byte-at-a-time' })
+  expect(body.runs).toEqual([])
+})
+
+it('G1: a call that its caller gave up before the message came is one without a message, and not one whose time was up', async () => {
+  const stream = begin('message-given-up')
+  await delay(50)
+  stream.close(constants.NGHTTP2_CANCEL)
+  await delay(600)
+  expect(await refusalsOf('message-given-up')).toEqual(['deny input.malformed'])
 })
 
 it.each(['597H', '35792M', '2147484S', '99999999H'])('G1: a deadline of %s has not passed', async (timeout) => {

@@ -30,6 +30,7 @@ const limits = {
   headerBytes: 4096,
   resetBurst: 20,
   resetPerSecond: 1,
+  requestTimeoutMs: 30_000,
   connectionIdleSeconds: 300,
 }
 const echo = '/test.Echo/Call'

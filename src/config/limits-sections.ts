@@ -12,6 +12,7 @@ const grpc = section('Bounds of the gRPC listener.', {
   headerBytes: integer(16 * kib, kib, mib, 'Size of all header fields of one call.'),
   resetBurst: integer(250, 1, 100_000, 'Streams that a connection may reset at once before it is closed.'),
   resetPerSecond: integer(33, 1, 100_000, 'Streams that a connection may reset per second after that.'),
+  requestTimeoutMs: integer(30_000, 100, 3_600_000, 'Time for the message of a call to arrive.'),
   connectionIdleSeconds: integer(300, 1, day, 'A connection without calls is closed after this time.'),
 })
 

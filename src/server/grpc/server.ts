@@ -65,7 +65,8 @@ export async function listenGrpc({
 }: GrpcParts): Promise<GrpcListener> {
   // Services of the transport itself (health, reflection where it is on): public, and they decide nothing.
   const open = new Set<string>()
-  const interceptors = [gateInterceptor({ pipeline, log, open, certificates: agents !== undefined })]
+  const { requestTimeoutMs } = config.limits.grpc
+  const interceptors = [gateInterceptor({ pipeline, log, open, requestTimeoutMs, certificates: agents !== undefined })]
   const server = makeServer(config.limits.grpc, { interceptors }, onFault, agents?.tls)
   addHealth(server, healthy)
   if (config.reflection.enabled) addReflection(server)
@@ -111,9 +112,14 @@ interface InterceptorParts {
   readonly pipeline: Pipeline
   readonly log: Logger
   readonly open: ReadonlySet<string>
+  /** From the decision to the end of the message. */
+  readonly requestTimeoutMs: number
   /** The peers of this listener have certificates. */
   readonly certificates: boolean
 }
+
+/** Said to the call as grpc-js says that a deadline has passed, and replaced as that is. */
+const messageOverdue = { code: status.DEADLINE_EXCEEDED, details: 'the message of the call has not come in time' }
 
 /** The admission travels from the interceptor to the handler on the metadata that both see. */
 const admissionKey = Symbol('admission')
@@ -130,7 +136,7 @@ function admissionOf(metadata: Metadata & Admitted): Admission | undefined {
 }
 
 /** Decides when the metadata has arrived; the message of a refused call is never read. */
-function gateInterceptor({ pipeline, log, open, certificates }: InterceptorParts): ServerInterceptor {
+function gateInterceptor({ pipeline, log, open, requestTimeoutMs, certificates }: InterceptorParts): ServerInterceptor {
   return (descriptor, call) => {
     if (open.has(descriptor.path)) return withRequestId(call)
     const method = methodAt(descriptor.path)
@@ -139,6 +145,7 @@ function gateInterceptor({ pipeline, log, open, certificates }: InterceptorParts
     let admission: Admission | undefined
     let handedOver = false
     let told: Refusal | undefined
+    let arriving: NodeJS.Timeout | undefined
     const own = interceptOwnStatus(call, async (said) => {
       const refusal = transportRefusal(said)
       told = refusal
@@ -173,6 +180,7 @@ function gateInterceptor({ pipeline, log, open, certificates }: InterceptorParts
               // Its deadline passed while it was decided on.
               if (told !== undefined) return void pipeline.reject(decided, told)
               admission = decided
+              arriving = setTimeout(() => call.sendStatus(messageOverdue), requestTimeoutMs).unref()
               remember(metadata, decided)
               return forward(metadata)
             }
@@ -198,10 +206,12 @@ function gateInterceptor({ pipeline, log, open, certificates }: InterceptorParts
           },
           // What grpc-js has answered by itself is not done as well.
           onReceiveHalfClose: (forward) => {
+            clearTimeout(arriving)
             if (own.said()) return
             handedOver = true
             forward()
           },
+          onCancel: () => clearTimeout(arriving),
         })
       },
       sendStatus: (value, next) => {
