@@ -32,7 +32,8 @@ describe('parseYaml', () => {
   it.each([
     ['too large', `env: ${'x'.repeat(1024 * 1024)}`, /larger than/],
     ['nested lists', '['.repeat(20_000), /deep/],
-    ['nested sections', Array.from({ length: 1400 }, (_, depth) => `${' '.repeat(depth)}a:`).join('\n'), /deep/],
+    ['nested sections', sections(1400), /deep/],
+    ['sections that the stack holds', sections(40), /deep/],
     ['anchors that multiply', bomb(9), /anchors/],
     ['one anchor used a thousand times', `a: &a [x]\nb: [${'*a,'.repeat(1000)}]`, /anchors/],
   ])('O1: a bomb is defused: %s', (_, text, why) => {
@@ -46,6 +47,10 @@ describe('parseYaml', () => {
     expect(result.ok ? 0 : result.problems.length).toBe(20)
   })
 })
+
+function sections(deep: number): string {
+  return Array.from({ length: deep }, (_, depth) => `${' '.repeat(depth)}a:`).join('\n')
+}
 
 function bomb(levels: number): string {
   return ['k0: &k0 [x]', ...Array.from({ length: levels }, (_, level) => bombLine(level + 1))].join('\n')

@@ -17,6 +17,8 @@ export const configBytesMax = 1024 * 1024
 // Each use of an anchor multiplies what it holds; a settings file needs few.
 const aliasesMax = 100
 const problemsMax = 20
+// Two for each section, and sections are at most five deep. What is far deeper is too much for the stack as well, but only sometimes.
+const ancestorsMax = 64
 
 export type YamlRead =
   { readonly ok: true; readonly root: object } | { readonly ok: false; readonly problems: readonly Problem[] }
@@ -31,7 +33,7 @@ export function parseYaml(text: string, name: string): YamlRead {
   try {
     return read(text, name)
   } catch (cause) {
-    if (cause instanceof RangeError) return no('It is nested too deeply.', nesting)
+    if (cause instanceof RangeError) return no(...tooDeep)
     if (cause instanceof ReferenceError) return no('It repeats anchors too often.', 'Write the values out.')
     throw cause
   }
@@ -66,13 +68,18 @@ function structureProblems(document: Document.Parsed, place: (offset: number) =>
     if (problems.length < problemsMax) problems.push(problem(place(node.range?.[0] ?? 0), notShown, why, todo))
   }
   const anchors = new Set<string>()
-  visit(document, (_, node) => {
+  visit(document, (_, node, ancestors) => {
+    if (isNode(node) && ancestors.length > ancestorsMax) {
+      report(node, tooDeep)
+      return visit.BREAK
+    }
     if (isAlias(node)) {
       if (!anchors.has(node.source)) report(node, ['An alias (*) refers to no anchor before it.', quote])
     } else if (isNode(node) && node.anchor) {
       anchors.add(node.anchor)
     }
     if (isMap(node)) for (const key of repeatedKeys(node)) report(key, ['A key is there twice.', 'Keep one of them.'])
+    return undefined
   })
   return problems
 }
@@ -90,13 +97,13 @@ function repeatedKeys(map: YAMLMap): readonly Node[] {
 type Advice = readonly [why: string, todo: string]
 
 const quote = "Quote the value, with 'single quotes', where it holds one of : # { } [ ] , & * ! | > % @ or a backtick."
-const nesting = 'Sections are at most five deep: remove what is deeper.'
+const tooDeep: Advice = ['It is nested too deeply.', 'Sections are at most five deep: remove what is deeper.']
 const indent = 'Indent with spaces, the same number for all keys of one section.'
 
 // The library's own messages quote the file.
 const byCode: Partial<Record<YAMLError['code'], Advice>> = {
   TAB_AS_INDENT: ['A tab is used as indentation.', indent],
-  RESOURCE_EXHAUSTION: ['It is nested too deeply.', nesting],
+  RESOURCE_EXHAUSTION: tooDeep,
   BAD_INDENT: ['The indentation does not fit the lines around it.', indent],
   MULTIPLE_DOCS: [
     'The file holds more than one document.',
