@@ -24,7 +24,8 @@ const special = fc.string({ unit: fc.constantFrom(' ', '\t', '\n', ...specialCha
 const password = fc.tuple(special, special).map(([before, after]) => `${before}${marker}${after}`)
 
 describe('secrets', () => {
-  it('S5: a password never shows, however it is written and wherever it is put', () => {
+  // Many files of settings are read: a busy machine takes its time.
+  it('S5: a password never shows, however it is written and wherever it is put', { timeout: 120_000 }, () => {
     fc.assert(
       fc.property(password, (secret) => {
         for (const url of [

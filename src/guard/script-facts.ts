@@ -11,7 +11,7 @@ export function isConfirmed(flag: boolean, env: Env): boolean {
 /** OPS_OPERATOR, else the user of the operating system; a container may run as a user without a name. */
 export function operatorName(env: Env): string {
   const named = env['OPS_OPERATOR']?.trim()
-  if (named) return named.slice(0, nameCharsMax)
+  if (named) return named.slice(0, most.nameChars)
   try {
     return userInfo().username
   } catch {
@@ -19,9 +19,7 @@ export function operatorName(env: Env): string {
   }
 }
 
-const nameCharsMax = 120
-const argsMax = 64
-const argCharsMax = 512
+const most = { nameChars: 120, args: 64, argChars: 512 } as const
 // A flag or a variable whose name says that its value is a secret.
 const secretName =
   /^(?:-{1,2}|\/)?[\w.-]*(?:secret|token|passw|pwd|passphrase|credential|api[-_]?key|private[-_]?key|auth)[\w.-]*$/i
@@ -32,8 +30,8 @@ const assignment = /^([^=\s]{1,80})=([^]*)$/
  * passwords). Bounded in number and length.
  */
 export function redactArgs(args: readonly string[]): readonly string[] {
-  const shown = args.slice(0, argsMax).map((arg, at) => redactArg(arg, args[at - 1]))
-  return args.length > argsMax ? [...shown, `… ${args.length - argsMax} more`] : shown
+  const shown = args.slice(0, most.args).map((arg, at) => redactArg(arg, args[at - 1]))
+  return args.length > most.args ? [...shown, `… ${args.length - most.args} more`] : shown
 }
 
 function redactArg(arg: string, before: string | undefined): string {
@@ -42,5 +40,5 @@ function redactArg(arg: string, before: string | undefined): string {
   const flagged = before?.startsWith('-') === true && !before.includes('=') && secretName.test(before)
   if (flagged && !arg.startsWith('-')) return '***'
   const masked = maskText(arg)
-  return masked.length <= argCharsMax ? masked : `${masked.slice(0, argCharsMax)}… (${arg.length} chars)`
+  return masked.length <= most.argChars ? masked : `${masked.slice(0, most.argChars)}… (${arg.length} chars)`
 }
