@@ -144,6 +144,7 @@ function gateInterceptor({ pipeline, log, open, requestTimeoutMs, certificates }
     let requestId = ''
     let admission: Admission | undefined
     let handedOver = false
+    // What grpc-js has ended the call with: nothing that still comes of it is acted on.
     let told: Refusal | undefined
     let arriving: NodeJS.Timeout | undefined
     const own = interceptOwnStatus(call, async (said) => {
@@ -207,7 +208,7 @@ function gateInterceptor({ pipeline, log, open, requestTimeoutMs, certificates }
           // What grpc-js has answered by itself is not done as well.
           onReceiveHalfClose: (forward) => {
             clearTimeout(arriving)
-            if (own.said()) return
+            if (told !== undefined) return
             handedOver = true
             forward()
           },

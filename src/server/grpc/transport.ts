@@ -192,8 +192,6 @@ export function interceptOwnStatus(
 ): {
   /** Marks the status with this metadata as ours, so that it passes as it is. */
   readonly ours: (metadata: Metadata) => void
-  /** grpc-js has ended the call: what still comes of it must not be acted on. */
-  readonly said: () => boolean
 } {
   const inner = call as { sendStatus: (value: { code: number; details: string; metadata: Metadata | null }) => void }
   const send = inner.sendStatus.bind(inner)
@@ -212,7 +210,6 @@ export function interceptOwnStatus(
     ours: (metadata) => {
       ourMetadata = metadata
     },
-    said: () => replaced,
   }
 }
 

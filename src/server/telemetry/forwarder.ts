@@ -143,8 +143,7 @@ export class Forwarder {
     }
     for (let first = await spill.oldest(); first !== undefined; first = await spill.oldest()) {
       const events = eventsOf(first.text)
-      const hasEvents = events.length > 0
-      const became = hasEvents ? await this.#send(events) : 'dropped'
+      const became = events.length > 0 ? await this.#send(events) : 'dropped'
       if (became === 'away') return
       count(became === 'sent' ? 'replayed' : 'dropped', events.length)
       try {
